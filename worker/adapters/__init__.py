@@ -1,0 +1,1 @@
+"""One outside thing a file: Kafka, ONNX Runtime, tokenizers, Prometheus, HTTP, the file system."""

@@ -1,0 +1,95 @@
+"""Reading and verifying a bundle: nothing of it is used before its hashes hold."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from worker.errors import BundleRefusedError
+from worker.manifest import (
+    ENCODING_FILE,
+    GOLDEN_FILE,
+    MANIFEST_FILE,
+    TOKENIZER_FILE,
+    BundleManifest,
+    Encoding,
+    Golden,
+    Variant,
+)
+
+_NEEDED = (ENCODING_FILE, GOLDEN_FILE, TOKENIZER_FILE)
+_PREFERRED = {"cpu": ("int8", "fp32"), "cuda": ("fp16.packed", "fp16", "fp32")}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle on disk. `sha256` is that of `bundle.json`, and so stands for every file."""
+
+    folder: Path
+    manifest: BundleManifest
+    sha256: str
+    goldens: tuple[Golden, ...]
+
+    @property
+    def tokenizer_file(self) -> Path:
+        """Where the tokenizer is."""
+        return self.folder / TOKENIZER_FILE
+
+    def choose_variant(self, device: str, wanted: str = "auto") -> str:
+        """The variant to serve on `device` (`cpu` or `cuda`): the one asked for, or the best that passed.
+
+        Raises:
+            BundleRefusedError: If there is none.
+        """
+        variants = self.manifest.variants
+        if wanted != "auto":
+            if wanted not in variants:
+                raise BundleRefusedError(f"{self.folder} has no variant {wanted!r}, only {', '.join(variants)}")
+            return wanted
+        for name in _PREFERRED[device]:
+            # fp32 runs on every provider; what is made for CUDA can't have been checked without it and is
+            # checked at warm-up instead.
+            if name in variants and (device == "cuda" or variants[name].parity.status == "passed"):
+                return name
+        raise BundleRefusedError(f"{self.folder} has no variant for {device}; export one with --variants")
+
+    def variant(self, name: str) -> Variant:
+        """The manifest's entry of a variant."""
+        return self.manifest.variants[name]
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read a bundle and check every file's size and hash.
+
+    Raises:
+        BundleRefusedError: If anything is missing, altered or of another format.
+    """
+    try:
+        raw = (folder / MANIFEST_FILE).read_bytes()
+        manifest = BundleManifest.model_validate_json(raw)
+        for name in _NEEDED:
+            if name not in manifest.files:
+                raise BundleRefusedError(f"{folder / MANIFEST_FILE} does not list {name}; export the bundle again")
+        for name, digest in manifest.files.items():
+            _check_file(folder, name, digest.bytes, digest.sha256)
+        encoding = Encoding.model_validate_json((folder / ENCODING_FILE).read_bytes())
+        goldens = TypeAdapter(tuple[Golden, ...]).validate_json((folder / GOLDEN_FILE).read_bytes())
+    except OSError as error:
+        raise BundleRefusedError(f"{folder} is no bundle: {error}. Make one with `python -m export`.") from error
+    except (ValidationError, json.JSONDecodeError) as error:
+        raise BundleRefusedError(f"{folder} is not a bundle of format 1: {error}") from error
+    if encoding != manifest.encoding:
+        raise BundleRefusedError(f"{ENCODING_FILE} and {MANIFEST_FILE} of {folder} disagree on the encoding")
+    return Bundle(folder, manifest, hashlib.sha256(raw).hexdigest(), goldens)
+
+
+def _check_file(folder: Path, name: str, size_bytes: int, sha256: str) -> None:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise BundleRefusedError(f"{name} lies outside the bundle {folder}")
+    with path.open("rb") as file:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if path.stat().st_size != size_bytes or actual != sha256:
+        raise BundleRefusedError(f"{path} was altered after the export: its SHA-256 is not the manifest's")

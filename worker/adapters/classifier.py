@@ -1,0 +1,124 @@
+"""The model of the bundle, run by ONNX Runtime."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from worker.errors import BundleRefusedError, ModelFailedError
+from worker.ports import OutOfDeviceMemoryError
+
+_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+_OUTPUT = "logits"
+_OUT_OF_MEMORY = ("failed to allocate memory", "out of memory", "bad_alloc", "cuda_error_out_of_memory")
+# A CUDA context does not survive these: every later call fails too, so only a new process can go on.
+_DEVICE_LOST = ("cuda failure", "cudnn failure", "cublas failure", "illegal memory access", "device lost")
+
+
+def available_device(wanted: str) -> str:
+    """`cpu` or `cuda`: `wanted`, or for `auto` CUDA where this installation of ONNX Runtime has it.
+
+    Raises:
+        ModelFailedError: If CUDA is wanted and the installed runtime lacks it.
+    """
+    has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if wanted == "cuda" and not has_cuda:
+        raise ModelFailedError("device=cuda, but the installed ONNX Runtime is the CPU's: install the extra `gpu`")
+    return "cuda" if has_cuda and wanted != "cpu" else "cpu"
+
+
+def provider_options(device: str, *, memory_bytes_max: int = 0) -> list[tuple[str, dict[str, str]]]:
+    """ONNX Runtime's providers for a device, with their options.
+
+    On CUDA the arena grows by what is asked for (the default doubles, and dynamic shapes then exhaust the
+    card), and TF32 is off, so that fp32 means fp32.
+    """
+    if device == "cpu":
+        return [("CPUExecutionProvider", {})]
+    options = {
+        "arena_extend_strategy": "kSameAsRequested",
+        "use_tf32": "0",
+        "cudnn_conv_algo_search": "HEURISTIC",
+    }
+    if memory_bytes_max:
+        options["gpu_mem_limit"] = str(memory_bytes_max)
+    return [("CUDAExecutionProvider", options), ("CPUExecutionProvider", {})]
+
+
+class OnnxClassifier:
+    """One session on one device. Called from one thread at a time: its input buffers are reused."""
+
+    def __init__(self, model_file: Path, *, device: str, threads: int = 0, memory_bytes_max: int = 0) -> None:
+        """Load the graph.
+
+        Args:
+            model_file: An ONNX graph with the inputs of a Hugging Face BERT and the output `logits`.
+            device: `cpu` or `cuda`.
+            threads: For one operator on the CPU; 0 means one a core.
+            memory_bytes_max: Of device memory, on CUDA; 0 means no limit.
+
+        Raises:
+            BundleRefusedError: If ONNX Runtime can't load the graph.
+            ModelFailedError: If the device can't be used.
+        """
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Threads that spin between two batches take the core from the tokenizer and from Kafka.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        providers = provider_options(device, memory_bytes_max=memory_bytes_max)
+        try:
+            self._session = onnxruntime.InferenceSession(str(model_file), options, providers=providers)
+        except Exception as error:  # the runtime's exceptions share no base class of their own
+            raise BundleRefusedError(f"ONNX Runtime can't load {model_file}: {error}") from error
+        self.provider: str = self._session.get_providers()[0]
+        if device == "cuda" and self.provider != "CUDAExecutionProvider":
+            # The runtime falls back to the CPU with a mere warning: a GPU node would crawl unnoticed.
+            raise ModelFailedError("device=cuda, but ONNX Runtime could not start CUDA (driver or CUDA libraries)")
+        self._inputs = [item.name for item in self._session.get_inputs()]
+        if unknown := set(self._inputs) - set(_INPUTS):
+            raise BundleRefusedError(f"{model_file} has unknown inputs: {', '.join(sorted(unknown))}")
+        self._buffers = {name: np.zeros(0, dtype=np.int64) for name in self._inputs}
+
+    def logits(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Logits of shape (rows, classes) for token ids of any lengths; see `worker.ports.Classifier`."""
+        binding = self._session.io_binding()
+        for name, array in self._pad(rows).items():
+            binding.bind_cpu_input(name, array)
+        binding.bind_output(_OUTPUT, "cpu")
+        try:
+            self._session.run_with_iobinding(binding)
+        except Exception as error:
+            raise _translate(error) from error
+        result: NDArray[np.float32] = np.asarray(binding.copy_outputs_to_cpu()[0], dtype=np.float32)
+        if result.shape[0] != len(rows):
+            raise ModelFailedError(f"the model answered {result.shape[0]} rows to {len(rows)}")
+        return result
+
+    def _pad(self, rows: Sequence[Sequence[int]]) -> dict[str, NDArray[np.int64]]:
+        """The inputs of the graph, padded with 0 to the longest row, as views of the reused buffers."""
+        longest = max(len(row) for row in rows)
+        size = len(rows) * longest
+        arrays: dict[str, NDArray[np.int64]] = {}
+        for name in self._inputs:
+            if self._buffers[name].size < size:
+                self._buffers[name] = np.zeros(size, dtype=np.int64)
+            arrays[name] = self._buffers[name][:size].reshape(len(rows), longest)
+            arrays[name].fill(0)
+        for index, row in enumerate(rows):
+            arrays["input_ids"][index, : len(row)] = row
+            arrays["attention_mask"][index, : len(row)] = 1
+        return arrays
+
+
+def _translate(error: Any) -> Exception:
+    message = str(error).lower()
+    if any(sign in message for sign in _OUT_OF_MEMORY):
+        return OutOfDeviceMemoryError(str(error))
+    if any(sign in message for sign in _DEVICE_LOST):
+        return ModelFailedError(f"the device is lost: {error}")
+    return RuntimeError(str(error))

@@ -1,0 +1,106 @@
+"""Writing: an idempotent producer; what it returns from is acknowledged by all replicas in sync."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+
+from worker.adapters.kafka_client import connection
+from worker.errors import KafkaUnfitError, OverdueError
+from worker.outcomes import Kind, Outgoing
+from worker.settings import Settings
+
+_BATCH_BYTES = 61  # header of a record batch of format 2
+_RECORD_BYTES = 36  # attributes, deltas and lengths of a record at their longest
+_HEADER_BYTES = 10  # the two lengths of a header at their longest
+_REQUEST_BYTES_MAX = 32 * 2**20
+
+
+class KafkaSink:
+    """One producer's session. Called from one thread."""
+
+    def __init__(self, settings: Settings, message_bytes_max: Mapping[str, int]) -> None:
+        """Connect.
+
+        Args:
+            settings: Where, and how patient to be.
+            message_bytes_max: The largest batch, in bytes, that each topic takes.
+
+        Raises:
+            KafkaUnfitError: If no broker answers or lets us in.
+        """
+        self._limits = dict(message_bytes_max)
+        self._timeout_s = settings.publish_timeout_ms / 1000
+        self._by_key = settings.output_partitioning == "key"
+        request_timeout_ms = min(30_000, settings.publish_timeout_ms // 2)
+        compression = None if settings.output_compression == "none" else settings.output_compression
+        try:
+            self._producer = KafkaProducer(
+                **connection(settings),
+                client_id="review-sentiment",
+                enable_idempotence=True,
+                acks="all",
+                compression_type=compression,
+                linger_ms=20,  # `publish` flushes: the linger only lets a window fill its batches
+                batch_size=min(256 * 1024, *self._limits.values()),
+                max_request_size=_REQUEST_BYTES_MAX,
+                request_timeout_ms=request_timeout_ms,
+                delivery_timeout_ms=settings.publish_timeout_ms,
+                max_block_ms=settings.publish_timeout_ms,
+                allow_auto_create_topics=False,
+            )
+        except (KafkaError, OSError, ValueError) as error:
+            raise KafkaUnfitError(f"can't write to Kafka: {error!r}") from error
+
+    def publish(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
+        """Send in order and wait for every acknowledgement; see `worker.ports.Sink`."""
+        too_large = [item for item in outgoing if _size_bytes(item) > self._limits[item.target.topic]]
+        refused = {id(item) for item in too_large}
+        for item in too_large:
+            if item.kind is Kind.DEAD_LETTER and not item.value:
+                raise KafkaUnfitError(
+                    f"{item.target.topic} does not even take a dead letter without its value: raise its "
+                    "max.message.bytes above the input topic's"
+                )
+        try:
+            sent = [(item, self._send(item)) for item in outgoing if id(item) not in refused]
+            self._producer.flush(timeout=self._timeout_s)
+        except KafkaTimeoutError as error:
+            raise OverdueError(f"no acknowledgement within publish_timeout_ms: {error!r}") from error
+        except KafkaError as error:
+            raise KafkaUnfitError(f"Kafka does not take our records: {error!r}") from error
+        return too_large + [item for item, future in sent if not _acknowledged(item, future)]
+
+    def close(self) -> None:
+        """Disconnect; whatever was published is acknowledged already."""
+        self._producer.close(timeout=1)
+
+    def _send(self, item: Outgoing) -> Any:
+        keyed = self._by_key and item.kind is not Kind.DEAD_LETTER and item.source.key is not None
+        return self._producer.send(
+            item.target.topic,
+            key=item.source.key,
+            value=item.value,
+            headers=item.headers,
+            partition=None if keyed else item.target.number,
+            timestamp_ms=item.source.timestamp_ms if item.source.timestamp_ms >= 0 else None,
+        )
+
+
+def _acknowledged(item: Outgoing, future: Any) -> bool:
+    """Whether the record is written; False if it is too large after all, as only the broker can tell."""
+    if future.succeeded():
+        return True
+    error = future.exception
+    if isinstance(error, MessageSizeTooLargeError):
+        return False
+    if error is None or isinstance(error, KafkaTimeoutError):
+        raise OverdueError(f"no acknowledgement from {item.target.topic} within publish_timeout_ms") from error
+    raise KafkaUnfitError(f"{item.target.topic} does not take our records: {error!r}") from error
+
+
+def _size_bytes(item: Outgoing) -> int:
+    """What a record takes alone in a batch, at most: the broker measures batches."""
+    headers = sum(len(name.encode()) + len(value) + _HEADER_BYTES for name, value in item.headers)
+    return _BATCH_BYTES + _RECORD_BYTES + len(item.source.key or b"") + len(item.value or b"") + headers

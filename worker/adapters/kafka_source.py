@@ -1,0 +1,252 @@
+"""Reading: one thread polls, pauses, resumes and commits; rebalances drain on the client's own IO thread."""
+
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import structlog
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import (
+    AuthorizationError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    RetriableError,
+)
+from kafka.future import Future
+from kafka.structs import MemberState, OffsetAndMetadata
+
+from worker.adapters.kafka_client import connection
+from worker.core.records import Chunk, Partition, Record
+from worker.errors import EventsExpiredError, KafkaUnfitError, OverdueError
+from worker.ports import Books
+from worker.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_POSITIONS_EVERY_S = 1.0
+"""How often the position of quiet partitions is looked up: only control records can have moved it."""
+
+
+class KafkaSource:
+    """A member of the consumer group. Every method is for the poll thread."""
+
+    def __init__(self, settings: Settings, books: Books) -> None:
+        """Connect and subscribe; the group is joined by the first polls.
+
+        Raises:
+            KafkaUnfitError: If no broker answers or lets us in.
+        """
+        self._settings = settings
+        self._books = books
+        self._committing_since_s: float | None = None
+        self._looked_s = 0.0
+        self._paused = False
+        try:
+            self._consumer = KafkaConsumer(
+                **connection(settings),
+                group_id=settings.group_id,
+                group_instance_id=settings.group_instance_id,
+                client_id="review-sentiment",
+                # No offset and an offset out of range look the same to a reset policy; we tell them apart.
+                auto_offset_reset="none",
+                enable_auto_commit=False,
+                isolation_level="read_committed",
+                allow_auto_create_topics=False,
+                partition_assignment_strategy=[CooperativeStickyAssignor],
+                max_poll_records=settings.window_records_max,
+                fetch_max_bytes=min(50 * 2**20, settings.held_bytes_max),
+                session_timeout_ms=settings.session_timeout_ms,
+                heartbeat_interval_ms=min(3000, settings.session_timeout_ms // 3),
+            )
+        except (KafkaError, OSError, ValueError) as error:
+            raise KafkaUnfitError(f"can't read from Kafka: {error!r}") from error
+        self._consumer.subscribe([settings.input_topic], listener=_Listener(self._consumer, books, settings))
+
+    @property
+    def joined(self) -> bool:
+        """Whether the group knows us, with or without a partition."""
+        return bool(self._consumer.group_metadata().state == MemberState.STABLE)
+
+    def poll(self, timeout_ms: int) -> list[Chunk]:
+        """What came, at most after the timeout; a rebalance can make it take as long as a drain.
+
+        Raises:
+            EventsExpiredError: If unread events were deleted, and the settings do not allow that.
+            KafkaUnfitError: If the broker refuses us for good.
+        """
+        try:
+            polled = self._consumer.poll(timeout_ms=timeout_ms)
+        except NoOffsetForPartitionError as error:
+            self._consumer.seek_to_beginning(*error.args[0])
+            return []
+        except OffsetOutOfRangeError as error:
+            self._skip_expired(error.args[0])
+            return []
+        except RetriableError as error:
+            log.warning("poll_failed", error=repr(error))
+            return []
+        except UnicodeDecodeError as error:
+            raise KafkaUnfitError(
+                f"a record has a header whose name is not UTF-8, which kafka-python can't read: {error}"
+            ) from error
+        except (AuthorizationError, KafkaError) as error:
+            raise KafkaUnfitError(f"Kafka refuses to go on: {error!r}") from error
+        chunks = [self._chunk(partition, records) for partition, records in polled.items()]
+        return chunks + self._quiet_positions({chunk.partition for chunk in chunks})
+
+    def pause(self, *, paused: bool) -> None:
+        """Pause or resume every partition that is ours now; polling goes on either way."""
+        assigned = self._consumer.assignment()
+        if paused:
+            self._consumer.pause(*assigned)
+        elif self._paused:
+            self._consumer.resume(*assigned)
+        self._paused = paused
+
+    def commit(self) -> None:
+        """Begin to commit what may be committed, unless a commit is under way; never waits for it.
+
+        Raises:
+            OverdueError: If the commit under way has taken too long.
+        """
+        if self._committing_since_s is not None:
+            overdue_s = time.monotonic() - self._committing_since_s - self._settings.commit_timeout_ms / 1000
+            if overdue_s > 0:
+                raise OverdueError("a commit was not answered within commit_timeout_ms; a restart repeats little")
+            return
+        if positions := self._books.committable():
+            self._committing_since_s = time.monotonic()
+            self._consumer.commit_async(_offsets(positions), callback=self._on_commit)
+
+    def lag(self) -> dict[Partition, int]:
+        """Records between the position of each of our partitions and its end, where both are known."""
+        lag = {}
+        for partition in self._consumer.assignment():
+            position, end = self._position(partition), self._consumer.highwater(partition)
+            if position is not None and end is not None:
+                lag[Partition(*partition)] = max(0, end - position)
+        return lag
+
+    def close(self, timeout_s: float) -> None:
+        """Leave the group; the listener drains and commits what is in flight before."""
+        self._consumer.close(autocommit=False, timeout_ms=timeout_s * 1000)
+
+    def _on_commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], response: object) -> None:
+        """Called by the client inside a later poll, on this thread."""
+        self._committing_since_s = None
+        if isinstance(response, Exception):
+            # At least once: the positions stay committable, and the next commit takes them along.
+            log.warning("commit_failed", error=repr(response))
+            return
+        self._books.committed({Partition(*partition): item.offset for partition, item in offsets.items()})
+
+    def _skip_expired(self, positions: Mapping[TopicPartition, int]) -> None:
+        named = ", ".join(f"{p.topic}/{p.partition} at {offset}" for p, offset in positions.items())
+        if not self._settings.allow_expired:
+            raise EventsExpiredError(
+                f"unread events are gone from {named}: the topic's retention is shorter than our lag was. Set "
+                "WORKER_ALLOW_EXPIRED=true to go on at the earliest that is left"
+            )
+        log.error("events_expired", partitions=named)
+        self._consumer.seek_to_beginning(*positions)
+
+    def _chunk(self, partition: TopicPartition, records: Iterable[Any]) -> Chunk:
+        ours = Partition(partition.topic, partition.partition)
+        converted = tuple(
+            Record(ours, item.offset, item.timestamp, item.key, item.value, tuple(item.headers))
+            for item in records
+        )
+        position = self._position(partition)
+        return Chunk(ours, converted, max(converted[-1].offset + 1, position or 0))
+
+    def _quiet_positions(self, seen: set[Partition]) -> list[Chunk]:
+        """Empty chunks that carry the positions of the partitions that gave no records."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s < _POSITIONS_EVERY_S:
+            return []
+        self._looked_s = now_s
+        positions = {Partition(*partition): self._position(partition) for partition in self._consumer.assignment()}
+        return [
+            Chunk(p, (), position) for p, position in positions.items() if position is not None and p not in seen
+        ]
+
+    def _position(self, partition: TopicPartition) -> int | None:
+        try:
+            position: int | None = self._consumer.position(partition, timeout_ms=0)
+        except (KafkaError, KeyError):  # not assigned any more, or no position yet
+            return None
+        return position
+
+
+class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]
+    """Runs on the client's IO thread, inside a poll that does not return before it.
+
+    Waiting for the poll thread here would hang both for good; the windows in flight are finished by the
+    pipeline's threads.
+    """
+
+    def __init__(self, consumer: Any, books: Books, settings: Settings) -> None:
+        self._consumer = consumer
+        self._books = books
+        self._drain_timeout_s = settings.drain_timeout_ms / 1000
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self._books.assign([Partition(*partition) for partition in assigned])
+        log.info("partitions_assigned", partitions=_named(assigned))
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        partitions = [Partition(*partition) for partition in revoked]
+        started_s = time.monotonic()
+        drained = Future()
+        first = _Once(drained)
+        self._books.release(partitions, lambda: first(drained=True))
+        timer = threading.Timer(self._drain_timeout_s, first, kwargs={"drained": False})
+        timer.daemon = True
+        timer.start()
+        finished = await drained
+        timer.cancel()
+        await self._commit(self._books.committable(partitions))
+        self._books.forget(partitions)
+        report = log.info if finished else log.warning
+        report("partitions_revoked", partitions=_named(revoked), drained=finished,
+               elapsed_s=round(time.monotonic() - started_s, 3))  # fmt: skip
+
+    async def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
+        self._books.forget([Partition(*partition) for partition in lost])
+        log.warning("partitions_lost", partitions=_named(lost))
+
+    async def _commit(self, positions: Mapping[Partition, int]) -> None:
+        if not positions:
+            return
+        try:
+            await self._consumer.commit_async(_offsets(positions))
+        except KafkaError as error:  # the next owner repeats what was settled since the last commit
+            log.warning("commit_failed", error=repr(error), during="revocation")
+
+
+class _Once:
+    """Completes a future with the first of two answers."""
+
+    def __init__(self, future: Any) -> None:
+        self._future = future
+        self._lock = threading.Lock()
+
+    def __call__(self, *, drained: bool) -> None:
+        with self._lock:
+            if not self._future.is_done:
+                self._future.success(drained)
+
+
+def _offsets(positions: Mapping[Partition, int]) -> dict[TopicPartition, OffsetAndMetadata]:
+    return {
+        TopicPartition(*partition): OffsetAndMetadata(position, "", -1)
+        for partition, position in positions.items()
+    }
+
+
+def _named(partitions: Iterable[TopicPartition]) -> list[str]:
+    return sorted(f"{partition.topic}/{partition.partition}" for partition in partitions)

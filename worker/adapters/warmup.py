@@ -1,0 +1,52 @@
+"""The check before a worker joins its group: the bundle reproduces its golden texts on this very device."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from worker.adapters.bundle import Bundle
+from worker.core.encoding import Fields
+from worker.core.scoring import probabilities
+from worker.errors import BundleRefusedError
+from worker.ports import Classifier, Encoder
+
+
+@dataclass(frozen=True)
+class WarmupReport:
+    """What the warm-up saw: texts checked and the largest difference of a probability."""
+
+    texts: int
+    probability_delta_max: float
+
+
+def warm_up(
+    bundle: Bundle, variant: str, encoder: Encoder, classifier: Classifier, *, rows_max: int = 16
+) -> WarmupReport:
+    """Encode and score the golden texts, which also makes the runtime allocate what it needs.
+
+    The probabilities are compared before temperature scaling: goldens are the uncalibrated model's.
+
+    Raises:
+        BundleRefusedError: If an encoding differs, or a probability by more than the variant's
+            `golden_delta_max`.
+    """
+    goldens = sorted(bundle.goldens, key=lambda golden: len(golden.ids))
+    encoded = encoder.encode([Fields(golden.text, golden.title) for golden in goldens])
+    for golden, (ids, _) in zip(goldens, encoded, strict=True):
+        if ids != golden.ids:
+            raise BundleRefusedError(
+                f"the worker encodes a golden text of {bundle.folder} otherwise: {golden.text[:60]!r}"
+            )
+    worst = 0.0
+    for start in range(0, len(goldens), rows_max):
+        rows = goldens[start : start + rows_max]
+        actual = probabilities(classifier.logits([golden.ids for golden in rows]), temperature=1.0)
+        expected = np.array([golden.probabilities for golden in rows])
+        worst = max(worst, float(np.abs(actual - expected).max()))
+    allowed = bundle.variant(variant).golden_delta_max
+    if not worst <= allowed:  # written so that NaN is refused too
+        raise BundleRefusedError(
+            f"variant {variant} of {bundle.folder} is off by {worst:.4f} on its golden texts with "
+            f"{classifier.provider}, where {allowed:.4f} is allowed: serve another variant or export it again"
+        )
+    return WarmupReport(len(goldens), worst)

@@ -1,0 +1,29 @@
+"""From a window to forward passes: neighbours of like length, so that little of a batch is padding."""
+
+from collections.abc import Sequence
+
+
+def plan_batches(lengths: Sequence[int], *, rows_max: int, tokens_max: int) -> list[list[int]]:
+    """Group the indices of a window by length, longest first.
+
+    A padded batch costs its longest row times its rows; that product stays within `tokens_max`.
+
+    Args:
+        lengths: Tokens of each row, none of them above `tokens_max`.
+        rows_max: Rows of a batch at most.
+        tokens_max: Tokens of a batch at most, padding included.
+
+    Returns:
+        Batches of indices into `lengths`; every index once. Longest first, because a device that has served
+        the largest shape needs no more memory for the others.
+    """
+    if any(length > tokens_max for length in lengths):
+        raise ValueError(f"a row of {max(lengths)} tokens can't fit into a batch of {tokens_max}")
+    batches: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        batch = batches[-1] if batches else None
+        if batch and len(batch) < rows_max and lengths[batch[0]] * (len(batch) + 1) <= tokens_max:
+            batch.append(index)
+        else:
+            batches.append([index])
+    return batches

@@ -1,0 +1,122 @@
+"""When a window closes: early enough for the reader of its results, late enough to be worth a batch."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from worker.core.records import Partition, Record
+
+
+@dataclass(frozen=True)
+class WindowPolicy:
+    """When a window closes.
+
+    It closes when it holds `records_max` records or `window_ms_target` of device time, as far as the pace so
+    far tells; and `wait_ms_max` after its first record when the device is idle, so with 0 a free device never
+    waits while records do.
+    """
+
+    records_max: int
+    window_ms_target: float
+    wait_ms_max: float
+    value_bytes_max: int
+    """The size beyond which a longer value costs the device no more, because it is truncated."""
+
+    def __post_init__(self) -> None:
+        if self.records_max < 1 or self.window_ms_target <= 0 or self.wait_ms_max < 0 or self.value_bytes_max < 1:
+            raise ValueError(f"a window policy needs positive limits: {self}")
+
+
+class Pace:
+    """How many bytes of values the device takes in a millisecond: a moving average over windows.
+
+    Bytes stand for tokens, whose number is known only after tokenising; a token has about five bytes.
+    """
+
+    _WEIGHT = 0.2  # of the newest window
+
+    def __init__(self) -> None:
+        self._bytes_per_ms: float | None = None
+
+    def observe(self, size_bytes: int, elapsed_ms: float) -> None:
+        """Learn from a window of `size_bytes` that kept the device busy for `elapsed_ms`."""
+        if size_bytes <= 0 or elapsed_ms <= 0:
+            return
+        pace = size_bytes / elapsed_ms
+        self._bytes_per_ms = (
+            pace if self._bytes_per_ms is None else self._bytes_per_ms + self._WEIGHT * (pace - self._bytes_per_ms)
+        )
+
+    def bytes_in(self, duration_ms: float) -> float:
+        """Bytes that the device takes in `duration_ms`; before the first window, without limit."""
+        return float("inf") if self._bytes_per_ms is None else self._bytes_per_ms * duration_ms
+
+
+class WindowBuilder:
+    """The records read and not yet in a window, in the order read."""
+
+    def __init__(self, policy: WindowPolicy, pace: Pace) -> None:
+        self._policy = policy
+        self._pace = pace
+        self._waiting: deque[tuple[Record, float]] = deque()  # with the time at which each came, in seconds
+        self.waiting_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def cost(self, record: Record) -> int:
+        """What a record weighs in a window, in bytes."""
+        return min(record.size_bytes, self._policy.value_bytes_max)
+
+    def add(self, records: Iterable[Record], now_s: float) -> None:
+        """Append records that came now."""
+        for record in records:
+            self._waiting.append((record, now_s))
+            self.waiting_bytes += record.size_bytes
+
+    def closes_in_s(self, now_s: float, *, device_idle: bool) -> float | None:
+        """Seconds until the next window may close: 0 for now, None for not before something changes."""
+        if not self._waiting:
+            return None
+        if device_idle:
+            return (
+                max(0.0, self._waiting[0][1] + self._policy.wait_ms_max / 1000 - now_s)
+                if not self._full()
+                else 0.0
+            )
+        return 0.0 if self._full() else None
+
+    def close(self) -> tuple[Record, ...]:
+        """Take the records of the next window: as many as fit, at least one."""
+        count = self._fitting()[0]
+        records = tuple(self._waiting.popleft()[0] for _ in range(count))
+        self.waiting_bytes -= sum(record.size_bytes for record in records)
+        return records
+
+    def drop(self, partitions: Iterable[Partition]) -> dict[Partition, list[Record]]:
+        """Remove and return what waits of these partitions."""
+        gone = set(partitions)
+        dropped: dict[Partition, list[Record]] = {}
+        for record, _ in self._waiting:
+            if record.partition in gone:
+                dropped.setdefault(record.partition, []).append(record)
+                self.waiting_bytes -= record.size_bytes
+        self._waiting = deque(item for item in self._waiting if item[0].partition not in gone)
+        return dropped
+
+    def _full(self) -> bool:
+        count, limited = self._fitting()
+        return limited or count == self._policy.records_max
+
+    def _fitting(self) -> tuple[int, bool]:
+        """How many waiting records the next window takes, and whether the device's time is what limits it."""
+        budget = self._pace.bytes_in(self._policy.window_ms_target)
+        count, total = 0, 0
+        for record, _ in self._waiting:
+            total += self.cost(record)
+            if count and total > budget:
+                return count, True
+            count += 1
+            if count == self._policy.records_max:
+                break
+        return count, False

@@ -1,0 +1,162 @@
+"""What is held between reading and settling, shared by the threads: the pure books under one lock.
+
+The poll thread hands records in, the pipeline's threads take windows out and settle them, and the client's IO
+thread releases partitions in a rebalance. Nothing here blocks on the network.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from worker.core.backpressure import BackPressure, Marks
+from worker.core.ledger import Ledger
+from worker.core.records import Chunk, Partition, Window
+from worker.core.windows import Pace, WindowBuilder, WindowPolicy
+
+
+class Flow:
+    """Records waiting, windows in flight, positions settled."""
+
+    def __init__(self, policy: WindowPolicy, marks: Marks, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._pace = Pace()
+        self._builder = WindowBuilder(policy, self._pace)
+        self._ledger = Ledger()
+        self._back_pressure = BackPressure(marks)
+        self._in_flight: list[Window] = []
+        self._unscored = 0  # windows taken that the device has not finished
+        self._drains: list[tuple[frozenset[Partition], Callable[[], None]]] = []
+        self._stopped = False
+        self._abandoned = False
+        self._changed = threading.Condition()
+
+    # The reader's side
+
+    def assign(self, partitions: Iterable[Partition]) -> None:
+        """These partitions are ours now."""
+        with self._changed:
+            self._ledger.assign(partitions)
+
+    def receive(self, chunks: Iterable[Chunk]) -> None:
+        """Take in what was read; what is of a partition no longer ours is dropped."""
+        with self._changed:
+            for chunk in chunks:
+                if self._ledger.receive(chunk):
+                    self._builder.add(chunk.records, self._clock())
+            self._changed.notify_all()
+
+    def paused(self) -> bool:
+        """Whether reading has to pause for now."""
+        with self._changed:
+            return self._back_pressure.update(*self._held())
+
+    def held(self) -> tuple[int, int]:
+        """Records read and not yet settled, and their bytes."""
+        with self._changed:
+            return self._held()
+
+    def committable(self, partitions: Iterable[Partition] | None = None) -> dict[Partition, int]:
+        """Positions that a commit would move forward."""
+        with self._changed:
+            return self._ledger.committable(partitions)
+
+    def committed(self, positions: Mapping[Partition, int]) -> None:
+        """The broker has stored these positions."""
+        with self._changed:
+            self._ledger.committed(positions)
+
+    # The rebalance's side
+
+    def release(self, partitions: Iterable[Partition], done: Callable[[], None]) -> None:
+        """Drop what waits of these partitions; call `done` when no window in flight holds any of them."""
+        gone = frozenset(partitions)
+        with self._changed:
+            for partition, records in self._builder.drop(gone).items():
+                self._ledger.give_back(partition, records[0].offset, len(records))
+            self._drains.append((gone, done))
+            abandoned = self._abandoned
+        if abandoned:
+            self.abandon()
+        self._finish_drains()
+
+    def forget(self, partitions: Iterable[Partition]) -> None:
+        """These partitions are no longer ours; windows in flight no longer count for them."""
+        gone = frozenset(partitions)
+        with self._changed:
+            self._builder.drop(gone)
+            self._ledger.forget(gone)
+
+    # The pipeline's side
+
+    def take(self) -> Window | None:
+        """The next window, as soon as one may close; None when no more will come."""
+        with self._changed:
+            while not self._stopped:
+                wait_s = self._builder.closes_in_s(self._clock(), device_idle=self._unscored == 0)
+                if wait_s == 0:
+                    records = self._builder.close()
+                    window = Window(records, self._ledger.spans(records))
+                    self._in_flight.append(window)
+                    self._unscored += 1
+                    return window
+                self._changed.wait(wait_s)
+            return None
+
+    def scored(self, window: Window, elapsed_s: float) -> None:
+        """The device has finished a window that kept it busy for so long."""
+        with self._changed:
+            self._unscored -= 1
+            self._pace.observe(sum(map(self._builder.cost, window.records)), elapsed_s * 1000)
+            self._changed.notify_all()
+
+    def still_owned(self, window: Window) -> frozenset[Partition]:
+        """The partitions of a window whose assignment still stands."""
+        with self._changed:
+            return frozenset(p for p, span in window.spans.items() if self._ledger.owns(p, span.epoch))
+
+    def settled(self, window: Window) -> None:
+        """The broker has acknowledged every outcome of a window."""
+        with self._changed:
+            self._in_flight.remove(window)
+            self._ledger.settle(window)
+            self._changed.notify_all()
+        self._finish_drains()
+
+    # The end
+
+    def stop(self) -> None:
+        """Give out no more windows; what waits is left to the next owner of its partition."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def abandon(self) -> None:
+        """Stop, and wait for nothing any more: windows in flight will never be settled."""
+        with self._changed:
+            self._stopped = self._abandoned = True
+            self._drains, drains = [], self._drains
+            self._changed.notify_all()
+        for _, done in drains:
+            done()
+
+    def wait_settled(self, timeout_s: float) -> bool:
+        """Wait until no window is in flight; False if that took longer, or can't happen any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._abandoned or not self._in_flight, timeout_s)
+            return not self._in_flight
+
+    def _held(self) -> tuple[int, int]:
+        records = len(self._builder) + sum(map(len, self._in_flight))
+        size_bytes = self._builder.waiting_bytes + sum(
+            record.size_bytes for window in self._in_flight for record in window.records
+        )
+        return records, size_bytes
+
+    def _finish_drains(self) -> None:
+        """Call back, outside the lock, for each release that has nothing left in flight."""
+        with self._changed:
+            busy = {partition for window in self._in_flight for partition in window.spans}
+            finished = [done for gone, done in self._drains if not gone & busy]
+            self._drains = [(gone, done) for gone, done in self._drains if gone & busy]
+        for done in finished:
+            done()

@@ -1,0 +1,100 @@
+"""The bundle's format: what `export` writes into `bundle.json`, `encoding.json` and `golden.json`.
+
+Version 1. Within a version fields are only added, so readers ignore what they do not know.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+MANIFEST_FILE = "bundle.json"
+ENCODING_FILE = "encoding.json"
+GOLDEN_FILE = "golden.json"
+TOKENIZER_FILE = "tokenizer.json"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Encoding(_Record):
+    """How the fields of an event become token ids.
+
+    `tokens_max` counts the special tokens too. `head` keeps the first tokens; `head+tail` keeps a quarter
+    from the beginning and three quarters from the end (Sun et al. 2019, arXiv 1905.05583).
+    """
+
+    format: Literal[1] = 1
+    template: Literal["text", "title+text"] = "text"
+    truncation: Literal["head", "head+tail"] = "head"
+    tokens_max: int = Field(512, ge=3)
+
+
+class Golden(_Record):
+    """A text with the token ids and the fp32 probabilities (in class-id order) that it must give."""
+
+    text: str
+    title: str | None = None
+    ids: list[int]
+    probabilities: list[float]
+
+
+class FileDigest(_Record):
+    """A file of the bundle: size and SHA-256 in hexadecimal."""
+
+    bytes: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Parity(_Record):
+    """How far a variant is from the PyTorch checkpoint, on the device where that was measured."""
+
+    status: Literal["passed", "not-run"]
+    reason: str | None = None
+    device: str | None = None
+    texts: int | None = None
+    probability_delta_max: float | None = None
+    label_agreement: float | None = None
+
+
+class Variant(_Record):
+    """One ONNX graph of the bundle.
+
+    `golden_delta_max` is how far a golden probability may be off on the serving device before the worker
+    refuses the bundle. `flip_rate` is the share of labels that changed over random batchings of the same
+    texts; it is zero unless the batch influences its members, as in dynamic int8.
+    """
+
+    file: str
+    device: Literal["cpu", "cuda"]
+    temperature: float = Field(1.0, gt=0)
+    abstain_below: float = Field(0.0, ge=0, le=1)
+    golden_delta_max: float = Field(gt=0)
+    parity: Parity
+    flip_rate: float | None = None
+    accuracy: dict[str, float] = {}
+    opset: int
+    onnxruntime: str
+
+
+class BundleManifest(_Record):
+    """`bundle.json`: what the bundle holds, where it came from, and which labels its class ids mean."""
+
+    format: Literal[1] = 1
+    name: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+    created_at: str
+    labels: tuple[str, ...]
+    encoding: Encoding
+    files: dict[str, FileDigest]
+    variants: dict[str, Variant]
+    provenance: dict[str, JsonValue] = {}
+
+    @model_validator(mode="after")
+    def _variants_are_listed(self) -> "BundleManifest":
+        missing = [variant.file for variant in self.variants.values() if variant.file not in self.files]
+        if missing:
+            raise ValueError(f"variants name files that the manifest does not list: {', '.join(missing)}")
+        if sorted(self.labels) != ["negative", "neutral", "positive"]:
+            raise ValueError(f"labels must be negative, neutral and positive, not {', '.join(self.labels)}")
+        return self

@@ -1,0 +1,158 @@
+"""What can become of a record: a result, a dead letter, or the record itself passed on."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.contracts import EVENT_TYPE, ModelIdentity, Probabilities, Sentiment, Source, iso_milliseconds
+from worker.core.decoding import Reason, Rejection
+from worker.core.encoding import Encoded
+from worker.core.records import Partition, Record
+from worker.core.splicing import splice
+
+Headers = list[tuple[str, bytes]]
+_CLOUD_EVENTS = "ce_"  # the prefix that CloudEvents reserves in Kafka headers (Kafka binding 1.0.2)
+
+
+class Kind(StrEnum):
+    """What became of a record."""
+
+    RESULT = "result"
+    DEAD_LETTER = "dead_letter"
+    FORWARDED = "forwarded"
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to publish, and the record that it answers."""
+
+    kind: Kind
+    source: Record
+    target: Partition
+    value: bytes | None
+    headers: Headers
+    detail: str = ""  # a result's label, a dead letter's reason
+    confidence: float = 0.0
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Author:
+    """What every outgoing record says of the worker that wrote it."""
+
+    cluster_id: str
+    session: str  # of one producer: order within a partition is promised within a session
+    model: ModelIdentity
+    labels: tuple[str, ...]  # in class-id order
+    abstain_below: float
+    output_topic: str
+    dead_letter_topic: str
+    now: Callable[[], datetime] = _utc_now
+
+    def result(self, record: Record, encoded: Encoded, probabilities: NDArray[np.float64]) -> Outgoing:
+        """The enriched event of a scored record; `probabilities` has shape (classes,)."""
+        shares = {label: round(float(p), 6) for label, p in zip(self.labels, probabilities, strict=True)}
+        label = self.labels[int(probabilities.argmax())]
+        now = self.now()
+        sentiment = Sentiment.model_validate(
+            {
+                "label": label,
+                "confidence": shares[label],
+                "probabilities": Probabilities(**shares),
+                "abstained": shares[label] < self.abstain_below,
+                "tokens": len(encoded.ids),
+                "truncated": encoded.truncated,
+                "model": self.model,
+                "scored_at": now,
+                "source": Source(
+                    topic=record.partition.topic, partition=record.partition.number, offset=record.offset
+                ),
+            }
+        )
+        return Outgoing(
+            kind=Kind.RESULT,
+            source=record,
+            target=Partition(self.output_topic, record.partition.number),
+            value=splice(record.value or b"", "sentiment", sentiment.model_dump_json().encode()),
+            headers=[*self._own_headers(record, now), ("content-type", b"application/json")],
+            detail=label,
+            confidence=shares[label],
+        )
+
+    def forward(self, record: Record) -> Outgoing:
+        """A tombstone, passed on so that a compacted output topic forgets the key too."""
+        return Outgoing(
+            kind=Kind.FORWARDED,
+            source=record,
+            target=Partition(self.output_topic, record.partition.number),
+            value=None,
+            headers=self._own_headers(record, self.now()),
+        )
+
+    def dead_letter(
+        self, record: Record, rejection: Rejection, *, stage: str, attempts: int = 1, error: str = ""
+    ) -> Outgoing:
+        """The record as it was, with its reason in headers of Kafka Connect's dialect and our own."""
+        source = record.partition
+        added = {
+            "__connect.errors.topic": source.topic,
+            "__connect.errors.partition": str(source.number),
+            "__connect.errors.offset": str(record.offset),
+            "__connect.errors.stage": stage,
+            "__connect.errors.exception.class.name": error or rejection.reason,
+            "__connect.errors.exception.message": rejection.detail[:1000],
+            "x-dlq-reason": rejection.reason,
+            "x-dlq-attempts": str(attempts),
+            "x-dlq-model-sha256": self.model.sha256,
+            "x-worker-session": self.session,
+        }
+        return Outgoing(
+            kind=Kind.DEAD_LETTER,
+            source=record,
+            target=Partition(self.dead_letter_topic, source.number),
+            value=record.value,
+            headers=[(name, value or b"") for name, value in record.headers]
+            + [(name, value.encode()) for name, value in added.items()],
+            detail=rejection.reason,
+        )
+
+    def too_large(self, outgoing: Outgoing) -> Outgoing:
+        """What takes the place of a record that its topic does not take.
+
+        For a result its dead letter; for a dead letter the same without its value, for which a hash stands.
+        """
+        if outgoing.kind is not Kind.DEAD_LETTER:
+            size_bytes = len(outgoing.value or b"")
+            rejection = Rejection(Reason.OUTPUT_TOO_LARGE, f"{size_bytes} bytes don't fit the topic")
+            return self.dead_letter(outgoing.source, rejection, stage="publish")
+        value = outgoing.value or b""
+        digest = [
+            ("x-dlq-value-sha256", hashlib.sha256(value).hexdigest().encode()),
+            ("x-dlq-value-bytes", str(len(value)).encode()),
+        ]
+        return replace(outgoing, value=b"", headers=outgoing.headers + digest)
+
+    def _own_headers(self, record: Record, now: datetime) -> Headers:
+        """The input's headers, then CloudEvents' in binary mode, then the session."""
+        source = f"{self.cluster_id}/{record.partition.topic}/{record.partition.number}"
+        added = {
+            "ce_specversion": "1.0",
+            "ce_type": EVENT_TYPE,
+            "ce_source": f"kafka://{source}",
+            "ce_id": f"{source}/{record.offset}",
+            "ce_time": iso_milliseconds(now),
+            "x-worker-session": self.session,
+        }
+        carried = [
+            (f"x-source-{name}" if name.startswith(_CLOUD_EVENTS) else name, value or b"")
+            for name, value in record.headers
+        ]
+        return carried + [(name, value.encode()) for name, value in added.items()]

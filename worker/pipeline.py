@@ -1,0 +1,198 @@
+"""The life of a window: decode, encode, batch, infer, publish, settle.
+
+`prepare`, `score` and `publish` each run on a thread of their own (`worker.stages`), so that the host works on
+the windows before and after the one that the device works on. Within a stage windows keep their order.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.core.batching import plan_batches
+from worker.core.breaker import Breaker
+from worker.core.decoding import Reason, Rejection, decode
+from worker.core.encoding import Encoded, Fields
+from worker.core.records import Window
+from worker.core.retry import run_isolating
+from worker.core.scoring import probabilities
+from worker.errors import ModelFailedError, TooManyDeadLettersError
+from worker.flow import Flow
+from worker.outcomes import Author, Outgoing
+from worker.ports import Classifier, Encoder, OutOfDeviceMemoryError, Sink, Telemetry
+
+Answer = NDArray[np.float64] | Exception
+
+
+@dataclass(frozen=True)
+class PipelineOptions:
+    """How events are read and batched; see `worker.settings` for each."""
+
+    text_field: str | None
+    input_bytes_max: int
+    batch_rows_max: int
+    batch_tokens_max: int
+    row_tokens_max: int
+    temperature: float
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A window with what each record came to, by its index: token ids, or the reason why it has none."""
+
+    window: Window
+    encoded: dict[int, Encoded]
+    rejected: dict[int, Rejection]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A prepared window with the model's answer, by index: probabilities, or why the model failed."""
+
+    prepared: Prepared
+    answers: dict[int, Answer]
+
+
+class Pipeline:
+    """The verbs of a window's life."""
+
+    def __init__(
+        self,
+        options: PipelineOptions,
+        *,
+        flow: Flow,
+        encoder: Encoder,
+        classifier: Classifier,
+        sink: Sink,
+        author: Author,
+        breaker: Breaker,
+        telemetry: Telemetry,
+    ) -> None:
+        self._options = options
+        self._flow = flow
+        self._encoder = encoder
+        self._classifier = classifier
+        self._sink = sink
+        self._author = author
+        self._breaker = breaker
+        self._telemetry = telemetry
+        self._batch_tokens_max = options.batch_tokens_max
+
+    def run(self, window: Window) -> None:
+        """A window's whole life, for whoever has no use for the overlap of the stages."""
+        self.publish(self.score(self.prepare(window)))
+
+    def prepare(self, window: Window) -> Prepared:
+        """Decode and encode every record of a window."""
+        self._telemetry.window(len(window))
+        fields: dict[int, Fields] = {}
+        rejected: dict[int, Rejection] = {}
+        with self._timed("decode"):
+            for index, record in enumerate(window.records):
+                if record.value is None:
+                    continue
+                decoded = decode(
+                    record.value, text_field=self._options.text_field, bytes_max=self._options.input_bytes_max
+                )
+                if isinstance(decoded, Rejection):
+                    rejected[index] = decoded
+                else:
+                    fields[index] = decoded
+        with self._timed("encode"):
+            encoded = dict(zip(fields, self._encoder.encode(list(fields.values())), strict=True))
+        return Prepared(window, encoded, rejected)
+
+    def score(self, prepared: Prepared) -> Scored:
+        """Run the model over a window, in batches of like length."""
+        answers: dict[int, Answer] = {}
+        started_s = time.monotonic()
+        with self._timed("infer"):
+            indices = list(prepared.encoded)
+            lengths = [len(prepared.encoded[index].ids) for index in indices]
+            plan = plan_batches(lengths, rows_max=self._options.batch_rows_max, tokens_max=self._batch_tokens_max)
+            for batch in plan:
+                chosen = [indices[position] for position in batch]
+                rows = [prepared.encoded[index].ids for index in chosen]
+                answers.update(zip(chosen, self._infer(rows), strict=True))
+        self._flow.scored(prepared.window, time.monotonic() - started_s)
+        return Scored(prepared, answers)
+
+    def publish(self, scored: Scored) -> None:
+        """Publish every outcome of a window in record order, then settle it."""
+        window = scored.prepared.window
+        outgoing = self._outcomes(scored)
+        with self._timed("publish"):
+            waiting = outgoing
+            while waiting:
+                too_large = self._sink.publish(waiting)
+                refused = {id(item) for item in too_large}
+                for item in waiting:
+                    if id(item) not in refused:
+                        self._telemetry.outcome(item)
+                waiting = [self._author.too_large(item) for item in too_large]
+        self._flow.settled(window)
+        self._watch(scored)
+
+    def _infer(self, rows: Sequence[list[int]]) -> list[Answer]:
+        """Calibrated probabilities of each row, or the exception with which it fails alone."""
+        return run_isolating(rows, self._forward, fatal=(ModelFailedError,), too_large=(OutOfDeviceMemoryError,))
+
+    def _forward(self, rows: Sequence[list[int]]) -> list[NDArray[np.float64]]:
+        longest, tokens = max(map(len, rows)), sum(map(len, rows))
+        self._telemetry.batch(len(rows), tokens, longest * len(rows))
+        try:
+            logits = self._classifier.logits(rows)
+        except OutOfDeviceMemoryError as error:
+            # Remembered: the next windows are planned to fit, but never below one row of the longest text.
+            self._batch_tokens_max = max(longest * len(rows) // 2, self._options.row_tokens_max)
+            self._telemetry.model_failure(error)
+            raise
+        except Exception as error:
+            self._telemetry.model_failure(error)
+            raise
+        if not np.isfinite(logits).all():
+            raise FloatingPointError("the model answered NaN or infinity")
+        return list(probabilities(logits, self._options.temperature))
+
+    def _outcomes(self, scored: Scored) -> list[Outgoing]:
+        """What becomes of each record; nothing, if its partition was lost: the next owner answers it."""
+        prepared, author = scored.prepared, self._author
+        owned = self._flow.still_owned(prepared.window)
+        outgoing: list[Outgoing] = []
+        for index, record in enumerate(prepared.window.records):
+            answer = scored.answers.get(index)
+            if record.partition not in owned:
+                continue
+            if index in prepared.rejected:
+                outgoing.append(author.dead_letter(record, prepared.rejected[index], stage="decode"))
+            elif isinstance(answer, Exception):
+                rejection = Rejection(Reason.MODEL_ERROR, str(answer))
+                error = type(answer).__name__
+                outgoing.append(author.dead_letter(record, rejection, stage="infer", attempts=2, error=error))
+            elif answer is not None:
+                outgoing.append(author.result(record, prepared.encoded[index], answer))
+            elif record.key is not None:
+                outgoing.append(author.forward(record))
+            else:
+                self._telemetry.unsendable(record)
+        return outgoing
+
+    def _watch(self, scored: Scored) -> None:
+        """Stop when the model fails too often; the window is settled, so a restart repeats nothing."""
+        for index, answer in scored.answers.items():
+            partition = scored.prepared.window.records[index].partition
+            self._breaker.observe(partition, model_failed=isinstance(answer, Exception))
+        if (partition_failed := self._breaker.tripped()) is not None:
+            raise TooManyDeadLettersError(
+                f"the model fails on most events of {partition_failed.topic}/{partition_failed.number}: "
+                "deploy another bundle, then replay the dead letters"
+            )
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        started_s = time.monotonic()
+        yield
+        self._telemetry.stage(stage, time.monotonic() - started_s)

@@ -1,0 +1,106 @@
+"""The borders of the pipeline as Protocols: what the adapters provide and the fakes of the tests imitate."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.core.encoding import Encoded, Fields
+from worker.core.records import Partition, Record
+from worker.outcomes import Outgoing
+
+
+class OutOfDeviceMemoryError(Exception):
+    """The batch did not fit into the device's memory; a smaller one may."""
+
+
+class Encoder(Protocol):
+    """Turns fields into token ids, exactly as training did."""
+
+    def encode(self, batch: Sequence[Fields]) -> list[Encoded]:
+        """Encode without padding, in the order given."""
+        ...
+
+
+class Classifier(Protocol):
+    """Runs the model."""
+
+    provider: str
+
+    def logits(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Logits of shape (rows, classes), in the order given.
+
+        Raises:
+            OutOfDeviceMemoryError: If the batch is too large for the device; a smaller one may fit.
+            ModelFailedError: If the device is lost.
+            Exception: Whatever else the runtime says of this batch.
+        """
+        ...
+
+
+class Sink(Protocol):
+    """Publishes what became of a window."""
+
+    def publish(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
+        """Send in order and return when the broker has acknowledged all but the ones returned.
+
+        Returns:
+            The ones that their topic does not take for their size; they were not written.
+
+        Raises:
+            WorkerError: If the broker does not acknowledge in time, or refuses for any other reason.
+        """
+        ...
+
+
+class Telemetry(Protocol):
+    """Counts what the pipeline does."""
+
+    def stage(self, name: str, elapsed_s: float) -> None:
+        """A stage of a window took so long."""
+        ...
+
+    def window(self, records: int) -> None:
+        """A window of so many records was closed."""
+        ...
+
+    def batch(self, rows: int, tokens: int, padded_tokens: int) -> None:
+        """A forward pass took so many rows and tokens, and so many with padding."""
+        ...
+
+    def outcome(self, outgoing: Outgoing) -> None:
+        """The broker has acknowledged an outcome."""
+        ...
+
+    def unsendable(self, record: Record) -> None:
+        """A record without key and value was settled: no client can send such a record on."""
+        ...
+
+    def model_failure(self, error: Exception) -> None:
+        """A forward pass failed; its rows are tried again or isolated."""
+        ...
+
+
+class Books(Protocol):
+    """What the reader tells of partitions, and asks: `worker.flow` keeps them. Safe for threads."""
+
+    def assign(self, partitions: Iterable[Partition]) -> None:
+        """These partitions are ours now."""
+        ...
+
+    def release(self, partitions: Iterable[Partition], done: Callable[[], None]) -> None:
+        """Drop what waits of these partitions; call `done` when no window in flight holds any of them."""
+        ...
+
+    def committable(self, partitions: Iterable[Partition] | None = None) -> dict[Partition, int]:
+        """Positions that a commit would move forward."""
+        ...
+
+    def committed(self, positions: Mapping[Partition, int]) -> None:
+        """The broker has stored these positions."""
+        ...
+
+    def forget(self, partitions: Iterable[Partition]) -> None:
+        """These partitions are no longer ours; windows in flight no longer count for them."""
+        ...

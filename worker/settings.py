@@ -1,0 +1,234 @@
+"""Every setting of the worker: from flags, the environment, a TOML file and defaults, in this order.
+
+`WORKER_` stands before a setting's name in the environment, but for Kafka's own, which are named as they are
+everywhere else: `KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_SECURITY_PROTOCOL`, … All errors are reported at once.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    CliSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from worker.errors import UsageError
+
+_PREFIX = "WORKER_"
+_CONFIG_VARIABLE = "WORKER_CONFIG"
+
+
+class Settings(BaseSettings):
+    """The settings; units stand last in their names."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, extra="forbid", frozen=True, env_ignore_empty=True, validate_default=True
+    )
+
+    bundle: Path = Field(description="Folder of the bundle that `python -m export` wrote.")
+    variant: str = Field(
+        "auto", description="Graph of the bundle to serve: `fp32`, `int8`, …, or the device's best."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
+    threads: int = Field(0, ge=0, description="CPU threads of one forward pass; 0 means one a core.")
+    device_memory_bytes_max: int = Field(0, ge=0, description="GPU memory at most; 0 means no limit.")
+
+    kafka_bootstrap_servers: str = Field("localhost:9092", description="Brokers to ask first, `host:port,…`.")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="Encryption and authentication of the connection."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="How to authenticate with a SASL protocol."
+    )
+    kafka_sasl_username: str | None = Field(None, description="SASL user.")
+    kafka_sasl_password: SecretStr | None = Field(None, description="SASL password; never logged.")
+    kafka_sasl_password_file: Path | None = Field(None, description="File that holds the SASL password instead.")
+    kafka_ssl_cafile: Path | None = Field(None, description="Certificates of the authorities to trust (PEM).")
+    kafka_ssl_certfile: Path | None = Field(None, description="The client's certificate (PEM).")
+    kafka_ssl_keyfile: Path | None = Field(None, description="The client's private key (PEM).")
+    kafka_ssl_check_hostname: bool = Field(
+        True, description="Whether the broker's certificate must name its host."
+    )
+
+    input_topic: str = Field("reviews", description="Topic of review events.")
+    output_topic: str = Field("reviews.sentiment", description="Topic of enriched events.")
+    dead_letter_topic: str = Field("reviews.dlq", description="Topic of records that can't be scored.")
+    group_id: str = Field("review-sentiment", description="Consumer group of all replicas.")
+    group_instance_id: str | None = Field(
+        None,
+        description="Makes the replica a static member: quick restarts move nothing, scale-downs take a timeout.",
+    )
+    create_topics: bool = Field(False, description="Create missing output topics, with the input's partitions.")
+    output_partitioning: Literal["source", "key"] = Field(
+        "source",
+        description="A result goes to the number of its source's partition, or where its key hashes.",
+    )
+    output_compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(
+        "none", description="Compression of published batches."
+    )
+    allow_expired: bool = Field(
+        False,
+        description="Go on at the earliest record left where unread events have expired, instead of stopping.",
+    )
+
+    text_field: str | None = Field(
+        None, description="The one field to read the text from; unset, the usual names."
+    )
+    input_bytes_max: int = Field(1_000_000, ge=1, description="A larger value becomes a dead letter unread.")
+
+    window_records_max: int = Field(512, ge=1, description="Records of a window at most.")
+    window_ms_target: float = Field(
+        500, gt=0, description="Device time of a window, as far as it can be foreseen."
+    )
+    wait_ms_max: float = Field(0, ge=0, description="Wait for more records while the device is idle.")
+    batch_rows_max: int = Field(64, ge=1, description="Rows of a forward pass at most.")
+    batch_tokens_max: int = Field(4096, ge=3, description="Tokens of a forward pass at most, padding included.")
+    held_records_max: int = Field(
+        4096, ge=1, description="Records read and not yet settled: reading pauses there."
+    )
+    held_bytes_max: int = Field(64 * 2**20, ge=1, description="The same in bytes of keys and values.")
+
+    commit_interval_ms: int = Field(1000, ge=1, description="Time between two commits.")
+    commit_timeout_ms: int = Field(60_000, ge=1, description="A commit that takes longer ends the process.")
+    publish_timeout_ms: int = Field(
+        120_000, ge=1000, description="A record that no broker acknowledges for longer ends the process."
+    )
+    drain_timeout_ms: int = Field(
+        10_000, ge=1, description="Time to finish the windows in flight when partitions are revoked."
+    )
+    shutdown_timeout_ms: int = Field(25_000, ge=1, description="Time to finish after SIGTERM.")
+    session_timeout_ms: int = Field(
+        45_000, ge=1000, description="A worker silent for longer loses its partitions."
+    )
+
+    dead_letter_ratio_max: float = Field(
+        0.5, gt=0, le=1, description="The worker stops when the model fails on a larger share of a partition."
+    )
+    dead_letter_records_min: int = Field(
+        200, ge=1, description="Records of a partition over which that is counted."
+    )
+
+    http_host: str = Field("0.0.0.0", description="Address of health and metrics.")  # noqa: S104 - probes come from outside
+    http_port: int = Field(8080, ge=0, le=65535, description="Port of health and metrics; 0 means any free one.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="JSON lines, or a page for people; `auto` looks whether a terminal reads it."
+    )
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        """Everything that is wrong between settings, in one message."""
+        rules = {
+            "drain_timeout_ms must be less than session_timeout_ms, or a drain costs the membership": (
+                self.drain_timeout_ms < self.session_timeout_ms
+            ),
+            "a SASL protocol needs kafka_sasl_mechanism, kafka_sasl_username and a password": (
+                not self.kafka_security_protocol.startswith("SASL")
+                or bool(
+                    self.kafka_sasl_mechanism and self.kafka_sasl_username and self.sasl_password() is not None
+                )
+            ),
+            "input_topic, output_topic and dead_letter_topic must be three topics": (
+                len({self.input_topic, self.output_topic, self.dead_letter_topic}) == len(("in", "out", "dead"))
+            ),
+            "held_records_max must be at least window_records_max": self.held_records_max
+            >= self.window_records_max,
+        }
+        broken = [rule for rule, holds in rules.items() if not holds]
+        if broken:
+            raise ValueError("; ".join(broken))
+        return self
+
+    def sasl_password(self) -> str | None:
+        """The SASL password, from the setting or from its file.
+
+        Raises:
+            ValueError: If the file can't be read.
+        """
+        if self.kafka_sasl_password is not None:
+            return self.kafka_sasl_password.get_secret_value()
+        if self.kafka_sasl_password_file is None:
+            return None
+        try:
+            return self.kafka_sasl_password_file.read_text().rstrip("\n")
+        except OSError as error:
+            raise ValueError(f"kafka_sasl_password_file: {error}") from error
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags and explicit values, then the environment, then the file."""
+        file = os.environ.get(_CONFIG_VARIABLE)
+        return (
+            init_settings,
+            env_settings,
+            _KafkaEnvironment(settings_cls, env_prefix=""),
+            TomlConfigSettingsSource(settings_cls, toml_file=Path(file) if file else None),
+        )
+
+
+class _KafkaEnvironment(EnvSettingsSource):
+    """Kafka's settings under the names that every Kafka tool knows, without our prefix."""
+
+    def __call__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__call__().items() if name.startswith("kafka_")}
+
+
+def load_settings(arguments: Sequence[str] = (), environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings that these flags, the environment and the file named in `WORKER_CONFIG` make.
+
+    Raises:
+        UsageError: If any is wrong; the message names all that are.
+    """
+    problems = [
+        f"{name}: there is no such setting"
+        for name in environment
+        if name.startswith(_PREFIX)
+        and name != _CONFIG_VARIABLE
+        and name.removeprefix(_PREFIX).lower() not in Settings.model_fields
+    ]
+    file = environment.get(_CONFIG_VARIABLE)
+    if file and not Path(file).is_file():
+        problems.append(f"{_CONFIG_VARIABLE}: there is no file {file}")
+    try:
+        cli: CliSettingsSource[Any] = CliSettingsSource(
+            Settings,
+            cli_parse_args=list(arguments),
+            cli_kebab_case=True,
+            cli_prog_name="python -m worker run",
+        )
+        settings = Settings(**cli())
+    except ValidationError as error:
+        problems += [f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in error.errors()]
+    except ValueError as error:  # a TOML file that is none
+        problems.append(str(error))
+    if problems:
+        raise UsageError("the settings don't hold:\n" + "\n".join(f"  {problem}" for problem in problems))
+    return settings
+
+
+def settings_table() -> str:
+    """All settings as a Markdown table, for the README."""
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        variable = name.upper() if name.startswith("kafka_") else f"{_PREFIX}{name.upper()}"
+        default = "required" if field.is_required() else f"`{_shown(field.default)}`"
+        rows.append(f"| `{variable}` | {default} | {field.description} |")
+    return "\n".join(rows) + "\n"
+
+
+def _shown(default: object) -> str:
+    return "unset" if default is None else str(default).lower() if isinstance(default, bool) else f"{default}"

@@ -1,0 +1,69 @@
+"""Three threads, one for each stage of the pipeline, with room for one window between two of them."""
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from worker.flow import Flow
+from worker.pipeline import Pipeline, Prepared, Scored
+
+Item = TypeVar("Item")
+
+
+class _Slot(Generic[Item]):
+    """A queue of one; None ends it."""
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[Item | None] = queue.Queue(maxsize=1)
+        self.put = self._queue.put
+        self.get = self._queue.get
+
+
+class Stages:
+    """Runs a pipeline until its flow stops or a stage fails; the first failure is kept in `failure`."""
+
+    def __init__(self, pipeline: Pipeline, flow: Flow) -> None:
+        self._flow = flow
+        self.failure: BaseException | None = None
+        prepared: _Slot[Prepared] = _Slot()
+        scored: _Slot[Scored] = _Slot()
+
+        def prepare() -> None:
+            while (window := flow.take()) is not None:
+                prepared.put(pipeline.prepare(window))
+            prepared.put(None)
+
+        def score() -> None:
+            while (item := prepared.get()) is not None:
+                scored.put(pipeline.score(item))
+            scored.put(None)
+
+        def publish() -> None:
+            while (item := scored.get()) is not None:
+                pipeline.publish(item)
+
+        # Daemons: where one has failed, the others may wait for ever, and the process must still end.
+        self._threads = [
+            threading.Thread(target=self._guarded(stage), name=stage.__name__, daemon=True)
+            for stage in (prepare, score, publish)
+        ]
+
+    def start(self) -> None:
+        """Start the threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def join(self, timeout_s: float) -> bool:
+        """After `Flow.stop`: wait until every window taken is settled; False on failure or timeout."""
+        return self._flow.wait_settled(timeout_s)
+
+    def _guarded(self, stage: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            try:
+                stage()
+            except BaseException as error:  # noqa: BLE001 - whatever ends a thread must end the worker
+                self.failure = self.failure or error
+                self._flow.abandon()
+
+        return run
