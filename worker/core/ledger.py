@@ -87,6 +87,8 @@ class Ledger:
         entry = self._entries[partition]
         entry.unsettled -= records
         entry.position = first_offset
+        if entry.unsettled == 0:
+            self._advance(entry, first_offset)
 
     def committable(self, partitions: Iterable[Partition] | None = None) -> dict[Partition, int]:
         """The positions that a commit would move forward: of these partitions, or of all owned."""
