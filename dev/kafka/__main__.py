@@ -1,73 +1,112 @@
 """`python -m dev.kafka up [--brokers 3] | down | status`: a local Kafka that stays until it is taken down."""
 
 import argparse
+import re
 import sys
+import tempfile
 from pathlib import Path
 
 from dev.kafka.cluster import Cluster
-from dev.kafka.jars import KafkaUnavailableError, jars_folder, lock_lines
+from dev.kafka.existing import BOOTSTRAP_VARIABLE
+from dev.kafka.jars import KAFKA_VERSION, KafkaUnavailableError, exclusive, fetch_jars, lock_lines
 from dev.paths import cache_folder
 
 
 def main() -> int:
-    """Run a command; 1 if Kafka can't be had."""
-    parser = argparse.ArgumentParser(prog="python -m dev.kafka", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    up = commands.add_parser("up", help="start a cluster, or say that it runs")
-    up.add_argument("--brokers", type=int, choices=(1, 3), default=1)
-    down = commands.add_parser("down", help="stop a cluster and remove its data")
-    down.add_argument("--keep", action="store_true", help="keep the data for the next `up`")
-    for command in (up, down):
-        command.add_argument("--name", default="default", help="several clusters can run side by side")
-    commands.add_parser("status", help="list the clusters")
-    commands.add_parser("lock", help="print the hashes for jars.sha256")
-    options = parser.parse_args()
+    """Run a command; 1 if Kafka can't be had, 130 after Ctrl-C."""
+    options = _parser().parse_args()
     try:
         match options.command:
             case "up":
-                _up(options.name, options.brokers)
+                return _up(options.name, options.brokers)
             case "down":
                 _down(options.name, keep=options.keep)
             case "lock":
-                print(lock_lines(jars_folder()), end="")
+                _lock()
             case _:
                 _status()
     except KafkaUnavailableError as error:
         print(f"dev.kafka: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
-def _folder(name: str) -> Path:
-    return cache_folder() / "kafka-clusters" / name
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dev.kafka", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start a cluster, or say that it runs")
+    up.add_argument("--brokers", type=int, choices=(1, 3), help="1 if not given")
+    down = commands.add_parser("down", help="stop a cluster and remove its data")
+    down.add_argument("--keep", action="store_true", help="keep the data for the next `up`")
+    for command in (up, down):
+        command.add_argument("--name", type=_name, default="default", help="several can run side by side")
+    commands.add_parser("status", help="list the clusters")
+    commands.add_parser("lock", help="fetch the jars anew and print the hashes for jars.sha256")
+    return parser
 
 
-def _up(name: str, brokers: int) -> None:
-    cluster = Cluster(_folder(name), brokers, detached=True)
-    running = all(broker.alive for broker in cluster.brokers)
-    cluster.start()
-    print(f"{name} {'runs already' if running else 'is up'} with {len(cluster.brokers)} broker(s)")
-    print(f"export KAFKA_BOOTSTRAP_SERVERS={cluster.bootstrap_servers}")
+def _name(text: str) -> str:
+    if not re.fullmatch(r"\w[\w.-]*", text):
+        raise argparse.ArgumentTypeError("letters, digits, dots and dashes only")
+    return text
+
+
+def _clusters_folder() -> Path:
+    return cache_folder() / "kafka-clusters"
+
+
+def _up(name: str, brokers: int | None) -> int:
+    folder = _clusters_folder() / name
+    with exclusive(folder):
+        cluster = Cluster(folder, brokers or 1, detached=True)
+        count = len(cluster.brokers)
+        if brokers not in {None, count}:
+            print(f"{name} has {count} broker(s); take it down first: {_command('down', name)}", file=sys.stderr)
+            return 1
+        running = all(broker.alive for broker in cluster.brokers)
+        if not running:
+            print(f"starting Apache Kafka {KAFKA_VERSION}, {count} broker(s)…", file=sys.stderr)
+            cluster.start()
+    print(
+        f"# {name} {'is running already' if running else 'is up'}, {count} broker(s); in the shell that uses it:"
+    )
+    print(f"export {BOOTSTRAP_VARIABLE}={cluster.bootstrap_servers}")
+    print(f"# logs and data: {folder}; to end it: {_command('down', name)}")
+    return 0
+
+
+def _command(command: str, name: str) -> str:
+    return f"python -m dev.kafka {command}" + ("" if name == "default" else f" --name {name}")
 
 
 def _down(name: str, *, keep: bool) -> None:
-    if not _folder(name).exists():
+    folder = _clusters_folder() / name
+    if not folder.exists():
         print(f"there is no cluster {name}")
         return
-    cluster = Cluster(_folder(name), detached=True)
-    cluster.stop()
-    if not keep:
-        cluster.wipe()
+    with exclusive(folder):
+        cluster = Cluster(folder, detached=True)
+        if keep:
+            cluster.stop()
+        else:
+            cluster.wipe()
     print(f"{name} is down" + (", its data is kept" if keep else ""))
 
 
+def _lock() -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        print(lock_lines(fetch_jars(Path(scratch))), end="")
+
+
 def _status() -> None:
-    folders = sorted(path.parent for path in _folder("x").parent.glob("*/cluster.json"))
+    folders = sorted(path.parent for path in _clusters_folder().glob("*/cluster.json"))
     for folder in folders:
         cluster = Cluster(folder, detached=True)
         print(f"{folder.name}  {cluster.bootstrap_servers}  {folder}")
         for broker in cluster.brokers:
-            state = f"pid {broker.process_id}" if broker.alive else "down"
+            state = f"alive, pid {broker.process_id}" if broker.alive else "down"
             print(f"  broker {broker.broker_id}  port {broker.port}  {state}")
     if not folders:
         print("no cluster; start one with `python -m dev.kafka up`")

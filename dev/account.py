@@ -1,0 +1,117 @@
+"""Accounting by source position: what became of every record, as a consumer downstream sees it."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import Consumer, Message, TopicPartition
+
+Position = tuple[int, int]
+"""Partition and offset on the input topic."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One record of the output or the dead-letter topic, and the position that it answers."""
+
+    position: Position
+    kind: str  # result, forwarded, or the reason of a dead letter
+    session: str
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+    timestamp_ms: int
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """The parsed value of a result."""
+        parsed: dict[str, Any] = json.loads(self.value or b"{}")
+        return parsed
+
+
+@dataclass
+class Account:
+    """Outcomes by position, in the order read."""
+
+    outcomes: dict[Position, list[Outcome]] = field(default_factory=dict)
+    disorders: list[str] = field(default_factory=list)
+    _latest: dict[tuple[str, str, int], int] = field(default_factory=dict)
+
+    def add(self, topic: str, outcome: Outcome) -> None:
+        """Book an outcome."""
+        partition, offset = outcome.position
+        self.outcomes.setdefault(outcome.position, []).append(outcome)
+        # What did not fit the output topic is published after the window that it was in.
+        if outcome.kind != "output_too_large":
+            latest = self._latest.get((topic, outcome.session, partition), -1)
+            if offset < latest:
+                self.disorders.append(f"{topic}/{partition}: {offset} after {latest} in session {outcome.session}")
+            self._latest[topic, outcome.session, partition] = max(latest, offset)
+
+    def lost(self, inputs: Iterable[Position]) -> list[Position]:
+        """Inputs without an outcome."""
+        return sorted(set(inputs) - self.outcomes.keys())
+
+    def duplicated(self) -> list[Position]:
+        """Positions with more than one outcome."""
+        return sorted(position for position, outcomes in self.outcomes.items() if len(outcomes) > 1)
+
+    def kinds(self) -> Counter[str]:
+        """How many positions came to what."""
+        return Counter(outcomes[0].kind for outcomes in self.outcomes.values())
+
+
+class Auditor:
+    """Reads the outgoing topics to their ends, with a client that is not the worker's."""
+
+    def __init__(self, bootstrap_servers: str, output_topic: str, dead_letter_topic: str) -> None:
+        self.account = Account()
+        self._dead_letter_topic = dead_letter_topic
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "group.id": "auditor",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_committed",
+            }
+        )
+        assigned = [
+            TopicPartition(topic, number, 0)
+            for topic in (output_topic, dead_letter_topic)
+            for number in self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        ]
+        self._consumer.assign(assigned)
+
+    def read(self, timeout_s: float = 0.2) -> list[Outcome]:
+        """Book what has come, waiting so long for the first."""
+        first = self._consumer.poll(timeout_s)
+        messages = [first, *self._consumer.consume(num_messages=2000, timeout=0)] if first else []
+        outcomes = []
+        for message in messages:
+            if message.error():
+                raise RuntimeError(f"the auditor can't read: {message.error()}")
+            outcomes.append(_outcome(message, dead=message.topic() == self._dead_letter_topic))
+            self.account.add(message.topic(), outcomes[-1])
+        return outcomes
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._consumer.close()
+
+
+def _outcome(message: Message, *, dead: bool) -> Outcome:
+    headers = list(message.headers() or [])
+    text = {name: value.decode("utf-8", "replace") for name, value in headers if value is not None}
+    if dead:
+        position = int(text["__connect.errors.partition"]), int(text["__connect.errors.offset"])
+        kind = text["x-dlq-reason"]
+    else:
+        *_, partition, offset = text["ce_id"].split("/")
+        position = int(partition), int(offset)
+        kind = "forwarded" if message.value() is None else "result"
+    return Outcome(
+        position, kind, text["x-worker-session"], message.key(), message.value(), headers, message.timestamp()[1]
+    )

@@ -1,0 +1,1 @@
+"""The whole path on real parts: fine-tune, export, serve from Kafka, account for every record."""

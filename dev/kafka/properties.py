@@ -1,0 +1,44 @@
+"""The `server.properties` of a broker that tests use: small, strict, and quick to rebalance."""
+
+from collections.abc import Sequence
+
+HOST = "127.0.0.1"
+
+
+def server_properties(
+    broker_id: int, port: int, controller_port: int, *, data: str, controllers: Sequence[str]
+) -> str:
+    """The text of `server.properties` of one broker.
+
+    Args:
+        broker_id: Its node id.
+        port: Where clients reach it.
+        controller_port: Where its controller is.
+        data: Its data folder.
+        controllers: `host:port` of every controller; one a broker, so their number is the replication factor.
+    """
+    replication = len(controllers)
+    in_sync = max(1, replication - 1)
+    settings = {
+        "process.roles": "broker,controller",
+        "node.id": broker_id,
+        "controller.quorum.bootstrap.servers": ",".join(controllers),
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": data,
+        "auto.create.topics.enable": "false",
+        "default.replication.factor": replication,
+        "min.insync.replicas": in_sync,
+        "offsets.topic.replication.factor": replication,
+        "offsets.topic.num.partitions": 5,
+        "transaction.state.log.replication.factor": replication,
+        "transaction.state.log.min.isr": in_sync,
+        "transaction.state.log.num.partitions": 5,
+        "share.coordinator.state.topic.replication.factor": replication,
+        "share.coordinator.state.topic.min.isr": in_sync,
+        "share.coordinator.state.topic.num.partitions": 1,
+        "group.initial.rebalance.delay.ms": 0,
+        "group.min.session.timeout.ms": 1000,
+    }
+    return "".join(f"{name}={value}\n" for name, value in settings.items())
