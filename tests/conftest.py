@@ -1,0 +1,54 @@
+"""What the whole session shares: a broker, and a real BERT that the session trains and exports itself."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from dev.kafka import AnyCluster, cluster_or_existing
+from dev.samples import rated_sentences, split_by_review, tiny_base_model, write_reviews
+
+settings.register_profile("default", deadline=None)  # a shared machine makes single examples slow
+settings.register_profile("nightly", deadline=None, max_examples=1000)
+settings.load_profile("default")
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnyCluster]:
+    """A real Apache Kafka with one broker, or the cluster that KAFKA_BOOTSTRAP_SERVERS names."""
+    with cluster_or_existing(tmp_path_factory.mktemp("kafka")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny BERT, fine-tuned on the rated sentences as a user would do it."""
+    folder = tmp_path_factory.mktemp("training")
+    training, held_out = split_by_review(rated_sentences())
+    write_reviews(training, folder / "training.jsonl")
+    write_reviews(held_out, folder / "held-out.jsonl")
+    tiny_base_model(folder / "base")
+    run(
+        "training", "fit", "--data", folder / "training.jsonl", "--validation", folder / "held-out.jsonl",
+        "--base-model", folder / "base", "--output", folder / "checkpoint", "--epochs", 2, "--tokens-max", 128,
+        "--batch-size", 32, "--learning-rate", 1e-3, "--threads", 2,
+    )  # fmt: skip
+    return folder / "checkpoint"
+
+
+@pytest.fixture(scope="session")
+def bundle(checkpoint: Path) -> Path:
+    """The bundle of that BERT."""
+    folder = checkpoint.parent / "bundle"
+    run("export", "--checkpoint", checkpoint, "--output", folder, "--variants", "fp32", "--name", "tiny")
+    return folder
+
+
+def run(module: str, *arguments: object) -> None:
+    """Run one of our programs; what it says is shown when it fails."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"

@@ -1,0 +1,93 @@
+"""Stand-ins for the outside, for speed; tests/adapters holds them to the same suite as the real ones."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.core.encoding import Encoded, Fields
+from worker.core.records import Record
+from worker.outcomes import Outgoing
+
+
+class FakeEncoder:
+    """A token a character: ids are code points, framed by 1 and 2."""
+
+    def __init__(self, tokens_max: int = 64) -> None:
+        self._tokens_max = tokens_max
+
+    def encode(self, batch: Sequence[Fields]) -> list[Encoded]:
+        kept = [[ord(char) for char in fields.text][: self._tokens_max - 2] for fields in batch]
+        return [
+            Encoded([1, *ids, 2], truncated=len(ids) < len(fields.text))
+            for ids, fields in zip(kept, batch, strict=True)
+        ]
+
+
+class FakeClassifier:
+    """The class is the first character's code point modulo 3; fails on the rows that `fail` picks."""
+
+    provider = "FakeExecutionProvider"
+
+    def __init__(self) -> None:
+        self.batches: list[list[list[int]]] = []
+        self.fail: dict[str, Exception] = {}  # by a character that a row holds
+        self.rows_max = 10**9  # more are too large for the device
+        self.too_large: Exception | None = None
+
+    def logits(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        self.batches.append([list(row) for row in rows])
+        if self.too_large and len(rows) > self.rows_max:
+            raise self.too_large
+        for char, error in self.fail.items():
+            if any(ord(char) in row for row in rows):
+                raise error
+        answer = np.zeros((len(rows), 3), dtype=np.float32)
+        for index, row in enumerate(rows):
+            answer[index, row[1] % 3] = np.nan if ord("?") in row else 5
+        return answer
+
+
+class FakeSink:
+    """A broker in memory, with a limit of bytes for each topic."""
+
+    def __init__(self, message_bytes_max: int = 10**6) -> None:
+        self.written: list[Outgoing] = []
+        self.failure: Exception | None = None
+        self._limit_bytes = message_bytes_max
+
+    def publish(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
+        if self.failure:
+            raise self.failure
+        fits = [len(item.value or b"") <= self._limit_bytes for item in outgoing]
+        self.written += [item for item, fit in zip(outgoing, fits, strict=True) if fit]
+        return [item for item, fit in zip(outgoing, fits, strict=True) if not fit]
+
+
+class FakeTelemetry:
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outgoing] = []
+        self.unsent: list[Record] = []
+        self.failures: list[Exception] = []
+        self.padded_tokens = 0
+
+    def stage(self, name: str, elapsed_s: float) -> None:
+        assert elapsed_s >= 0
+
+    def window(self, records: int) -> None:
+        assert records > 0
+
+    def batch(self, rows: int, tokens: int, padded_tokens: int) -> None:
+        assert rows <= tokens <= padded_tokens
+        self.padded_tokens += padded_tokens
+
+    def outcome(self, outgoing: Outgoing) -> None:
+        self.outcomes.append(outgoing)
+
+    def unsendable(self, record: Record) -> None:
+        self.unsent.append(record)
+
+    def model_failure(self, error: Exception) -> None:
+        self.failures.append(error)

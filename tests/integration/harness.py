@@ -1,0 +1,127 @@
+"""A run on the real broker: topics of its own, workers as processes, an upstream, and the account of it all."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from dev.account import Account, Auditor, Position
+from dev.kafka import AnyCluster
+from dev.processes import WorkerProcess
+
+
+@dataclass
+class Run:
+    """One test's topics, workers and accounts."""
+
+    cluster: AnyCluster
+    bundle: Path
+    folder: Path
+    partitions: int = 4
+    output_configs: dict[str, str] = field(default_factory=dict)
+    dead_letter_configs: dict[str, str] = field(default_factory=dict)
+    sent: dict[Position, bytes | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        name = f"t{uuid.uuid4().hex[:8]}"
+        self.group = name
+        self.input_topic, self.output_topic, self.dlq = (f"{name}.{it}" for it in ("in", "out", "dlq"))
+        self._stack = ExitStack()
+        self._workers = 0
+
+    def __enter__(self) -> Self:
+        self.cluster.create_topics({self.input_topic: self.partitions})
+        self.cluster.create_topics({self.output_topic: self.partitions}, self.output_configs)
+        self.cluster.create_topics({self.dlq: self.partitions}, self.dead_letter_configs)
+        self.producer = Producer(
+            {"bootstrap.servers": self.cluster.bootstrap_servers, "message.max.bytes": 4_000_000, "log_level": 0}
+        )
+        self.auditor = Auditor(self.cluster.bootstrap_servers, self.output_topic, self.dlq)
+        self._stack.callback(self.auditor.close)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def account(self) -> Account:
+        return self.auditor.account
+
+    def worker(self, *, module: str = "worker", ready: bool = True, **settings: object) -> WorkerProcess:
+        """Start a worker, and wait until it is ready."""
+        self._workers += 1
+        values = {
+            "WORKER_BUNDLE": self.bundle,
+            "KAFKA_BOOTSTRAP_SERVERS": self.cluster.bootstrap_servers,
+            "WORKER_INPUT_TOPIC": self.input_topic,
+            "WORKER_OUTPUT_TOPIC": self.output_topic,
+            "WORKER_DEAD_LETTER_TOPIC": self.dlq,
+            "WORKER_GROUP_ID": self.group,
+            "WORKER_THREADS": 1,
+            "WORKER_SESSION_TIMEOUT_MS": 6000,
+            "WORKER_DRAIN_TIMEOUT_MS": 4000,
+            "WORKER_COMMIT_INTERVAL_MS": 200,
+            **{f"WORKER_{name.upper()}": value for name, value in settings.items()},
+        }
+        worker = WorkerProcess(self.folder / f"worker-{self._workers}.log", values, module=module)
+        self._stack.enter_context(worker)
+        if ready:
+            worker.wait_ready()
+        return worker
+
+    def send(
+        self,
+        value: bytes | None,
+        *,
+        key: bytes | None = b"k",
+        partition: int = -1,
+        headers: Iterable[tuple[str, bytes | None]] = (),
+        timestamp_ms: int = 0,
+    ) -> None:
+        """Publish a record; `flush` makes sure of it."""
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            assert error is None, error
+            self.sent[message.partition(), message.offset()] = value
+
+        self.producer.produce(
+            self.input_topic, value, key, partition, on_delivery=delivered, timestamp=timestamp_ms,
+            headers=list(headers),
+        )  # fmt: skip
+        self.producer.poll(0)
+
+    def send_reviews(self, count: int, text: str = "a quite good phone, it works") -> None:
+        """Publish events on all partitions in turn, and wait until the broker has them."""
+        for number in range(count):
+            self.send(b'{"id":%d,"text":"%s"}' % (number, text.encode()), partition=number % self.partitions)
+        self.producer.flush()
+
+    def read_until(self, done: Callable[[], bool], timeout_s: float = 60) -> None:
+        """Read outcomes until done; the account says how far it came if it takes too long."""
+        deadline_s = time.monotonic() + timeout_s
+        while not done():
+            assert time.monotonic() < deadline_s, f"{len(self.account.outcomes)} of {len(self.sent)}"
+            self.auditor.read()
+
+    def read_all(self, timeout_s: float = 60) -> None:
+        """Read until every input has an outcome, and a moment longer for what should not come."""
+        self.read_until(lambda: not self.account.lost(self.sent), timeout_s)
+        until_s = time.monotonic() + 0.5
+        while time.monotonic() < until_s:
+            self.auditor.read()
+
+    def committed(self) -> dict[int, int]:
+        """The group's committed positions by partition."""
+        from kafka import KafkaAdminClient  # noqa: PLC0415 - the only use of the worker's own client
+
+        admin = KafkaAdminClient(bootstrap_servers=self.cluster.bootstrap_servers.split(","))
+        try:
+            offsets = admin.list_group_offsets(self.group)[self.group]
+        finally:
+            admin.close()
+        return {tp.partition: item.offset for tp, item in offsets.items() if tp.topic == self.input_topic}
