@@ -69,9 +69,7 @@ def _up(name: str, brokers: int | None) -> int:
         if not running:
             print(f"starting Apache Kafka {KAFKA_VERSION}, {count} broker(s)…", file=sys.stderr)
             cluster.start()
-    print(
-        f"# {name} {'is running already' if running else 'is up'}, {count} broker(s); in the shell that uses it:"
-    )
+    print(f"# {name} {'is running already' if running else 'is up'}: {count} broker(s); where you use it:")
     print(f"export {BOOTSTRAP_VARIABLE}={cluster.bootstrap_servers}")
     print(f"# logs and data: {folder}; to end it: {_command('down', name)}")
     return 0

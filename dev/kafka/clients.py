@@ -28,8 +28,8 @@ def create_topics(servers: str, partitions: Mapping[str, int], configs: Mapping[
         admin.close()
 
 
-def broker_ids_seen(address: str) -> set[int]:
-    """Which brokers the cluster has, as one of them says; empty while that one does not answer."""
+def broker_ids_seen(address: str, cluster_id: str) -> set[int]:
+    """Which brokers a cluster has, as one of them says; empty while no broker of that cluster answers there."""
     host, port = address.rsplit(":", 1)
     try:
         # The client would log and retry for seconds where a plain connection tells at once.
@@ -38,7 +38,9 @@ def broker_ids_seen(address: str) -> set[int]:
     except (OSError, KafkaError):
         return set()
     try:
-        return {broker["broker_id"] for broker in admin.describe_cluster()["brokers"]}
+        described = admin.describe_cluster()
+        ours = described["cluster_id"] == cluster_id  # another cluster may have taken the port
+        return {broker["broker_id"] for broker in described["brokers"]} if ours else set()
     except (KafkaError, KeyError):
         return set()
     finally:

@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import socket
+import sys
 import time
 import uuid
 from collections.abc import Collection, Mapping
@@ -134,6 +135,8 @@ class Cluster:
         return self.brokers[broker_id - 1]
 
     def _start(self, brokers: Collection[Broker]) -> None:
+        if sys.platform != "linux":
+            raise KafkaUnavailableError("a local Kafka needs Linux: it watches processes through /proc and pidfds")
         jars = jars_folder()
         self._save()  # first, so that an interrupted start can be continued, or wiped
         try:
@@ -156,7 +159,7 @@ class Cluster:
         expected = {broker.broker_id for broker in brokers}
         deadline_s = time.monotonic() + _START_TIMEOUT_S
         for broker in brokers:
-            while not expected <= broker_ids_seen(broker.address):
+            while not expected <= broker_ids_seen(broker.address, self._cluster_id):
                 for other in brokers:
                     if not other.alive:
                         raise KafkaUnavailableError(f"broker {other.broker_id} ended:\n{other.log_tail()}")

@@ -21,7 +21,7 @@ def main() -> None:
     if os.fork() == 0:
         _watch(owner, ours)
     else:
-        os.execv(command[0], command)
+        os.execv(command[0], command)  # noqa: S606 - to become the command, with no shell, is the point
 
 
 def _watch(owner: int, command: int) -> None:
