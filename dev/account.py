@@ -87,8 +87,8 @@ class Auditor:
 
     def read(self, timeout_s: float = 0.2) -> list[Outcome]:
         """Book what has come, waiting so long for the first."""
-        first = self._consumer.poll(timeout_s)
-        messages = [first, *self._consumer.consume(num_messages=2000, timeout=0)] if first else []
+        first = self._consumer.poll(timeout_s)  # false, and not None, when its value is empty
+        messages = [first, *self._consumer.consume(num_messages=2000, timeout=0)] if first is not None else []
         outcomes = []
         for message in messages:
             if message.error():

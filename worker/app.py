@@ -171,14 +171,14 @@ class Worker:
             self._turned_s = now_s = time.monotonic()
             flow.receive(chunks)
             self._metrics.read(sum(len(chunk.records) for chunk in chunks))
-            paused = flow.paused()
+            held_records, held_bytes, paused = flow.pressure()
+            self._metrics.held(held_records, held_bytes, paused=paused)
             source.pause(paused=paused)
             if now_s >= commit_at_s:
                 source.commit()
                 commit_at_s = now_s + self._settings.commit_interval_ms / 1000
             if now_s >= report_at_s:
                 self._ready = self._ready or source.joined
-                self._metrics.held(*flow.held(), paused=paused)
                 lag = source.lag()
                 self._metrics.lag(lag)
                 self._metrics.partitions(len(lag))
@@ -188,7 +188,7 @@ class Worker:
         """Settle what is in flight, commit, leave the group; what only waits is left to the next owner."""
         self._ready = False
         deadline_s = time.monotonic() + self._settings.shutdown_timeout_ms / 1000
-        log.info("worker_stopping", signal=self._stopping or "failure", held_records=flow.held()[0])
+        log.info("worker_stopping", signal=self._stopping or "failure", held_records=flow.pressure()[0])
         flow.stop()
         settled = stages.join(max(0.0, deadline_s - time.monotonic() - 1))
         if not settled:

@@ -45,15 +45,11 @@ class Flow:
                     self._builder.add(chunk.records, self._clock())
             self._changed.notify_all()
 
-    def paused(self) -> bool:
-        """Whether reading has to pause for now."""
+    def pressure(self) -> tuple[int, int, bool]:
+        """Records read and not yet settled, their bytes, and whether reading has to pause for now."""
         with self._changed:
-            return self._back_pressure.update(*self._held())
-
-    def held(self) -> tuple[int, int]:
-        """Records read and not yet settled, and their bytes."""
-        with self._changed:
-            return self._held()
+            held = self._held()
+            return *held, self._back_pressure.update(*held)
 
     def committable(self, partitions: Iterable[Partition] | None = None) -> dict[Partition, int]:
         """Positions that a commit would move forward."""

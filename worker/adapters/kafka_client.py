@@ -40,15 +40,15 @@ def connection(settings: Settings) -> dict[str, Any]:
     return options
 
 
-def examine_cluster(settings: Settings) -> ClusterFacts:
-    """Look at the three topics, creating the outgoing ones if the settings say so.
+def examine_cluster(settings: Settings, *, patience_s: float = 30) -> ClusterFacts:
+    """Look at the three topics, creating the outgoing ones if the settings say so; tries for `patience_s`.
 
     Raises:
         KafkaUnfitError: If no broker answers or lets us in, or a topic is missing or has too few partitions.
     """
     servers = settings.kafka_bootstrap_servers
     try:
-        admin = KafkaAdminClient(**connection(settings))
+        admin = KafkaAdminClient(**connection(settings), bootstrap_timeout_ms=patience_s * 1000)
     except (KafkaError, OSError, ValueError) as error:
         raise KafkaUnfitError(f"no Kafka at {servers}: {error!r}. Check KAFKA_BOOTSTRAP_SERVERS.") from error
     try:

@@ -1,0 +1,121 @@
+"""One suite for the sink on the real broker and for the fake that the fast tests use."""
+
+import gc
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from dev.kafka import AnyCluster
+from tests.fakes import FakeSink
+from worker.adapters.kafka_client import examine_cluster
+from worker.adapters.kafka_sink import KafkaSink
+from worker.core.records import Partition, Record
+from worker.errors import KafkaUnfitError
+from worker.outcomes import Kind, Outgoing
+from worker.ports import Sink
+from worker.settings import Settings
+
+LIMIT_BYTES = 20_000
+
+
+class Target:
+    """A sink, and what a consumer finds in its topic."""
+
+    def __init__(self, topic: str, sink: Sink, values: Callable[[int], list[bytes | None]]) -> None:
+        self.topic, self.sink, self.values = topic, sink, values
+
+    def outgoing(self, value: bytes | None, partition: int = 0, kind: Kind = Kind.RESULT) -> Outgoing:
+        source = Record(Partition("in", partition), 0, 1_700_000_000_000, b"key", b"")
+        return Outgoing(kind, source, Partition(self.topic, partition), value, [("h", b"")])
+
+
+@pytest.fixture(params=["fake", pytest.param("kafka", marks=pytest.mark.kafka)])
+def target(request: pytest.FixtureRequest) -> Iterator[Target]:
+    """The fake, then the real one."""
+    if request.param == "fake":
+        fake = FakeSink(LIMIT_BYTES)
+        yield Target("out", fake, lambda p: [item.value for item in fake.written if item.target.number == p])
+        return
+    cluster: AnyCluster = request.getfixturevalue("cluster")
+    name = f"t{uuid.uuid4().hex[:8]}"
+    cluster.create_topics({f"{name}.in": 2, f"{name}.dlq": 2})
+    cluster.create_topics({f"{name}.out": 2}, {"max.message.bytes": str(LIMIT_BYTES)})
+    settings = kafka_settings(cluster, name)
+    sink = KafkaSink(settings, examine_cluster(settings).message_bytes_max)
+    yield Target(f"{name}.out", sink, lambda p: read(cluster, f"{name}.out", p))
+    sink.close()
+
+
+def kafka_settings(cluster: AnyCluster, name: str) -> Settings:
+    return Settings.model_validate(
+        {
+            "bundle": "none",
+            "kafka_bootstrap_servers": cluster.bootstrap_servers,
+            "input_topic": f"{name}.in",
+            "output_topic": f"{name}.out",
+            "dead_letter_topic": f"{name}.dlq",
+        }
+    )
+
+
+def read(cluster: AnyCluster, topic: str, partition: int) -> list[bytes | None]:
+    consumer = Consumer({"bootstrap.servers": cluster.bootstrap_servers, "group.id": "reader", "log_level": 0})
+    consumer.assign([TopicPartition(topic, partition, 0)])
+    end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1]
+    messages = consumer.consume(end, timeout=10) if end else []
+    consumer.close()
+    return [message.value() for message in messages]
+
+
+def test_what_publish_returns_from_is_written_in_order(target: Target) -> None:
+    """Each partition holds its records in the order given, null values too, over several calls."""
+    for first in (0, 50):
+        sent = [target.outgoing(b"%d" % n, partition=n % 2) for n in range(first, first + 50)]
+        assert target.sink.publish(sent) == []
+    assert target.sink.publish([target.outgoing(None)]) == []
+
+    assert target.values(0) == [b"%d" % n for n in range(0, 100, 2)] + [None]
+    assert target.values(1) == [b"%d" % n for n in range(1, 100, 2)]
+
+
+def test_records_that_do_not_fit_come_back_and_the_others_are_written(target: Target) -> None:
+    """A record above the topic's limit is returned, unwritten; its neighbours are not affected."""
+    small, large = target.outgoing(b"small"), target.outgoing(b"x" * (LIMIT_BYTES + 1))
+
+    assert target.sink.publish([small, large, small]) == [large]
+    assert target.values(0) == [b"small", b"small"]
+
+
+def test_nothing_to_publish_is_no_fault(target: Target) -> None:
+    """A window of records that came to nothing is settled all the same."""
+    assert target.sink.publish([]) == []
+
+
+@pytest.mark.kafka
+def test_topics_that_do_not_fit_are_refused(cluster: AnyCluster) -> None:
+    """A missing topic, and one with fewer partitions than the input, end the start with a message that says so."""
+    name = f"t{uuid.uuid4().hex[:8]}"
+    settings = kafka_settings(cluster, name)
+    with pytest.raises(KafkaUnfitError, match=f"{name}.in"):
+        examine_cluster(settings)
+    cluster.create_topics({f"{name}.in": 3, f"{name}.out": 2})
+    with pytest.raises(KafkaUnfitError, match="2 partitions"):
+        examine_cluster(settings)
+    by_key = settings.model_copy(update={"output_partitioning": "key"})
+    with pytest.raises(KafkaUnfitError, match=f"{name}.dlq"):
+        examine_cluster(by_key)
+
+    facts = examine_cluster(by_key.model_copy(update={"create_topics": True}))
+
+    assert facts.partitions == {f"{name}.in": 3, f"{name}.out": 2, f"{name}.dlq": 3}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # sockets that the client forgets
+def test_no_broker_is_a_clear_error() -> None:
+    """Where nothing listens, the message names the setting."""
+    settings = Settings.model_validate({"bundle": "none", "kafka_bootstrap_servers": "127.0.0.1:1"})
+    with pytest.raises(KafkaUnfitError, match="KAFKA_BOOTSTRAP_SERVERS"):
+        examine_cluster(settings, patience_s=0.5)
+    gc.collect()
