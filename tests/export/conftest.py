@@ -73,7 +73,7 @@ def _review(label: int, randomly: random.Random) -> str:
     return " ".join(words)
 
 
-def _teach(model: Any, tokenizer: Tokenizer, steps: int = 150) -> None:
+def _teach(model: Any, tokenizer: Tokenizer, steps: int = 80) -> None:
     """A random model has no opinion that quantising could keep; this gives it one."""
     randomly, optimiser = random.Random(5), torch.optim.AdamW(model.parameters(), lr=3e-3)
     tokenizer.enable_padding(pad_id=0)
@@ -83,7 +83,7 @@ def _teach(model: Any, tokenizer: Tokenizer, steps: int = 150) -> None:
         batch = tokenizer.encode_batch([_review(label, randomly) for label in labels])
         ids, mask = (torch.tensor([getattr(item, name) for item in batch]) for name in ("ids", "attention_mask"))
         optimiser.zero_grad()
-        loss=model(ids, mask, labels=torch.tensor(labels)).loss; print(float(loss)); loss.backward()
+        model(ids, mask, labels=torch.tensor(labels)).loss.backward()
         optimiser.step()
     tokenizer.no_padding()
 

@@ -43,8 +43,16 @@ def test_files_of_every_shape_are_read(tmp_path: Path) -> None:
 
 def test_bad_lines_are_counted_with_the_first_place_of_each_reason(tmp_path: Path) -> None:
     """Nothing is dropped in silence: each reason has its count, its file and its line."""
-    lines = ['{"reviewText":"a","overall":5}', "nonsense", "[1]", '{"overall":5}', '{"reviewText":" ","overall":5}',
-             '{"reviewText":"a"}', '{"reviewText":"a","overall":true}', '{"reviewText":"a","overall":9}']  # fmt: skip
+    lines = [
+        '{"reviewText":"a","overall":5}',
+        "nonsense",
+        "[1]",
+        '{"overall":5}',
+        '{"reviewText":" ","overall":5}',
+        '{"reviewText":"a"}',
+        '{"reviewText":"a","overall":true}',
+        '{"reviewText":"a","overall":9}',
+    ]
     file = tmp_path / "mixed.json"
     file.write_text("\n".join(lines))
 

@@ -36,7 +36,7 @@ def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_checkpoint_holds_what_export_and_people_need(checkpoint: Path) -> None:
-    """Hugging Face layout, encoding, golden pairs, settings, figures, card and pictures; no partial state is left."""
+    """Hugging Face layout, encoding, golden pairs, settings, figures, card, pictures; no partial state."""
     for name in ("config.json", "model.safetensors", "tokenizer.json", "README.md", "loss.png", "confusion.png"):
         assert (checkpoint / name).stat().st_size > 0
     encoding = json.loads((checkpoint / "encoding.json").read_text())
