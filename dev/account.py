@@ -27,7 +27,7 @@ class Outcome:
     @property
     def event(self) -> dict[str, Any]:
         """The parsed value of a result."""
-        parsed: dict[str, Any] = json.loads(self.value or b"{}")
+        parsed: dict[str, Any] = json.loads(self.value or b"{}", parse_int=float)  # any number of digits
         return parsed
 
 
@@ -76,6 +76,7 @@ class Auditor:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_committed",
+                "log_level": 0,
             }
         )
         assigned = [

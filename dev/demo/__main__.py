@@ -2,10 +2,13 @@
 
 import argparse
 import contextlib
+import io
+import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -37,14 +40,15 @@ def main() -> int:
     parser.add_argument("--reviews", type=Path, nargs="*", default=[], help="your own Amazon review files")
     parser.add_argument("--folder", type=Path, default=Path("runs/demo"), help="made anew; holds report and logs")
     options = parser.parse_args()
-    console = Console(record=True)
+    console = Console()
     try:
         console.rule("1  Fine-tune and export")
         material = prepare(options.folder, options.reviews)
         console.rule("2  Kafka and two workers")
         with _servers(options.folder, material) as (cluster, topics, workers):
-            summary = _stream(cluster, topics, workers, material, console)
-        show(summary, material, console, options.folder)
+            view = View(console)
+            summary = _stream(cluster, topics, workers, material, view)
+        show(summary, material, console)
     except KeyboardInterrupt:
         console.print("interrupted; nothing is left running")
         return 130
@@ -54,7 +58,11 @@ def main() -> int:
     except subprocess.CalledProcessError as error:
         console.print(f"demo: {error.cmd[2]} ended with code {error.returncode}", style="red", markup=False)
         return 1
-    console.save_svg(str(options.folder / "demo.svg"), title="make demo", code_format=_svg_format())
+    (options.folder / "summary.json").write_text(json.dumps(asdict(summary), indent=2) + "\n")
+    picture = Console(record=True, width=100, file=io.StringIO())
+    picture.print(view)
+    show(summary, material, picture)
+    picture.save_svg(str(options.folder / "demo.svg"), title="make demo", code_format=_svg_format())
     return 1 if summary.failures else 0
 
 
@@ -92,45 +100,40 @@ def _stream(
     topics: tuple[str, str, str],
     workers: list[WorkerProcess],
     material: Material,
-    console: Console,
+    view: View,
 ) -> Summary:
     upstream = Upstream(cluster.bootstrap_servers, topics[0])
-    auditor = Auditor(cluster.bootstrap_servers, topics[1], topics[2])
     hostile = hostile_records(output_bytes_max=_OUTPUT_BYTES_MAX)
     silent = sum(item.expected == "unsendable" for item in hostile)
     texts = material.held_out
-    view = View(console)
     latencies_s: list[float] = []
-    with view.live() as live:
+    with contextlib.closing(Auditor(cluster.bootstrap_servers, *topics[1:])) as auditor, view.live() as live:
+        outcomes = auditor.account.outcomes
+
+        def answered() -> bool:
+            return len(outcomes) >= len(upstream.sent) - silent and not sending.is_alive()
+
         view.phase = "the held-out texts and the hostile records"
-        started_s = time.monotonic()
-        expected = upstream.burst(texts, hostile, "first") - silent
-        _follow(auditor, view, live, upstream, lambda: len(auditor.account.outcomes) >= expected)
-        per_second = expected / (time.monotonic() - started_s)
-        view.phase = f"a burst of about {_BURST_S} s of work"
-        started_s = time.monotonic()
-        burst = sum(
-            upstream.burst(texts, [], "burst") for _ in range(max(1, round(per_second * _BURST_S / len(texts))))
-        )
-        expected += burst
-        _follow(auditor, view, live, upstream, lambda: len(auditor.account.outcomes) >= expected)
-        burst_s = time.monotonic() - started_s
-        per_second = _STEADY_SHARE * burst / burst_s
+        sending = upstream.burst(texts, hostile, "first")
+        _follow(auditor, view, live, upstream, answered)
+        view.phase = f"bursts without a pause: {_BURST_S} s of work"
+        first, started_s = len(outcomes), time.monotonic()
+        sending = upstream.keep_waiting(texts, _BURST_S, lambda: len(upstream.sent) - len(outcomes), "burst")
+        _follow(auditor, view, live, upstream, answered)
+        burst = len(outcomes) - first, time.monotonic() - started_s
+        per_second = _STEADY_SHARE * burst[0] / burst[1]
         view.phase = f"a steady {per_second:,.0f} records/s"
         sending = upstream.steady(texts, per_second, _STEADY_S, "steady")
-        expected += int(per_second * _STEADY_S)
-        _follow(auditor, view, live, upstream, lambda: len(auditor.account.outcomes) >= expected, latencies_s)
-        sending.join()
+        _follow(auditor, view, live, upstream, answered, latencies_s)
         # A little longer, for whatever should not come.
         until_s = time.monotonic() + 1
         _follow(auditor, view, live, upstream, lambda: time.monotonic() > until_s)
-    auditor.close()
     unsendable = int(sum(worker.metric("sentiment_worker_unsendable_total") for worker in workers))
     return summarise(
         auditor.account,
         upstream.sent,
         material,
-        burst=(burst, burst_s),
+        burst=burst,
         steady_per_second=per_second,
         latencies_s=latencies_s,
         unsendable=unsendable,

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, Message, Producer
@@ -10,6 +10,9 @@ from confluent_kafka import KafkaError, Message, Producer
 from dev.account import Position
 from dev.demo.prepare import HeldOut
 from dev.hostile import Hostile
+
+_WAITING_ROUNDS = 4
+"""Rounds of all texts that wait at least, so that the workers never run dry in a burst."""
 
 
 @dataclass(frozen=True)
@@ -37,35 +40,47 @@ class Upstream:
         )
         self._repeat = 0
 
-    def burst(self, texts: Iterable[HeldOut], hostile: Iterable[Hostile], phase: str) -> int:
-        """Publish everything as fast as it goes; returns how many records."""
-        count = 0
-        self._repeat += 1
-        for text in texts:
-            self._send(text, phase)
-            count += 1
-        for record in hostile:
-            self._send(record, phase)
-            count += 1
-        self._producer.flush()
-        return count
+    def burst(self, texts: Iterable[HeldOut], hostile: Iterable[Hostile], phase: str) -> threading.Thread:
+        """Publish everything as fast as it goes; as below, from a thread of its own, which is returned."""
+
+        def run() -> None:
+            self._publish(texts, phase)
+            self._publish(hostile, phase)
+            self._producer.flush()
+
+        return _started(run)
+
+    def keep_waiting(
+        self, texts: list[HeldOut], duration_s: float, waiting: Callable[[], int], phase: str
+    ) -> threading.Thread:
+        """Publish the texts again and again, so that some always wait, until so long has passed."""
+
+        def run() -> None:
+            until_s = time.monotonic() + duration_s
+            while time.monotonic() < until_s:
+                if waiting() < _WAITING_ROUNDS * len(texts):
+                    self._publish(texts, phase)
+                    self._producer.flush()
+                time.sleep(0.01)
+
+        return _started(run)
 
     def steady(self, texts: list[HeldOut], per_second: float, duration_s: float, phase: str) -> threading.Thread:
-        """Publish at a steady rate from a thread of its own, which is returned."""
+        """Publish at a steady rate."""
 
         def run() -> None:
             started_s = time.monotonic()
             for number in range(int(per_second * duration_s)):
-                if number % len(texts) == 0:
-                    self._repeat += 1
-                self._send(texts[number % len(texts)], phase)
-                self._producer.poll(0)
+                self._publish([texts[number % len(texts)]], phase)
                 time.sleep(max(0.0, started_s + (number + 1) / per_second - time.monotonic()))
             self._producer.flush()
 
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        return thread
+        return _started(run)
+
+    def _publish(self, items: Iterable[HeldOut | Hostile], phase: str) -> None:
+        self._repeat += 1
+        for item in items:
+            self._send(item, phase)
 
     def _send(self, item: HeldOut | Hostile, phase: str) -> None:
         def delivered(error: KafkaError | None, message: Message) -> None:
@@ -92,3 +107,9 @@ class Upstream:
             else:
                 self._producer.poll(0)
                 return
+
+
+def _started(run: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread

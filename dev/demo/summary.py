@@ -1,9 +1,8 @@
 """What the demo showed, in figures."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -111,9 +110,9 @@ def summarise(
     )
 
 
-def show(summary: Summary, material: Material, console: Console, folder: Path) -> None:
-    """Print the figures, and keep them beside the training report."""
-    table = Table(title="What became of it", show_header=False, width=100)
+def show(summary: Summary, material: Material, console: Console) -> None:
+    """Print the figures."""
+    table = Table(title="What became of it", show_header=False, expand=True)
     table.add_column(style="bold", width=22)
     table.add_column()
     s = summary
@@ -134,7 +133,6 @@ def show(summary: Summary, material: Material, console: Console, folder: Path) -
     console.print(table)
     for failure in s.failures:
         console.print(f"[red]broken promise:[/] {failure}")
-    (folder / "summary.json").write_text(json.dumps(asdict(summary), indent=2) + "\n")
 
 
 def _scored(outcomes: Sequence[Outcome]) -> bool:

@@ -34,7 +34,7 @@ class View:
     def live(self) -> Live:
         """A context in which the picture is shown; `refresh` draws it anew."""
         self.console.print()
-        return Live(self._render(), console=self.console, auto_refresh=False, transient=False)
+        return Live(self, console=self.console, auto_refresh=False, transient=False)
 
     def saw(self, outcomes: list[Outcome]) -> None:
         """Take in outcomes."""
@@ -57,12 +57,12 @@ class View:
         """Draw, or without a terminal say a line every five seconds."""
         self.records_in = records_in
         if self.console.is_terminal:
-            live.update(self._render(), refresh=True)
+            live.refresh()
         elif time.monotonic() - self._spoken_s > 5:  # noqa: PLR2004 - seconds
             self._spoken_s = time.monotonic()
             self.console.print(f"{self.phase}: {records_in} in, {sum(self.kinds.values())} out")
 
-    def _render(self) -> RenderableType:
+    def __rich__(self) -> RenderableType:
         out = sum(self.kinds.values())
         table = Table.grid(padding=(0, 2))
         table.add_row("in", f"{self.records_in:,}", "results", f"{self.kinds['result']:,}")
@@ -73,9 +73,9 @@ class View:
         rate = Text.assemble(("outcomes a second, up to ", "dim"), f"{highest:,}\n", (sparks, "cyan"))
         recent = Table.grid(padding=(0, 1))
         for label, confidence, text in self._recent:
-            words = " ".join(text.split())
-            recent.add_row(Text(f"{label:9}{confidence:.2f}", style=COLOURS[label]), words[:80])
-        return Panel(Group(table, Text(), rate, mix_bar(self.labels), Text(), recent), title=self.phase, width=100)
+            words = Text(" ".join(text.split()), no_wrap=True, overflow="ellipsis")
+            recent.add_row(Text(f"{label:9}{confidence:.2f}", style=COLOURS[label]), words)
+        return Panel(Group(table, Text(), rate, mix_bar(self.labels), Text(), recent), title=self.phase)
 
 
 def mix_bar(labels: Counter[str]) -> Text:
