@@ -45,6 +45,7 @@ def test_every_variant_carries_the_figures_that_let_it_pass(exported: Path) -> N
     assert variants["fp32"].parity.probability_delta_max is not None
     assert variants["fp32"].parity.probability_delta_max <= FP32_DELTA_MAX
     assert variants["fp32"].accuracy == {"macro_f1": 0.5, "per_class.neutral.f1": 0.25}
+    assert variants["int8"].flip_rate == 0, "fixed scales leave neighbours nothing to change"
     assert variants["int8"].accuracy == {}, "metrics.json was not measured on int8"
 
 

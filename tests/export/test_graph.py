@@ -10,13 +10,14 @@ from export.checkpoint import load_model, read_checkpoint
 from export.errors import CheckpointRefusedError
 from export.graph import check_fusion, export_fp32, read_opset
 from export.parity import reference_probabilities
+from export.quantisation import quantise
 from tests.export.conftest import write_checkpoint
 from worker.adapters.classifier import OnnxClassifier
 from worker.core.scoring import probabilities
 
 
-def test_bert_base_fuses_whole(tmp_path: Path) -> None:
-    """12 layers of 768: all attention and the embedding fuse, and the answers are PyTorch's."""
+def test_bert_base_goes_all_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """12 layers of 768: all attention and the embedding fuse, the answers are PyTorch's, and int8 runs."""
     checkpoint = read_checkpoint(
         write_checkpoint(tmp_path / "base", layers=12, hidden=768, heads=12, taught=False)
     )
@@ -29,6 +30,11 @@ def test_bert_base_fuses_whole(tmp_path: Path) -> None:
     rows = [pair.ids for pair in checkpoint.golden_pairs[:4]]
     logits = OnnxClassifier(tmp_path / "model.onnx", device="cpu", threads=1).logits(rows)
     assert np.abs(probabilities(logits, 1.0) - reference_probabilities(model, rows)).max() <= 1e-4
+    monkeypatch.setattr("export.scales._MIGRATIONS", (0.0,))  # the search itself has its own tests
+    details = quantise(tmp_path / "model.onnx", tmp_path / "model.int8.onnx", rows[:2])
+    assert details["products"] == 4 * 12
+    int8 = OnnxClassifier(tmp_path / "model.int8.onnx", device="cpu", threads=1).logits(rows)
+    assert np.abs(probabilities(int8, 1.0) - probabilities(logits, 1.0)).max() <= 0.1
 
 
 @pytest.mark.parametrize("operators", [{"Attention": 11, "EmbedLayerNormalization": 1}, {"Attention": 12}, {}])

@@ -1,0 +1,9 @@
+"""What can stop an export. Wrong input is the worker's `UsageError` (exit code 2)."""
+
+from worker.errors import WorkerError
+
+
+class CheckpointRefusedError(WorkerError):
+    """The checkpoint is readable, but what came out of it did not pass a gate, so there is no bundle."""
+
+    exit_code = 3

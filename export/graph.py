@@ -1,0 +1,136 @@
+"""From PyTorch to a fused fp32 ONNX graph."""
+
+import logging
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from export.checkpoint import Config
+from export.errors import CheckpointRefusedError
+
+OPSET = 17
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+# The TorchScript exporter is deprecated and says so; it stays because ONNX Runtime fuses no attention in the
+# graphs of its successor. The rest is tracing remarks on code that does not depend on the traced values.
+_EXPECTED_WARNINGS = (
+    (DeprecationWarning, "You are using the legacy TorchScript-based ONNX export"),
+    (DeprecationWarning, "The feature will be removed"),
+    (UserWarning, "Exporting aten::index operator of advanced indexing in opset"),
+    (Warning, "Converting a tensor to a Python boolean might cause the trace to be incorrect"),
+)
+
+
+def export_fp32(model: Any, config: Config, file: Path) -> dict[str, int]:
+    """Write the fused fp32 graph, with free batch and sequence axes.
+
+    Args:
+        model: A `BertForSequenceClassification` with eager attention.
+        config: Of the same checkpoint.
+        file: Where to write it.
+
+    Returns:
+        How often each operator stands in the graph.
+
+    Raises:
+        CheckpointRefusedError: If the attention or the embedding was not fused.
+    """
+    raw_file = file.with_suffix(".raw.onnx")
+    try:
+        _trace(model, raw_file)
+        graph = _fuse(raw_file, config)
+    finally:
+        raw_file.unlink(missing_ok=True)
+    operators = dict(Counter(node.op_type for node in graph.model.graph.node))
+    check_fusion(operators, config.num_hidden_layers)
+    _keep_used_opsets(graph.model)
+    graph.save_model_to_file(str(file))
+    return operators
+
+
+def check_fusion(operators: dict[str, int], layers: int) -> None:
+    """Refuse a graph whose attention or embedding is not fused.
+
+    Nothing else would tell: an unfused graph gives the same answers, at a fraction of the speed.
+
+    Raises:
+        CheckpointRefusedError: If it is not.
+    """
+    attention, embedding = operators.get("Attention", 0), operators.get("EmbedLayerNormalization", 0)
+    if attention != layers or embedding != 1:
+        raise CheckpointRefusedError(
+            f"ONNX Runtime's optimiser fused {attention} of {layers} attention layers and {embedding} of 1 "
+            "embedding, so the graph would be correct but slow. It recognises a BERT traced with eager attention "
+            "by the TorchScript exporter: check the versions of torch, transformers and onnxruntime against "
+            "requirements/."
+        )
+
+
+def read_opset(file: Path) -> int:
+    """The version of the default operator set that a graph needs."""
+    import onnx  # noqa: PLC0415 - only an export needs it
+
+    model = onnx.load(file, load_external_data=False)
+    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    return int(versions[0])
+
+
+def _trace(model: Any, file: Path) -> None:
+    import torch  # noqa: PLC0415 - seconds of import, which wrong usage need not wait for
+
+    model.config.return_dict = False
+    # Two rows of eight: sizes of one could be taken for constants.
+    ids = torch.ones(2, 8, dtype=torch.int64)
+    axes = {0: "batch", 1: "sequence"}
+    with _without_expected_warnings():
+        torch.onnx.export(
+            model,
+            (ids, torch.ones_like(ids), torch.zeros_like(ids)),
+            str(file),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=list(INPUTS),
+            output_names=["logits"],
+            dynamic_axes={**dict.fromkeys(INPUTS, axes), "logits": {0: "batch"}},
+        )
+
+
+def _fuse(file: Path, config: Config) -> Any:
+    from onnxruntime.transformers.optimizer import optimize_model  # noqa: PLC0415 - imports torch
+
+    with _without_logs():
+        return optimize_model(
+            str(file),
+            model_type="bert",
+            num_heads=config.num_attention_heads,
+            hidden_size=config.hidden_size,
+        )
+
+
+def _keep_used_opsets(model: Any) -> None:
+    """Drop the imports of operator sets that the optimiser adds and nothing uses: other readers trip on them."""
+    used = {node.domain for node in model.graph.node}
+    for index in reversed(range(len(model.opset_import))):
+        if model.opset_import[index].domain not in used:
+            del model.opset_import[index]
+
+
+@contextmanager
+def _without_expected_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        for category, message in _EXPECTED_WARNINGS:
+            warnings.filterwarnings("ignore", message=message, category=category)
+        yield
+
+
+@contextmanager
+def _without_logs() -> Iterator[None]:
+    """Keep quiet what logs to the root logger at every step; what matters is counted afterwards."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,59 @@
+"""What a person sees of an export: a line a step on stderr, and a table at the end."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from export.variants import Result
+
+_CAPTION = "Δp: of a probability; speed: against fp32 with one thread, same run, for information"
+
+
+class Progress:
+    """Steps and warnings on one console."""
+
+    def __init__(self, console: Console) -> None:
+        """Write to `console`, which is stderr's outside of tests."""
+        self._console = console
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Show that a step goes on, and how long it took."""
+        start = time.perf_counter()
+        with self._console.status(f"{title} …"):
+            yield
+        self._console.print(f"[green]✓[/] {title} [dim]{time.perf_counter() - start:.1f} s[/]", highlight=False)
+
+    def warn(self, message: str) -> None:
+        """Say what did not go as asked, without ending."""
+        self._console.print(f"[bold yellow]![/] {message}", highlight=False)
+
+    def table(self, results: Sequence[Result], folder: str) -> None:
+        """The figures of every variant that was tried."""
+        table = Table(
+            title=folder, box=SIMPLE_HEAD, caption="speed against fp32: one thread, same run, for information"
+        )
+        table.add_column("variant", no_wrap=True)
+        for title in ("MB", "max Δp", "labels kept", "flip rate", "golden Δp", "allowed", "speed"):
+            table.add_column(title, justify="right", no_wrap=True)
+        for result in results:
+            table.add_row(*_row(result))
+        self._console.print(table)
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    deviation = result.deviation
+    return (
+        result.name if result.refusal is None else f"{result.name}: refused",
+        f"{result.size_bytes / 1e6:.1f}",
+        f"{deviation.probability_delta_max:.1g}",
+        f"{deviation.label_agreement:.2%}",
+        f"{deviation.flip_rate:.3%}",
+        f"{result.golden_delta:.1g}",
+        f"{result.golden_delta_max:.1g}",
+        f"{result.speed_ratio:.2f}x",
+    )

@@ -1,0 +1,63 @@
+"""Where a bundle comes from: what a reader needs to judge it, and to make it again."""
+
+import platform
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from export.checkpoint import Checkpoint
+
+_PACKAGES = ("torch", "transformers", "tokenizers", "onnx", "onnxruntime")
+
+
+def provenance(checkpoint: Checkpoint) -> dict[str, JsonValue]:
+    """Base model, training record, accuracy figures, versions and processor."""
+    return {
+        "base_model": checkpoint.training.get("base_model"),
+        "weights_sha256": checkpoint.weights_sha256,
+        "training": checkpoint.training,
+        "metrics": checkpoint.metrics,
+        "calibration": "none",
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "cpu": cpu_name(),
+    }
+
+
+def default_version(checkpoint: Checkpoint, now: datetime | None = None) -> str:
+    """The UTC date and six digits of the weights' hash: sorts by time and tells two models of a day apart."""
+    return f"{now or datetime.now(UTC):%Y%m%d}.{checkpoint.weights_sha256[:6]}"
+
+
+def default_name(folder: Path) -> str:
+    """The folder's name in lower case, with dashes for what would not fit into a label or a file name."""
+    return re.sub(r"[^a-z0-9._-]+", "-", folder.resolve().name.lower()).strip("-.") or "model"
+
+
+def cpu_name() -> str:
+    """The processor as the system calls it, and its vector extensions that change int8 arithmetic."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = [
+        flag for flag in facts.get("flags", "").split() if flag in {"avx2", "avx512_vnni", "avx_vnni", "amx_int8"}
+    ]
+    return " ".join(
+        [facts.get("model name", platform.machine()), f"({', '.join(flags)})" if flags else ""]
+    ).strip()
+
+
+def accuracy_figures(metrics: Mapping[str, JsonValue], prefix: str = "") -> dict[str, float]:
+    """The numbers of `metrics.json`, nested names joined with dots; lists and texts stay in the provenance."""
+    figures: dict[str, float] = {}
+    for key, value in metrics.items():
+        if isinstance(value, dict):
+            figures |= accuracy_figures(value, f"{prefix}{key}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            figures[prefix + key] = float(value)
+    return figures

@@ -1,0 +1,95 @@
+"""Which scales quantise one matrix product with the least error."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+WEIGHT_MAX = 63
+"""Weights use 7 of their 8 bits. Processors without VNNI (AVX2, and the first AVX-512) add two products
+in 16 bits, which full-range weights overflow: the answer would be another there, and wrong."""
+_MIGRATIONS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""How much of a channel's range moves from activation to weight (SmoothQuant, arXiv 2211.10438); 0: none."""
+_CLIPS = (1.0, 0.85, 0.7, 0.55, 0.4)
+"""How much of the observed range is kept: clipping a rare outlier leaves finer steps for everything else."""
+_TINY = 1e-6
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What one matrix product was fed with.
+
+    Attributes:
+        rows: A sample of activations, shape (tokens, channels).
+        low: The smallest value of each channel over all tokens, shape (channels,).
+        high: The largest.
+    """
+
+    rows: Floats
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True)
+class Scales:
+    """The quantised weight, and how its input is quantised.
+
+    Attributes:
+        channel: What each channel of the input is divided by first, shape (channels,); None for no such step.
+        step: Of the quantised input.
+        zero_point: Of the quantised input, 0 to 255.
+        weight: Shape (channels, outputs).
+        weight_step: Of each output's weights, shape (outputs,).
+        error: The product's mean squared error, as a share of its mean square.
+    """
+
+    channel: Floats | None
+    step: np.float32
+    zero_point: np.uint8
+    weight: NDArray[np.int8]
+    weight_step: Floats
+    error: float
+
+
+def choose_scales(observed: Observed, weight: Floats) -> Scales:
+    """The candidate whose product comes closest to the exact one on the observed rows."""
+    exact = observed.rows @ weight
+    return min(_candidates(observed, weight, exact), key=lambda scales: scales.error)
+
+
+def _candidates(observed: Observed, weight: Floats, exact: Floats) -> Iterator[Scales]:
+    power = float((exact**2).mean()) or 1.0
+    for migration in _MIGRATIONS:
+        channel = _channel_scales(observed, weight, migration)
+        quantised, weight_step = _quantise_weight(weight * channel[:, None])
+        rows, restored = observed.rows / channel, quantised * weight_step
+        low, high = float((observed.low / channel).min()), float((observed.high / channel).max())
+        for clip in _CLIPS:
+            step, zero_point = _affine(low * clip, high * clip)
+            levels = np.clip(np.rint(rows / step) + zero_point, 0, 255) - zero_point
+            error = float((((levels * step) @ restored - exact) ** 2).mean()) / power
+            yield Scales(channel if migration else None, step, zero_point, quantised, weight_step, error)
+
+
+def _channel_scales(observed: Observed, weight: Floats, migration: float) -> Floats:
+    if not migration:
+        return np.ones(len(weight), dtype=np.float32)
+    activation = np.maximum(np.maximum(np.abs(observed.low), np.abs(observed.high)), _TINY)
+    weights = np.maximum(np.abs(weight).max(axis=1), _TINY)
+    scales: Floats = np.maximum(activation**migration / weights ** (1 - migration), _TINY).astype(np.float32)
+    return scales
+
+
+def _quantise_weight(weight: Floats) -> tuple[NDArray[np.int8], Floats]:
+    step = (np.maximum(np.abs(weight).max(axis=0), _TINY) / WEIGHT_MAX).astype(np.float32)
+    return np.rint(weight / step).astype(np.int8), step
+
+
+def _affine(low: float, high: float) -> tuple[np.float32, np.uint8]:
+    """Step and zero point that map [low, high], widened to hold zero, onto 0 to 255."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    step = np.float32(max((high - low) / 255, _TINY))
+    return step, np.uint8(np.clip(round(-low / float(step)), 0, 255))
