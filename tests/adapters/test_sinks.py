@@ -1,6 +1,5 @@
 """One suite for the sink on the real broker and for the fake that the fast tests use."""
 
-import gc
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -112,10 +111,8 @@ def test_topics_that_do_not_fit_are_refused(cluster: AnyCluster) -> None:
     assert facts.partitions == {f"{name}.in": 3, f"{name}.out": 2, f"{name}.dlq": 3}
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # sockets that the client forgets
 def test_no_broker_is_a_clear_error() -> None:
     """Where nothing listens, the message names the setting."""
     settings = Settings.model_validate({"bundle": "none", "kafka_bootstrap_servers": "127.0.0.1:1"})
     with pytest.raises(KafkaUnfitError, match="KAFKA_BOOTSTRAP_SERVERS"):
         examine_cluster(settings, patience_s=0.5)
-    gc.collect()

@@ -100,7 +100,8 @@ module.fit(read_corpus([Path({str(reviews)!r})]), {str(base)!r}, Path({str(tmp_p
 def test_weight_decay_spares_biases_and_layer_norms(base: Path, tmp_path: Path) -> None:
     """Two groups of parameters, and in the one without decay only what must not shrink."""
     model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=3)
-    optimiser = Trainer(model=model, args=_arguments(RECIPE, tmp_path)).create_optimizer()
+    trainer = Trainer(model=model, args=_arguments(RECIPE, tmp_path), eval_dataset=[])
+    optimiser = trainer.create_optimizer()
 
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     groups = {group["weight_decay"]: {names[id(p)] for p in group["params"]} for group in optimiser.param_groups}
