@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from worker.contracts import ModelIdentity
 from worker.core.backpressure import Marks
 from worker.core.breaker import Breaker, BreakerPolicy
 from worker.core.windows import WindowPolicy
-from worker.errors import ModelFailedError, UsageError, WorkerError
+from worker.errors import OverdueError, UsageError, WorkerError
 from worker.flow import Flow
 from worker.outcomes import Author
 from worker.pipeline import Pipeline, PipelineOptions
@@ -128,10 +129,16 @@ class Worker:
             health.close()
 
     def stop(self, signal_number: int, _frame: FrameType | None = None) -> None:
-        """Ask for a clean stop; asked again, end at once."""
+        """Ask for a clean stop; asked again, or if that takes too long, end at once."""
         if self._stopping:
             os._exit(128 + signal_number)
         self._stopping = signal.Signals(signal_number).name
+        # Clients can wait for a broker that is gone longer than the orchestrator waits for us.
+        overdue = threading.Timer(
+            self._settings.shutdown_timeout_ms / 1000, os._exit, args=(OverdueError.exit_code,)
+        )
+        overdue.daemon = True
+        overdue.start()
 
     def _live(self) -> tuple[bool, str]:
         still_s = time.monotonic() - self._turned_s
@@ -244,6 +251,3 @@ def run(settings: Settings, *, wrap: Callable[[Classifier], Classifier] = lambda
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, worker.stop)
     worker.run()
-
-
-__all__ = ["Model", "ModelFailedError", "Worker", "load_model", "run"]

@@ -104,7 +104,7 @@ def _stream(
 ) -> Summary:
     upstream = Upstream(cluster.bootstrap_servers, topics[0])
     hostile = hostile_records(output_bytes_max=_OUTPUT_BYTES_MAX)
-    silent = sum(item.expected == "unsendable" for item in hostile)
+    silent = view.silent = sum(item.expected == "unsendable" for item in hostile)
     texts = material.held_out
     latencies_s: list[float] = []
     with contextlib.closing(Auditor(cluster.bootstrap_servers, *topics[1:])) as auditor, view.live() as live:

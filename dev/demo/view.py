@@ -15,6 +15,7 @@ from dev.account import Outcome
 COLOURS = {"positive": "green", "neutral": "yellow", "negative": "red"}
 _SPARKS = " ▁▂▃▄▅▆▇█"
 _WIDTH = 58
+_BAR_WIDTH = 32
 
 
 @dataclass
@@ -24,6 +25,7 @@ class View:
     console: Console
     phase: str = ""
     records_in: int = 0
+    silent: int = 0  # of them, records that come to nothing by contract
     kinds: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     _recent: deque[tuple[str, float, str]] = field(default_factory=lambda: deque(maxlen=6))
@@ -67,7 +69,7 @@ class View:
         table = Table.grid(padding=(0, 2))
         table.add_row("in", f"{self.records_in:,}", "results", f"{self.kinds['result']:,}")
         dead = out - self.kinds["result"] - self.kinds["forwarded"]
-        table.add_row("waiting", f"{max(0, self.records_in - out):,}", "dead letters", f"{dead:,}")
+        table.add_row("waiting", f"{max(0, self.records_in - out - self.silent):,}", "dead letters", f"{dead:,}")
         highest = max(*self._per_second, 1)
         sparks = "".join(_SPARKS[-(-count * (len(_SPARKS) - 1) // highest)] for count in self._per_second)
         rate = Text.assemble(("outcomes a second, up to ", "dim"), f"{highest:,}\n", (sparks, "cyan"))
@@ -83,7 +85,7 @@ def mix_bar(labels: Counter[str]) -> Text:
     total = max(1, sum(labels.values()))
     bar = Text()
     for label, colour in COLOURS.items():
-        bar.append("█" * round(_WIDTH * labels[label] / total), style=colour)
+        bar.append("█" * round(_BAR_WIDTH * labels[label] / total), style=colour)
     for label, colour in COLOURS.items():
         bar.append(f"  {label} {labels[label] / total:.0%}", style=colour)
     return bar

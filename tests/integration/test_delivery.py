@@ -179,3 +179,23 @@ def test_a_reader_behind_transactions_has_no_lag_left(run: Run) -> None:
     assert [json.loads(o[0].value or b"")["text"] for _, o in sorted(run.account.outcomes.items())] == [
         "good 1"
     ] * 2
+
+
+def test_a_second_signal_ends_a_slow_stop_at_once(run: Run) -> None:
+    """The first SIGTERM finishes what is in flight; the second does not wait for it."""
+    worker = run.worker(module="tests.integration.slow_worker", window_records_max=400, batch_rows_max=1)
+    run.send_reviews(400)
+    run.read_until(lambda: worker.metric("sentiment_worker_held_records") > 0)
+    worker.terminate()
+    run.read_until(lambda: any(event["event"] == "worker_stopping" for event in worker.events()))
+    worker.terminate()
+
+    assert worker.wait(20) == 143
+    assert run.committed() == {}
+
+
+def test_the_wrong_bundle_or_topic_ends_with_its_own_exit_code(run: Run) -> None:
+    """3 for a bundle that is none, 4 for a topic that is missing: before any partition is taken."""
+    for settings, exit_code in (({"bundle": run.folder}, 3), ({"input_topic": "no-such-topic"}, 4)):
+        worker = run.worker(ready=False, **settings)
+        assert worker.wait(60) == exit_code, worker.log_file.read_text()
