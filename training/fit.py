@@ -96,15 +96,7 @@ def fit(
         (corpus.reviews, validation.reviews) if validation else split(corpus.reviews, seed=recipe.seed)
     )
     tokenizer, model = _load(base_model, recipe)
-    trainer = Trainer(
-        model=model,
-        args=_arguments(recipe, partial),
-        train_dataset=EncodedReviews(tokenizer, train, recipe.tokens_max),
-        eval_dataset=EncodedReviews(tokenizer, held_out, recipe.tokens_max),
-        data_collator=DataCollatorWithPadding(tokenizer),
-        callbacks=[RichProgress()],
-    )
-    trainer.remove_callback(transformers.trainer_callback.PrinterCallback)
+    trainer = _trainer(tokenizer, model, train, held_out, recipe, partial)
     resumable = resume and any(partial.glob("checkpoint-*"))
     trainer.train(resume_from_checkpoint=resumable or None)
     answer = trainer.predict(trainer.eval_dataset)
@@ -112,15 +104,36 @@ def fit(
     run = {
         "settings": {"base_model_name": _name(base_model), **asdict(recipe)},
         "data": corpus.data_sheet(),
-        "validation": (validation.data_sheet() if validation else {"reviews": len(held_out)}),
-        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
-        "processor": _processor(),
-        "elapsed_s": round(time.monotonic() - started_s, 1),
+        "validation": validation.data_sheet() if validation else {"reviews": len(held_out)},
+        **_circumstances(started_s),
     }
     _write(partial / "finished", trainer, tokenizer, held_out, recipe, metrics, run, output.name)
     (partial / "finished").rename(output)
     shutil.rmtree(partial)
     return metrics
+
+
+def _trainer(
+    tokenizer: Any, model: Any, train: Sequence[Review], held_out: Sequence[Review], recipe: Recipe, folder: Path
+) -> Any:
+    trainer = Trainer(
+        model=model,
+        args=_arguments(recipe, folder),
+        train_dataset=EncodedReviews(tokenizer, train, recipe.tokens_max),
+        eval_dataset=EncodedReviews(tokenizer, held_out, recipe.tokens_max),
+        data_collator=DataCollatorWithPadding(tokenizer),
+        callbacks=[RichProgress()],
+    )
+    trainer.remove_callback(transformers.trainer_callback.PrinterCallback)
+    return trainer
+
+
+def _circumstances(started_s: float) -> dict[str, Any]:
+    return {
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+        "processor": _processor(),
+        "elapsed_s": round(time.monotonic() - started_s, 1),
+    }
 
 
 def _seed(recipe: Recipe) -> None:

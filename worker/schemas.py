@@ -43,9 +43,9 @@ def _text_headers(names: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _asyncapi() -> dict[str, Any]:
+def _messages() -> dict[str, dict[str, Any]]:
     schema = {"schemaFormat": f"application/schema+json;version={_DIALECT.split('/')[-2]}"}
-    messages: dict[str, dict[str, Any]] = {
+    return {
         "review": {
             "contentType": "application/json",
             "payload": {**schema, "schema": {"$ref": "review.schema.json"}},
@@ -85,6 +85,9 @@ def _asyncapi() -> dict[str, Any]:
             ),
         },
     }
+
+
+def _asyncapi() -> dict[str, Any]:
     channels = {"reviews": "review", "reviews.sentiment": "sentiment", "reviews.dlq": "deadLetter"}
     return {
         "asyncapi": "3.0.0",
@@ -105,5 +108,5 @@ def _asyncapi() -> dict[str, Any]:
             }
             for topic, name in channels.items()
         },
-        "components": {"messages": messages},
+        "components": {"messages": _messages()},
     }

@@ -64,10 +64,10 @@ def summarise(
         account: What came out.
         sent: What went in.
         material: The held-out texts.
-        burst: Records of the burst and its seconds.
-        steady_per_second: Records a second of the steady phase.
+        burst: Records and seconds of the burst.
+        steady_per_second: The rate of the steady phase.
         latencies_s: From each steady record's timestamp until a consumer had its result.
-        unsendable: How many records the workers settled without an outcome, as they say.
+        unsendable: Records settled without an outcome, as the workers count them.
     """
     kinds = account.kinds()
     silent = {
@@ -76,12 +76,7 @@ def summarise(
     lost = account.lost(sent.keys() - silent)
     wrong = _unexpected(account, sent)
     hostile = sum(isinstance(item.what, Hostile) for item in sent.values())
-    labels, answers = _answers(account, sent)
-    vader = [_vader(item.text) for item in material.held_out]
-    truth = [item.label for item in material.held_out]
-    failures = [f"lost: {lost[:5]}"] if lost else []
-    failures += [f"duplicated: {account.duplicated()[:5]}"] if account.duplicated() else []
-    failures += account.disorders[:5] + wrong
+    failures = _broken(account, lost, wrong)
     if unsendable != len(silent):
         failures.append(f"{len(silent)} records without key and value, {unsendable} counted")
     quantiles = np.percentile(latencies_s, [50, 95, 99]) * 1000 if latencies_s else np.zeros(3)
@@ -95,11 +90,7 @@ def summarise(
         duplicated=len(account.duplicated()),
         out_of_order=len(account.disorders),
         hostile_as_expected=f"{hostile - len(wrong)} of {hostile}",
-        accuracy=accuracy_score(labels, answers),
-        macro_f1=f1_score(labels, answers, average="macro"),
-        vader_accuracy=accuracy_score(truth, vader),
-        vader_macro_f1=f1_score(truth, vader, average="macro"),
-        held_out=len(truth),
+        **_scores(account, sent, material.held_out),
         burst_records=burst[0],
         burst_per_second=burst[0] / burst[1],
         steady_per_second=steady_per_second,
@@ -137,6 +128,26 @@ def show(summary: Summary, material: Material, console: Console) -> None:
 
 def _scored(outcomes: Sequence[Outcome]) -> bool:
     return outcomes[0].kind == "result"
+
+
+def _scores(account: Account, sent: Mapping[Position, Sent], held_out: Sequence[HeldOut]) -> dict[str, Any]:
+    """Accuracy and macro-F1 of the model and of VADER on the held-out texts."""
+    labels, answers = _answers(account, sent)
+    truth, vader = [item.label for item in held_out], [_vader(item.text) for item in held_out]
+    return {
+        "accuracy": accuracy_score(labels, answers),
+        "macro_f1": f1_score(labels, answers, average="macro"),
+        "vader_accuracy": accuracy_score(truth, vader),
+        "vader_macro_f1": f1_score(truth, vader, average="macro"),
+        "held_out": len(held_out),
+    }
+
+
+def _broken(account: Account, lost: Sequence[Position], wrong: Sequence[str]) -> list[str]:
+    """A sentence for each promise that did not hold."""
+    failures = [f"lost: {lost[:5]}"] if lost else []
+    failures += [f"duplicated: {account.duplicated()[:5]}"] if account.duplicated() else []
+    return failures + account.disorders[:5] + list(wrong)
 
 
 def _unexpected(account: Account, sent: Mapping[Position, Sent]) -> list[str]:
