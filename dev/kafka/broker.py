@@ -29,6 +29,8 @@ class Broker:
     controller_port: int
     directory_id: str
     process_id: int = 0
+    started_at: int = 0
+    """When the process started, in clock ticks since the machine did: with the id it names one process for good."""
     _child: subprocess.Popen[bytes] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -38,7 +40,7 @@ class Broker:
 
     def state(self) -> dict[str, Any]:
         """What another process needs to know of it, ready for JSON."""
-        names = ("broker_id", "port", "controller_port", "directory_id", "process_id")
+        names = ("broker_id", "port", "controller_port", "directory_id", "process_id", "started_at")
         return {name: getattr(self, name) for name in names}
 
     @property
@@ -56,14 +58,8 @@ class Broker:
         """Whether its process is there, paused or not."""
         if self._child:
             return self._child.poll() is None
-        proc = Path(f"/proc/{self.process_id}")
-        try:
-            state, command = proc.joinpath("stat").read_text(), proc.joinpath("cmdline").read_bytes()
-        except OSError:
-            return False
-        # Another process may have got its id since. For a moment after its start one has no command line yet.
-        ours = not command or str(self._properties_file).encode() in command
-        return ours and state.rpartition(")")[2].split()[0] != "Z"  # a zombie is dead
+        state, started_at = _stat(self.process_id)
+        return started_at == self.started_at and state != "Z"  # another may have got its id; a zombie is dead
 
     def format(self, jars: Path, cluster_id: str, voters: Sequence["Broker"]) -> None:
         """Write `server.properties`, and format the data folder unless that is done.
@@ -103,6 +99,7 @@ class Broker:
                 start_new_session=True,  # a terminal's Ctrl-C must reach the clients first
             )
         self.process_id = process.pid
+        _, self.started_at = _stat(process.pid)
         if detached:
             process.returncode = 0  # nobody will wait for it; Popen would warn of that
         else:
@@ -136,3 +133,12 @@ class Broker:
     def _java(self, jars: Path, *arguments: str) -> list[str]:
         options = (*_JAVA_OPTIONS, f"-Dkafka.logs.dir={self.folder}", _LOGGING)
         return [str(java_file()), *options, "-cp", f"{jars}/*", *arguments]
+
+
+def _stat(process_id: int) -> tuple[str, int]:
+    """State and start time of a process, as proc(5) gives them; ("", -1) when there is none."""
+    try:
+        after_name = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return "", -1
+    return after_name[0], int(after_name[19])

@@ -210,7 +210,7 @@ def test_wiping_removes_only_what_the_cluster_wrote(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     (tmp_path / "broker-1").mkdir()
     with subprocess.Popen(["sleep", "600"]) as stranger:
-        state = Broker(1, tmp_path / "broker-1", 1, 2, "id", process_id=stranger.pid).state()
+        state = Broker(1, tmp_path / "broker-1", 1, 2, "id", process_id=stranger.pid, started_at=1).state()
         (tmp_path / "cluster.json").write_text(json.dumps({"cluster_id": "id", "brokers": [state]}))
         Cluster(tmp_path).wipe()
         assert stranger.poll() is None
