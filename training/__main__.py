@@ -3,10 +3,13 @@
 import argparse
 import json
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from training.errors import TrainingError
+from training.partial import partial_folder, saved_state, saved_step
+from training.recipe import Recipe
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -14,14 +17,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         metrics = _fit(options) if options.command == "fit" else _evaluate(options)
-    except TrainingError as error:
+    except (TrainingError, OSError) as error:
         print(f"training: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(
-            "training: interrupted; the same command with --resume goes on from the last saved step",
-            file=sys.stderr,
-        )
+        print(f"training: interrupted{_how_to_go_on(options)}", file=sys.stderr)
         return 130
     print(_summary(metrics))
     return 0
@@ -30,52 +30,63 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training")
     commands = parser.add_subparsers(dest="command", required=True)
-    fit = commands.add_parser("fit", help="fine-tune a base model", formatter_class=_Defaults)
+    shown = argparse.ArgumentDefaultsHelpFormatter
+    fit = commands.add_parser("fit", help="fine-tune a base model", formatter_class=shown)
     fit.add_argument("--data", type=Path, nargs="+", required=True, help="review files: .json, .jsonl, also .gz")
     fit.add_argument("--validation", type=Path, nargs="+", help="measure on these instead of a held-out fifth")
     fit.add_argument("--base-model", required=True, help="a folder, or a name on the Hugging Face hub")
     fit.add_argument("--output", type=Path, required=True, help="folder of the checkpoint")
     fit.add_argument("--resume", action="store_true", help="go on with an interrupted run")
-    fit.add_argument("--epochs", type=float, default=2.0, help="passes over the data")
-    fit.add_argument("--learning-rate", type=float, default=2e-5, help="peak, after the warm-up")
-    fit.add_argument("--batch-size", type=int, default=8, help="rows of a step")
-    fit.add_argument("--tokens-max", type=int, default=512, help="longer texts are cut, special tokens included")
-    fit.add_argument("--weight-decay", type=float, default=0.01, help="not on biases and LayerNorm")
-    fit.add_argument("--warmup-ratio", type=float, default=0.1, help="share of the steps")
-    fit.add_argument("--seed", type=int, default=2018, help="of the split, the head and the order")
-    fit.add_argument("--save-steps", type=int, default=500, help="steps between two resumable states")
-    fit.add_argument("--threads", type=int, default=0, help="CPU threads; 0 is PyTorch's choice")
-    evaluate = commands.add_parser("evaluate", help="measure a checkpoint", formatter_class=_Defaults)
+    for setting in fields(Recipe):
+        name, meaning = f"--{setting.name.replace('_', '-')}", setting.metadata["help"]
+        if isinstance(setting.default, bool):
+            fit.add_argument(name, action=argparse.BooleanOptionalAction, default=setting.default, help=meaning)
+        else:
+            fit.add_argument(name, type=type(setting.default), default=setting.default, help=meaning)
+    evaluate = commands.add_parser("evaluate", help="measure a checkpoint", formatter_class=shown)
     evaluate.add_argument("--checkpoint", type=Path, required=True, help="what `fit` wrote")
     evaluate.add_argument("--data", type=Path, nargs="+", required=True, help="review files")
     evaluate.add_argument("--json", type=Path, help="write the figures to this file too")
     return parser
 
 
-class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
-    pass
-
-
 def _fit(options: argparse.Namespace) -> dict[str, Any]:
-    from training.data import read_corpus  # noqa: PLC0415 - usage errors need not wait for PyTorch
-    from training.fit import Recipe, fit  # noqa: PLC0415
+    recipe = Recipe(**{setting.name: getattr(options, setting.name) for setting in fields(Recipe)})
+    corpus = _read(options.data)
+    validation = _read(options.validation) if options.validation else None
+    from training.fit import fit  # noqa: PLC0415 - wrong usage need not wait for PyTorch
 
-    recipe = Recipe(**{name: getattr(options, name) for name in Recipe.__dataclass_fields__})
-    corpus = read_corpus(options.data)
-    for reason, count in corpus.rejected.items():
-        print(f"left out {count} line(s): {reason}, first {corpus.first_place[reason]}", file=sys.stderr)
-    validation = read_corpus(options.validation) if options.validation else None
     return fit(corpus, options.base_model, options.output, recipe, validation=validation, resume=options.resume)
 
 
 def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
-    from training.data import read_corpus  # noqa: PLC0415
-    from training.evaluate import evaluate  # noqa: PLC0415
+    if options.json:
+        options.json.touch()  # an answer that can't be written is better known before the work
+    corpus = _read(options.data)
+    from training.evaluate import evaluate  # noqa: PLC0415 - as above
 
-    metrics = evaluate(options.checkpoint, read_corpus(options.data))
+    metrics = evaluate(options.checkpoint, corpus)
     if options.json:
         options.json.write_text(json.dumps(metrics, indent=2) + "\n")
     return metrics
+
+
+def _read(files: list[Path]) -> Any:
+    from training.data import read_corpus  # noqa: PLC0415 - nor --help for scikit-learn
+
+    corpus = read_corpus(files)
+    for line in corpus.left_out():
+        print(line, file=sys.stderr)
+    return corpus
+
+
+def _how_to_go_on(options: argparse.Namespace) -> str:
+    if options.command != "fit":
+        return ""
+    state = saved_state(partial_folder(options.output))
+    if state is None:
+        return "; nothing was saved yet"
+    return f", saved at step {saved_step(state)}; the same command with --resume goes on from there"
 
 
 def _summary(metrics: dict[str, Any]) -> str:

@@ -31,7 +31,13 @@ Accuracy {accuracy:.3f}, **macro-F1 {macro_f1:.3f}**, cross-entropy {loss:.3f}.
 
 ## Data
 
-{reviews} reviews: {by_class}. Lines left out: {rejected}.
+{reviews} reviews: {by_class}; {training_rows} of them trained on. Lines left out: {rejected}.
+
+## Encoding
+
+The text alone, cut at the end to {tokens_max} tokens with the special ones. Special tokens that a text spells
+out, such as "[SEP]", become the special ids themselves, as Hugging Face's tokenizers do by default.
+`golden_pairs.json` holds texts with their ids, most of them from the data: treat it as you treat the data.
 
 ## Recipe
 
@@ -41,12 +47,12 @@ Trained in {elapsed_s:.0f} s on {processor}; all settings and versions are in `t
 """
 
 
-def model_card(name: str, metrics: dict[str, Any], run: dict[str, Any]) -> str:
+def model_card(name: str, metrics: dict[str, Any], record: dict[str, Any]) -> str:
     """A model card in Markdown with Hugging Face's metadata."""
-    sheet = run["data"]
+    sheet, settings = record["data"], record["settings"]
     return _CARD.format(
         name=name,
-        base_model=run["settings"]["base_model_name"],
+        base_model=record["base_model"],
         labels=", ".join(LABELS),
         rows=metrics["rows"],
         rows_by_class="\n".join(
@@ -58,10 +64,12 @@ def model_card(name: str, metrics: dict[str, Any], run: dict[str, Any]) -> str:
         loss=metrics["loss"],
         reviews=sheet["reviews"],
         by_class=", ".join(f"{count} {label}" for label, count in sheet["by_class"].items()),
+        training_rows=sum(record["parts"]["training"].values()),
         rejected=", ".join(f"{count} ({why})" for why, count in sheet["rejected"].items()) or "none",
-        recipe=", ".join(
-            f"{name} {value}" for name, value in run["settings"].items() if name != "base_model_name"
-        ),
-        elapsed_s=run["elapsed_s"],
-        processor=run["processor"],
+        tokens_max=settings["tokens_max"],
+        recipe="AdamW with linear warm-up and decay: "
+        + ", ".join(f"{setting.replace('_', ' ')} {value}" for setting, value in settings.items())
+        + ".",
+        elapsed_s=record["elapsed_s"],
+        processor=record["processor"],
     )

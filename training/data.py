@@ -4,11 +4,12 @@ import ast
 import gzip
 import hashlib
 import json
+import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 from sklearn.model_selection import train_test_split
 
@@ -17,9 +18,10 @@ from training.errors import TrainingError
 LABELS = ("neutral", "positive", "negative")
 """In class-id order."""
 
-_TEXT_FIELDS = ("reviewText", "text")
+_TEXT_FIELDS = ("text", "reviewText")  # in the worker's order: both must read the same text of a record
 _STAR_FIELDS = ("overall", "rating")
 _STARS_MAX = 5
+_STARS_OF_CLASS = ("3", "4 or 5", "0 to 2")
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,30 @@ class Corpus:
     reviews: list[Review] = field(default_factory=list)
     rejected: Counter[str] = field(default_factory=Counter)
     first_place: dict[str, str] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)  # name to sha256
+    files: list[dict[str, Any]] = field(default_factory=list)  # name, sha256, reviews
+
+    def left_out(self) -> list[str]:
+        """A phrase for each reason why lines were left out."""
+        return [
+            f"{count} line{'s' * (count > 1)} left out: {reason}, first {self.first_place[reason]}"
+            for reason, count in self.rejected.items()
+        ]
+
+    def require_classes(self) -> None:
+        """Check that there is a review of each class, without which neither training nor figures mean anything.
+
+        Raises:
+            TrainingError: If a class is missing.
+        """
+        counts = Counter(review.label for review in self.reviews)
+        for label, name in enumerate(LABELS):
+            if not counts[label]:
+                found = ", ".join(f"{count} {LABELS[other]}" for other, count in counts.items())
+                names = ", ".join(file["name"] for file in self.files)
+                raise TrainingError(
+                    f"no {name} review ({_STARS_OF_CLASS[label]} stars) in {names}, only {found}: add files that "
+                    f"have some. {_sentence(self.left_out())}".strip()
+                )
 
     def data_sheet(self) -> dict[str, Any]:
         """What is worth knowing of the data, for the report."""
@@ -48,7 +73,7 @@ class Corpus:
             "by_class": dict(Counter(LABELS[review.label] for review in self.reviews)),
             "by_category": dict(Counter(review.category for review in self.reviews)),
             "rejected": dict(self.rejected),
-            "rejected_first": self.first_place,
+            "rejected_first": {reason: Path(place).name for reason, place in self.first_place.items()},
         }
 
 
@@ -72,22 +97,26 @@ def read_corpus(files: Sequence[Path]) -> Corpus:
     """
     corpus = Corpus()
     for file in files:
+        before = len(corpus.reviews)
         try:
-            corpus.files[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
+            with file.open("rb") as raw:
+                sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
             with _open(file) as lines:
                 _read_lines(file, lines, corpus)
-        except (OSError, EOFError, UnicodeDecodeError) as error:
-            raise TrainingError(f"can't read {file}: {error}") from error
+        except (OSError, EOFError, zlib.error) as error:
+            raise TrainingError(f"can't read {file}: {getattr(error, 'strerror', None) or error}") from error
+        corpus.files.append({"name": file.name, "sha256": sha256, "reviews": len(corpus.reviews) - before})
     if not corpus.reviews:
-        places = ", ".join(f"{reason} ({place})" for reason, place in corpus.first_place.items()) or "no lines"
         raise TrainingError(
-            f"nothing usable in {', '.join(map(str, files)) or 'no files'}: {places}. A line is a JSON object "
-            "with `reviewText` or `text`, and `overall` or `rating` from 0 to 5."
+            f"nothing usable in {', '.join(map(str, files))}: {_sentence(corpus.left_out()) or 'no lines at all.'}"
+            " A line is a JSON object with `reviewText` or `text`, and `overall` or `rating` from 0 to 5."
         )
     return corpus
 
 
-def split(reviews: Sequence[Review], validation_share: float = 0.2, seed: int = 2018) -> tuple[list[Review], ...]:
+def split(
+    reviews: Sequence[Review], validation_share: float = 0.2, seed: int = 2018
+) -> tuple[list[Review], list[Review]]:
     """A stratified training and validation part; copies of a text stay on one side.
 
     Raises:
@@ -113,54 +142,71 @@ def split(reviews: Sequence[Review], validation_share: float = 0.2, seed: int = 
     return parts
 
 
+def without_copies(reviews: Iterable[Review], of: Iterable[Review]) -> list[Review]:
+    """The reviews whose text does not stand in `of` too."""
+    known = {text_key(review.text) for review in of}
+    return [review for review in reviews if text_key(review.text) not in known]
+
+
 def text_key(text: str) -> str:
     """Equal for texts that differ in case, spaces and punctuation only."""
     return "".join(filter(str.isalnum, text.casefold())) or text
 
 
-def _open(file: Path) -> TextIO:
-    return gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8")
+def _open(file: Path) -> gzip.GzipFile | BinaryIO:
+    return gzip.GzipFile(file) if file.suffix == ".gz" else file.open("rb")
 
 
-def _read_lines(file: Path, lines: Iterable[str], corpus: Corpus) -> None:
-    category = file.name.split(".")[0]
+def _read_lines(file: Path, lines: Iterable[bytes], corpus: Corpus) -> None:
+    stem = file.name.split(".")[0]
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            corpus.reviews.append(_review(line, category))
+            corpus.reviews.append(_review(_parse(line), stem))
         except ValueError as error:
             corpus.rejected[str(error)] += 1
             corpus.first_place.setdefault(str(error), f"{file}:{number}")
 
 
-def _review(line: str, category: str) -> Review:
-    record = _parse(line)
-    texts = [text for text in _values(record, _TEXT_FIELDS) if isinstance(text, str) and text.strip()]
-    stars = [
-        star
-        for star in _values(record, _STAR_FIELDS)
-        if isinstance(star, int | float) and not isinstance(star, bool)
-    ]
-    if not texts:
-        raise ValueError("no text")
-    if not stars:
-        raise ValueError("no stars")
-    return Review(texts[0], star_label(stars[0]), str(record.get("category", category)))
-
-
-def _parse(line: str) -> dict[str, Any]:
+def _parse(line: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(line)
-    except ValueError:
+        text = line.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
         try:  # the 2014 set was first published as Python literals
-            record = ast.literal_eval(line.strip())
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            record = ast.literal_eval(text)
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             raise ValueError("not JSON") from None
     if not isinstance(record, dict):
         raise ValueError("not an object")  # noqa: TRY004 - counted with the other reasons
     return record
 
 
-def _values(record: dict[str, Any], names: Iterable[str]) -> Iterator[Any]:
-    return (record[name] for name in names if name in record)
+def _review(record: dict[str, Any], stem: str) -> Review:
+    texts = [text for name in _TEXT_FIELDS if isinstance(text := record.get(name), str) and _has_signs(text)]
+    stars = [
+        star
+        for name in _STAR_FIELDS
+        if isinstance(star := record.get(name), int | float) and not isinstance(star, bool)
+    ]
+    if not texts:
+        raise ValueError("no text")
+    if not stars:
+        raise ValueError("no stars")
+    if any("\ud800" <= sign <= "\udfff" for sign in texts[0]):
+        raise ValueError("a lone surrogate in the text")  # JSON can write one; UTF-8 and tokenizers can't
+    category = record.get("category")
+    return Review(texts[0], star_label(stars[0]), category if isinstance(category, str) and category else stem)
+
+
+def _has_signs(text: str) -> bool:
+    """Whether there is more than white space and control characters; the worker refuses such texts too."""
+    return any(sign.isprintable() and not sign.isspace() for sign in text)
+
+
+def _sentence(parts: Sequence[str]) -> str:
+    return "; ".join(parts) + "." if parts else ""

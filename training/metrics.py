@@ -4,13 +4,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, precision_recall_fscore_support
 
 from training.data import LABELS
 
+_DIGITS = 6  # what lies beyond is the order of additions
+
 
 def figures(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> dict[str, Any]:
-    """Accuracy, macro-F1, figures by class, confusion matrix and mean cross-entropy.
+    """Accuracy, macro-F1, figures by class, confusion matrix and mean cross-entropy in nats.
 
     Args:
         labels: Class ids, shape (rows,).
@@ -21,24 +23,22 @@ def figures(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> dict[str,
     """
     answers = logits.argmax(axis=1)
     classes = list(range(len(LABELS)))
-    precision, recall, f1, support = precision_recall_fscore_support(
-        labels, answers, labels=classes, zero_division=0
-    )
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    by_class = precision_recall_fscore_support(labels, answers, labels=classes, zero_division=0)
+    exponentials = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
     return {
         "rows": len(labels),
-        "accuracy": float((answers == labels).mean()),
-        "macro_f1": float(np.mean(f1)),
-        "loss": float(-log_probabilities[np.arange(len(labels)), labels].mean()),
+        "accuracy": round(float(accuracy_score(labels, answers)), _DIGITS),
+        "macro_f1": round(float(by_class[2].mean()), _DIGITS),
+        "loss": round(float(log_loss(labels, probabilities, labels=classes)), _DIGITS),
         "by_class": {
             name: {
-                "precision": float(precision[i]),
-                "recall": float(recall[i]),
-                "f1": float(f1[i]),
-                "rows": int(support[i]),
+                "precision": round(float(precision), _DIGITS),
+                "recall": round(float(recall), _DIGITS),
+                "f1": round(float(f1), _DIGITS),
+                "rows": int(rows),
             }
-            for i, name in enumerate(LABELS)
+            for name, precision, recall, f1, rows in zip(LABELS, *by_class, strict=True)
         },
         "confusion": confusion_matrix(labels, answers, labels=classes).tolist(),
     }

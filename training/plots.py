@@ -1,51 +1,57 @@
 """The pictures of a run."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from training.data import LABELS
 
-mpl.rcParams.update({"figure.dpi": 110, "axes.spines.top": False, "axes.spines.right": False})
+_ORDER = tuple(LABELS.index(name) for name in ("negative", "neutral", "positive"))  # from bad to good
+_DPI = 110
 
 
 def plot_loss(history: Sequence[dict[str, Any]], file: Path) -> None:
     """Loss of both parts and the learning rate over steps, from the Trainer's log."""
     figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    training = [(entry["step"], entry["loss"]) for entry in history if "loss" in entry]
-    validation = [(entry["step"], entry["eval_loss"]) for entry in history if "eval_loss" in entry]
-    rates = [(entry["step"], entry["learning_rate"]) for entry in history if "learning_rate" in entry]
-    axes.plot(*zip(*training, strict=True), color="tab:blue", label="training") if training else None
-    axes.plot(*zip(*validation, strict=True), "o-", color="tab:orange", label="validation") if validation else None
-    axes.set(xlabel="step", ylabel="cross-entropy", title="Loss")
-    axes.set_ylim(bottom=0)
-    if rates:
-        right = axes.twinx()
-        right.plot(*zip(*rates, strict=True), color="tab:gray", linestyle=":", label="learning rate")
-        right.set_ylabel("learning rate")
-        right.set_ylim(bottom=0)
+    axes, right = (axes := figure.subplots()), axes.twinx()
+    axes.plot(*_series(history, "loss"), color="tab:blue", label="training loss")
+    axes.plot(*_series(history, "eval_loss"), "o-", color="tab:orange", label="validation loss")
+    right.plot(*_series(history, "learning_rate"), color="tab:gray", linestyle=":", label="learning rate")
+    axes.set(xlabel="step", ylabel="cross-entropy (nats)", title="Loss", ylim=(0, None), xlim=(0, None))
+    right.set(ylabel="learning rate", ylim=(0, None))
+    axes.spines["top"].set_visible(False)
+    right.spines["top"].set_visible(False)
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
-    figure.savefig(file)
+    _save(figure, file)
 
 
 def plot_confusion(confusion: Sequence[Sequence[int]], file: Path) -> None:
     """The confusion matrix: counts, coloured by the share of the true class."""
-    order = [LABELS.index(name) for name in ("negative", "neutral", "positive")]
-    shares = [[confusion[i][j] / max(1, sum(confusion[i])) for j in order] for i in order]
+    shares = [[confusion[i][j] / max(1, sum(confusion[i])) for j in _ORDER] for i in _ORDER]
+    names = [LABELS[i] for i in _ORDER]
     figure = Figure(figsize=(4.6, 4), layout="constrained")
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    names = [LABELS[i] for i in order]
-    axes.set(xlabel="answered", ylabel="true", title="Confusion", xticks=range(3), yticks=range(3))
-    axes.set_xticklabels(names)
-    axes.set_yticklabels(names)
-    for row, i in enumerate(order):
-        for column, j in enumerate(order):
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="answered", ylabel="true", title="Confusion")
+    for row, i in enumerate(_ORDER):
+        for column, j in enumerate(_ORDER):
             share = shares[row][column]
             colour = "white" if share > 0.5 else "black"  # noqa: PLR2004 - half of the colour scale
             axes.text(column, row, f"{confusion[i][j]}\n{share:.0%}", ha="center", va="center", color=colour)
-    figure.savefig(file)
+    _save(figure, file)
+
+
+def _series(history: Sequence[dict[str, Any]], name: str) -> tuple[list[int], list[float]]:
+    points = [entry for entry in history if name in entry]
+    return [point["step"] for point in points], [point[name] for point in points]
+
+
+def _save(figure: Figure, file: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # matplotlib's own
+        figure.savefig(file, dpi=_DPI)

@@ -1,45 +1,64 @@
-"""Progress of a run on the terminal, or as a line now and then where there is none."""
+"""Progress of a run: a bar on a terminal; a line every ten seconds where there is none."""
 
-from typing import Any
+import time
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from transformers import TrainerCallback
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+_LINE_EVERY_S = 10
 
 
-class RichProgress(TrainerCallback):  # type: ignore[misc]
-    """A bar of steps with the latest loss; without a terminal, ten lines in all."""
+class Progress:
+    """What goes on, on stderr; to be used as a context, so that a terminal is left as it was found."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
-        self._progress: Progress | None = None
-        self._task: Any = None
-        self._loss = ""
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Open the bar."""
-        if not self._console.is_terminal:
-            return
-        self._progress = Progress(
-            TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            TextColumn("{task.description}"), console=self._console,
+        self._bars = Bars(
+            TextColumn("{task.description:>9}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"), console=self._console, disable=not self._console.is_terminal,
         )  # fmt: skip
-        self._task = self._progress.add_task("", total=state.max_steps, completed=state.global_step)
-        self._progress.start()
+        self._task: TaskID | None = None
+        self._what, self._total = "", 0
+        self._said_s = time.monotonic()
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Move the bar."""
-        if self._progress:
-            self._progress.update(self._task, completed=state.global_step, description=self._loss)
-        elif state.global_step % max(1, state.max_steps // 10) == 0:
-            self._console.print(f"step {state.global_step} of {state.max_steps}  {self._loss}")
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:  # noqa: ARG002
-        """Remember the loss."""
-        if logs and "loss" in logs:
-            self._loss = f"loss {float(logs['loss']):.3f}"
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Close the bar."""
-        if self._progress:
-            self._progress.stop()
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        self._console.print(line, markup=False, highlight=False)
+
+    def begin(self, what: str, total: int, done: int = 0) -> None:
+        """Show another activity."""
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+        self._what, self._total = what, total
+        self._task = self._bars.add_task(what, total=total, completed=done, note="")
+
+    def reach(self, done: int, note: str = "") -> None:
+        """Show how far the activity is."""
+        if self._task is None:
+            raise RuntimeError("begin first")
+        self._bars.update(self._task, completed=done, note=note)
+        if self._bars.disable and time.monotonic() - self._said_s > _LINE_EVERY_S:
+            self._said_s = time.monotonic()
+            self.say(f"{self._what} {done} of {self._total}  {note}".rstrip())
+
+    def follow(self, what: str, batches: Sequence[list[Any]], total: int) -> Iterator[list[Any]]:
+        """The batches, one after the other, shown as an activity of `total` items."""
+        self.begin(what, total)
+        done = 0
+        for batch in batches:
+            yield batch
+            done += len(batch)
+            self.reach(done)

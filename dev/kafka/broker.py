@@ -30,7 +30,7 @@ class Broker:
     directory_id: str
     process_id: int = 0
     started_at: int = 0
-    """When the process started, in clock ticks since the machine did: with the id it names one process for good."""
+    """When the process started, in clock ticks since the machine did: with the id it names one process."""
     _child: subprocess.Popen[bytes] | None = field(default=None, repr=False, compare=False)
 
     @classmethod

@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 
-from dev.samples.packages import SampleUnavailableError, minilm_folder
+from dev.samples.packages import SampleUnavailableError, minilm_folder, ratings_file
 from dev.samples.sentences import rated_sentences
 
 
@@ -16,8 +16,9 @@ def main() -> int:
         print(f"dev.samples: {error}", file=sys.stderr)
         return 1
     labels = Counter(sentence.label for sentence in sentences)
+    print(f"sentences  {ratings_file()}")
     print(
-        f"sentences  {len(sentences)}: " + ", ".join(f"{count} {label}" for label, count in sorted(labels.items()))
+        f"           {len(sentences)}: " + ", ".join(f"{count} {label}" for label, count in sorted(labels.items()))
     )
     return 0
 

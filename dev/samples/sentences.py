@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dev.samples.packages import ratings_file
+from training.data import text_key
 
 _NEUTRAL_BELOW = 0.5  # of the absolute mean rating; the paper does not state its own cut
 _STARS = {"negative": 1, "neutral": 3, "positive": 5}
@@ -54,8 +55,8 @@ def split_by_review(
     random.Random(seed).shuffle(reviews)
     chosen = set(reviews[: round(len(reviews) * held_out)])
     training = [sentence for sentence in sentences if sentence.review_id not in chosen]
-    known = {sentence.text.casefold() for sentence in training}
-    tested = [s for s in sentences if s.review_id in chosen and s.text.casefold() not in known]
+    known = {text_key(sentence.text) for sentence in training}
+    tested = [s for s in sentences if s.review_id in chosen and text_key(s.text) not in known]
     return training, tested
 
 
@@ -65,6 +66,7 @@ def write_reviews(sentences: Iterable[RatedSentence], file: Path) -> None:
         for sentence in sentences:
             record = {
                 "reviewerID": sentence.sentence_id,
+                "asin": f"review-{sentence.review_id}",
                 "reviewText": sentence.text,
                 "overall": float(_STARS[sentence.label]),
                 "category": "rated-sentences",

@@ -1,152 +1,271 @@
-"""A whole run on a tiny BERT, and what it leaves behind."""
+"""Fine-tuning as a user sees it: what is written, what it is worth, and what happens when it is interrupted."""
 
 import json
-import subprocess
-import sys
+import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import load_file
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+from transformers import AutoModelForSequenceClassification
 
-from dev.samples import rated_sentences, tiny_base_model, write_reviews
-from training.data import read_corpus
-from training.errors import TrainingError
-from training.evaluate import evaluate
-from training.fit import Recipe, _arguments, fit
-from training.metrics import figures
+from tests.training.conftest import fit_arguments
+from training.__main__ import main
+from training.encoding import HOSTILE
+from training.model import load_base
+from training.recipe import Recipe
+from training.trainer import EncodedReviews, Watch, make_trainer
 
-RECIPE = Recipe(epochs=1, learning_rate=1e-3, batch_size=16, tokens_max=32, threads=1, save_steps=5)
-
-
-@pytest.fixture(scope="session")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of one layer."""
-    return tiny_base_model(tmp_path_factory.mktemp("base") / "base", layers=1, hidden=32)
+Files = tuple[Path, Path]
 
 
-@pytest.fixture(scope="session")
-def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two hundred real sentences."""
-    file = tmp_path_factory.mktemp("reviews") / "reviews.jsonl"
-    write_reviews(rated_sentences()[:200], file)
-    return file
-
-
-def test_a_checkpoint_holds_what_export_and_people_need(checkpoint: Path) -> None:
-    """Hugging Face layout, encoding, golden pairs, settings, figures, card, pictures; no partial state."""
-    for name in ("config.json", "model.safetensors", "tokenizer.json", "README.md", "loss.png", "confusion.png"):
-        assert (checkpoint / name).stat().st_size > 0
-    encoding = json.loads((checkpoint / "encoding.json").read_text())
-    assert encoding == {"format": 1, "template": "text", "truncation": "head", "tokens_max": 128}
+def test_a_checkpoint_is_whole(checkpoint: Path) -> None:
+    """Everything that export, people and transformers need is there; nothing is left of the run beside it."""
+    assert {file.name for file in checkpoint.iterdir()} == {
+        "README.md", "config.json", "confusion.png", "encoding.json", "golden_pairs.json", "loss.png",
+        "metrics.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "training.json",
+        "vocab.txt",
+    }  # fmt: skip
+    assert [file.name for file in checkpoint.parent.iterdir()] == ["checkpoint"]
     config = json.loads((checkpoint / "config.json").read_text())
     assert config["id2label"] == {"0": "neutral", "1": "positive", "2": "negative"}
-    run = json.loads((checkpoint / "training.json").read_text())
-    assert run["data"]["reviews"] > 2000
-    assert run["settings"]["seed"] == 2018
-    assert not checkpoint.with_name(checkpoint.name + ".partial").exists()
+    assert config["label2id"] == {"neutral": 0, "positive": 1, "negative": 2}
+    assert json.loads((checkpoint / "encoding.json").read_text()) == {
+        "format": 1, "template": "text", "truncation": "head", "tokens_max": 32,
+    }  # fmt: skip
+    assert all(file.stat().st_mode & 0o044 == 0o044 for file in checkpoint.iterdir())
+    for picture in ("loss.png", "confusion.png"):
+        assert (checkpoint / picture).read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_golden_pairs_are_the_tokenizers(checkpoint: Path) -> None:
-    """Two hundred pairs, hostile ones among them, that the saved tokenizer reproduces."""
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+def test_the_model_learns(checkpoint: Path) -> None:
+    """The words that tell the stars are found: the figures are far above those of a guess."""
+    metrics = json.loads((checkpoint / "metrics.json").read_text())
+    assert metrics["macro_f1"] > 0.8
+    assert metrics["rows"] == 45 == sum(map(sum, metrics["confusion"]))
+    assert set(metrics["by_class"]) == {"neutral", "positive", "negative"}
+
+
+def test_the_report_accounts_for_the_data(checkpoint: Path, base_model: Path, reviews: Files) -> None:
+    """`training.json` tells settings, data with hashes, rejected lines, figures, versions, time and processor."""
+    record = json.loads((checkpoint / "training.json").read_text())
+    assert record["base_model"] == base_model.name
+    assert record["settings"] | {"tokens_max": 32, "seed": 2018, "weight_decay": 0.01} == record["settings"]
+    assert record["data"]["by_class"] == {"positive": 50, "neutral": 50, "negative": 50}
+    assert record["data"]["rejected"] == {"no stars": 1, "not JSON": 1}
+    assert record["data"]["rejected_first"]["not JSON"] == "train.jsonl:152"
+    assert len(record["data"]["files"][0]["sha256"]) == 64
+    assert record["figures"]["macro_f1"] == json.loads((checkpoint / "metrics.json").read_text())["macro_f1"]
+    assert record["steps"] == 38
+    assert {"torch", "transformers", "tokenizers"} <= set(record["versions"])
+    assert record["elapsed_s"] > 0
+    assert record["processor"]
+    assert str(reviews[0].parent) not in json.dumps(record) + (checkpoint / "README.md").read_text()
+
+
+def test_golden_pairs_are_reproduced(checkpoint: Path) -> None:
+    """A plain tokenizer with the written rules gives the same ids for each of the pairs, the hostile ones too."""
     pairs = json.loads((checkpoint / "golden_pairs.json").read_text())
-
+    tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
+    assert tokenizer.truncation is None
+    assert tokenizer.padding is None
+    tokenizer.enable_truncation(32)
     assert len(pairs) == 200
-    assert any(len(pair["ids"]) == 128 for pair in pairs)
+    assert any(len(pair["ids"]) == 32 for pair in pairs)
+    assert set(HOSTILE) <= {pair["fields"]["text"] for pair in pairs}
     for pair in pairs:
-        assert pair["ids"] == tokenizer(pair["fields"]["text"], truncation=True, max_length=128)["input_ids"]
+        assert tokenizer.encode(pair["fields"]["text"]).ids == pair["ids"]
+        assert 2 <= len(pair["ids"]) <= 32
+        assert (pair["ids"][0], pair["ids"][-1]) == (2, 3)
 
 
-def test_evaluate_finds_the_figures_that_fit_reported(checkpoint: Path) -> None:
-    """The same texts give the same figures, whoever batches them."""
-    reported = json.loads((checkpoint / "metrics.json").read_text())
-
-    measured = evaluate(checkpoint, read_corpus([checkpoint.parent / "held-out.jsonl"]))
-
-    assert measured["confusion"] == reported["confusion"]
-    assert measured["loss"] == pytest.approx(reported["loss"], abs=1e-5)
+def test_a_special_token_in_a_text_is_the_token(checkpoint: Path) -> None:
+    """A literal "[SEP]" becomes the separator's own id, as Hugging Face's tokenizers do by default."""
+    pairs = {
+        pair["fields"]["text"]: pair["ids"] for pair in json.loads((checkpoint / "golden_pairs.json").read_text())
+    }
+    assert pairs["[CLS] [SEP] [MASK] [PAD] [UNK]"] == [2, 2, 3, 4, 0, 1, 3]
 
 
-def test_an_interrupted_run_ends_as_if_it_had_not_been(base: Path, reviews: Path, tmp_path: Path) -> None:
-    """SIGKILL after a saved step and `--resume`: the same weights as the run that was left in peace."""
-    corpus = read_corpus([reviews])
-    fit(corpus, str(base), tmp_path / "whole", RECIPE, validation=None, resume=False)
-    code = f"""
-import os, sys
-from pathlib import Path
-from transformers import TrainerCallback
-import training.fit as module
-class Kill(TrainerCallback):
-    def on_step_end(self, args, state, control, **_):
-        if state.global_step == 7: os._exit(9)
-module.RichProgress = Kill
-from training.data import read_corpus
-module.fit(read_corpus([Path({str(reviews)!r})]), {str(base)!r}, Path({str(tmp_path / "cut")!r}),
-           module.Recipe(**{RECIPE.__dict__!r}), validation=None, resume=False)
-"""
-    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert killed.returncode == 9, killed.stderr
-    assert not (tmp_path / "cut").exists()
-
-    fit(corpus, str(base), tmp_path / "cut", RECIPE, validation=None, resume=True)
-
-    whole, cut = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "cut"))
-    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+def test_evaluate_gives_the_figures_of_fit(checkpoint: Path, reviews: Files, tmp_path: Path) -> None:
+    """The same model on the same texts has the same figures, whichever command measures it."""
+    answer = tmp_path / "figures.json"
+    assert (
+        main(["evaluate", "--checkpoint", str(checkpoint), "--data", str(reviews[1]), "--json", str(answer)]) == 0
+    )
+    assert json.loads(answer.read_text()) == json.loads((checkpoint / "metrics.json").read_text())
 
 
-def test_weight_decay_spares_biases_and_layer_norms(base: Path, tmp_path: Path) -> None:
-    """Two groups of parameters, and in the one without decay only what must not shrink."""
-    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=3)
-    trainer = Trainer(model=model, args=_arguments(RECIPE, tmp_path), eval_dataset=[])
-    optimiser = trainer.create_optimizer()
+@pytest.mark.parametrize("step", [5, 19, 30, 38])  # in the first epoch, at its end, in the second, at the very end
+def test_an_interrupted_run_ends_with_the_same_weights(
+    step: int, checkpoint: Path, reviews: Files, base_model: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Ctrl-C ends with the step saved; --resume goes on as if nothing had been, down to the last bit."""
+    arguments = fit_arguments(reviews, base_model, tmp_path / "checkpoint")
+    with monkeypatch.context() as patched:
+        _interrupt_at(step, patched)
+        assert main(arguments) == 130
+    assert f"saved at step {step}; the same command with --resume" in capsys.readouterr().err
+    assert not (tmp_path / "checkpoint").exists()
 
+    assert main(arguments) == 2
+    assert "go on with it by --resume" in capsys.readouterr().err
+    assert main([*arguments, "--resume"]) == 0
+
+    assert _weights_equal(tmp_path / "checkpoint", checkpoint)
+    assert (tmp_path / "checkpoint/metrics.json").read_text() == (checkpoint / "metrics.json").read_text()
+    assert not (tmp_path / "checkpoint.partial").exists()
+
+
+def test_a_killed_run_goes_on_from_the_last_saved_step(
+    checkpoint: Path, reviews: Files, base_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Without a warning, as by SIGKILL: --resume repeats the steps after the last saved one, with the same end."""
+    arguments = [*fit_arguments(reviews, base_model, tmp_path / "checkpoint"), "--save-steps", "5"]
+    with monkeypatch.context() as patched:
+        patched.setattr(Watch, "on_step_end", _die_at_step_7)
+        with pytest.raises(MemoryError):
+            main(arguments)
+    assert main([*arguments, "--resume"]) == 0
+    assert "going on after step 5" in capsys.readouterr().err
+    assert _weights_equal(tmp_path / "checkpoint", checkpoint)
+
+
+def _die_at_step_7(self: Watch, args: Any, state: Any, control: Any, **_: Any) -> None:
+    if state.global_step == 7:
+        raise MemoryError
+
+
+def _weights_equal(one: Path, other: Path) -> bool:
+    weights, others = (load_file(path / "model.safetensors") for path in (one, other))
+    return weights.keys() == others.keys() and all(np.array_equal(weights[name], others[name]) for name in weights)
+
+
+def _interrupt_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_step_end = Watch.on_step_end
+
+    def interrupted(self: Watch, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        if state.global_step == step:
+            signal.raise_signal(signal.SIGINT)
+        on_step_end(self, args, state, control, **rest)
+
+    monkeypatch.setattr(Watch, "on_step_end", interrupted)
+
+
+def test_a_run_is_not_resumed_with_other_settings(
+    reviews: Files, base_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Weights of two recipes are not mixed; a second signal ends at once, and nothing half-written is resumed."""
+    arguments = fit_arguments(reviews, base_model, tmp_path / "checkpoint")
+    with monkeypatch.context() as patched:
+        _interrupt_at(3, patched)
+        main(arguments)
+    (tmp_path / "checkpoint.partial/checkpoint-9").mkdir()  # its trainer_state.json was not written yet
+    (tmp_path / "checkpoint.partial/checkpoint-8").mkdir()
+    (tmp_path / "checkpoint.partial/checkpoint-8/trainer_state.json").write_text('{"epo')
+
+    assert main([*arguments, "--resume", "--epochs", "3"]) == 2
+    assert "epochs was 2.0 and is 3.0" in capsys.readouterr().err
+    assert main([*arguments, "--resume", "--save-steps", "99"]) == 0
+    assert "going on after step 3" in capsys.readouterr().err
+
+
+def test_weight_decay_spares_biases_and_norms(base_model: Path, tmp_path: Path) -> None:
+    """Weights decay by the recipe's rate; biases and LayerNorm do not decay."""
+    tokenizer, model = load_base(str(base_model), 32)
+    trainer = make_trainer(model, tokenizer, EncodedReviews([[2, 3]], [0]), Recipe(weight_decay=0.02), tmp_path)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    groups = {group["weight_decay"]: {names[id(p)] for p in group["params"]} for group in optimiser.param_groups}
-    assert set(groups) == {0.01, 0.0}
-    assert groups[0.0] == {name for name in names.values() if name.endswith("bias") or "LayerNorm" in name}
+
+    groups = trainer.create_optimizer().param_groups
+
+    decay = {names[id(parameter)]: group["weight_decay"] for group in groups for parameter in group["params"]}
+    assert set(decay) == set(names.values())
+    assert all(rate == (0 if "bias" in name or "LayerNorm" in name else 0.02) for name, rate in decay.items())
+    assert {group["weight_decay"] for group in groups} == {0, 0.02}
+    assert type(trainer.optimizer).__name__ == "AdamW"
 
 
-def test_figures_are_those_of_the_definition() -> None:
-    """Accuracy, macro-F1 over all three classes, and the matrix with true classes in rows."""
-    labels = np.array([0, 0, 1, 1, 1, 2])
-    logits = np.eye(3, dtype=np.float32)[[0, 1, 1, 1, 0, 1]] * 9
-
-    result = figures(labels, logits)
-
-    assert result["accuracy"] == pytest.approx(3 / 6)
-    assert result["confusion"] == [[1, 1, 0], [1, 2, 0], [0, 1, 0]]
-    assert result["macro_f1"] == pytest.approx((0.5 + 2 * 2 / 7 + 0) / 3)
-    assert result["by_class"]["negative"]["f1"] == 0
+def test_a_checkpoint_is_a_base_model_too(checkpoint: Path) -> None:
+    """Fine-tuning can go on from a checkpoint: its head is kept, since its classes are the same."""
+    _, model = load_base(str(checkpoint), 32)
+    kept = AutoModelForSequenceClassification.from_pretrained(checkpoint).classifier.weight
+    assert model.classifier.weight.equal(kept)
 
 
-def test_what_exists_is_not_overwritten(base: Path, reviews: Path, tmp_path: Path) -> None:
-    """A finished checkpoint is refused as output before any work is done."""
-    with pytest.raises(TrainingError, match="exists"):
-        fit(read_corpus([reviews]), str(base), tmp_path, RECIPE, validation=None, resume=False)
+def test_bf16_is_an_option_on_a_cpu(reviews: Files, base_model: Path, tmp_path: Path) -> None:
+    """Products in bf16; what is kept and written stays fp32."""
+    short = ["--epochs", "0.2", "--precision", "bf16"]
+    assert main([*fit_arguments(reviews, base_model, tmp_path / "checkpoint"), *short]) == 0
+    assert json.loads((tmp_path / "checkpoint/training.json").read_text())["precision"] == "bf16"
+    weights = load_file(tmp_path / "checkpoint/model.safetensors")
+    assert {str(tensor.dtype) for tensor in weights.values()} == {"float32"}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("extra", "message"),
     [
-        (["--data", "missing.json", "--base-model", "BASE"], "missing.json"),
-        (["--data", "REVIEWS", "--base-model", "no/such-folder"], "base model"),
-        (["--data", "REVIEWS", "--base-model", "BASE", "--epochs", "0"], "positive"),
-        (["--data", "REVIEWS", "--base-model", "BASE", "--tokens-max", "9999"], "positions"),
+        (["--data", "absent.json"], "can't read absent.json: No such file"),
+        (["--validation", "absent.json"], "can't read absent.json"),
+        (["--base-model", "./absent/bert"], "can't load ./absent/bert: there is no such folder"),
+        (["--epochs", "0"], "--epochs must be above 0"),
+        (["--learning-rate", "nan"], "--learning-rate must be above 0"),
+        (["--tokens-max", "65"], "reads 64 tokens: --tokens-max can't be 65"),
+        (["--precision", "fp8"], "--precision must be"),
+        (["--output", "/proc/none/checkpoint"], "No such file"),
     ],
 )
-def test_wrong_input_ends_with_2_and_a_reason(
-    arguments: list[str], words: str, base: Path, reviews: Path, tmp_path: Path
-) -> None:
-    """No traceback: a sentence that says what is wrong with what."""
-    places = {"BASE": str(base), "REVIEWS": str(reviews)}
-    command = [sys.executable, "-m", "training", "fit", "--output", str(tmp_path / "out")]
-    command += [places.get(word, word) for word in arguments]
-    environment = {"HF_HUB_OFFLINE": "1", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+def test_wrong_input_is_told_without_a_traceback(
+    extra: list[str], message: str, reviews: Files, base_model: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """What the user can mend ends with code 2 and a paragraph that says what."""
+    assert main([*fit_arguments(reviews, base_model, tmp_path / "checkpoint"), *extra]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
 
-    assert done.returncode == 2, done.stderr
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
+
+def test_nothing_is_overwritten(checkpoint: Path, reviews: Files, base_model: Path, tmp_path: Path) -> None:
+    """An existing checkpoint stays, and so does a folder that only looks like an unfinished run."""
+    before = (checkpoint / "training.json").read_bytes()
+    assert main(fit_arguments(reviews, base_model, checkpoint)) == 2
+    assert (checkpoint / "training.json").read_bytes() == before
+    (tmp_path / "other.partial").mkdir()
+    (tmp_path / "other.partial/mine.txt").touch()
+    assert main(fit_arguments(reviews, base_model, tmp_path / "other")) == 2
+    assert (tmp_path / "other.partial/mine.txt").exists()
+
+
+def test_validation_texts_are_not_trained_on(
+    reviews: Files, base_model: Path, capsys: Any, tmp_path: Path
+) -> None:
+    """What --validation holds is left out of --data; where nothing of a class is left, that is said."""
+    arguments = fit_arguments((reviews[1], reviews[1]), base_model, tmp_path / "checkpoint")
+    assert main(arguments) == 2
+    assert "left without the texts that --validation holds" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_checkpoint_is_not_measured(base_model: Path, reviews: Files, capsys: Any) -> None:
+    """A base model has no encoding and no head: its figures would be those of random numbers."""
+    assert main(["evaluate", "--checkpoint", str(base_model), "--data", str(reviews[1])]) == 2
+    assert "is not a checkpoint that `python -m training fit` wrote" in capsys.readouterr().err
+
+
+def test_a_fifth_is_held_out_without_validation(reviews: Files, base_model: Path, tmp_path: Path) -> None:
+    """Without --validation the stratified split of the data is used."""
+    train, _ = reviews
+    output = tmp_path / "checkpoint"
+    short = ["--epochs", "0.2", "--tokens-max", "8", "--no-group-by-length"]
+    assert (
+        main(["fit", "--data", str(train), "--base-model", str(base_model), "--output", str(output), *short]) == 0
+    )
+    parts = json.loads((output / "training.json").read_text())["parts"]
+    assert parts == {
+        "training": {"positive": 40, "neutral": 40, "negative": 40},
+        "validation": {"positive": 10, "neutral": 10, "negative": 10},
+    }

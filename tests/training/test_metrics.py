@@ -1,0 +1,29 @@
+"""What the figures mean."""
+
+import numpy as np
+import pytest
+
+from training.metrics import figures
+
+
+def test_figures_are_those_of_the_definition() -> None:
+    """Accuracy, macro-F1 over all three classes, cross-entropy, and the matrix with true classes in rows."""
+    labels = np.array([0, 0, 1, 1, 1, 2])
+    logits = np.eye(3, dtype=np.float32)[[0, 1, 1, 1, 0, 1]] * 9
+
+    result = figures(labels, logits)
+
+    assert result["accuracy"] == pytest.approx(3 / 6)
+    assert result["confusion"] == [[1, 1, 0], [1, 2, 0], [0, 1, 0]]
+    assert result["macro_f1"] == pytest.approx((0.5 + 2 * 2 / 7 + 0) / 3, abs=1e-6)
+    assert result["by_class"]["negative"] == {"precision": 0, "recall": 0, "f1": 0, "rows": 1}
+    assert result["loss"] == pytest.approx(np.log(1 + 2 * np.exp(-9)) + 9 * 3 / 6, abs=1e-5)
+
+
+def test_a_class_that_is_never_answered_costs_macro_f1() -> None:
+    """Answering positive to all is right in most cases and yet a bad classifier."""
+    labels = np.array([1] * 8 + [0, 2])
+    logits = np.tile(np.array([[0, 1, 0]], dtype=np.float32), (10, 1))
+    result = figures(labels, logits)
+    assert result["accuracy"] == 0.8
+    assert result["macro_f1"] == pytest.approx(0.296296, abs=1e-6)

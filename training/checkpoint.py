@@ -1,0 +1,78 @@
+"""Writing everything of a checkpoint: a Hugging Face folder, and what export and people need besides."""
+
+import importlib.metadata
+import json
+import platform
+import shutil
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from training.card import model_card
+from training.encoding import write_encoding
+from training.plots import plot_confusion, plot_loss
+
+_PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "scikit-learn", "numpy")
+
+
+def write_checkpoint(
+    folder: Path,
+    trainer: Any,
+    tokenizer: Any,
+    texts: Iterable[str],
+    metrics: dict[str, Any],
+    record: dict[str, Any],
+    *,
+    name: str,
+) -> None:
+    """Write a checkpoint.
+
+    Args:
+        folder: Is made anew.
+        trainer: Holds the model and the log of the losses.
+        tokenizer: What the texts were encoded with.
+        texts: The golden pairs are drawn from the beginning of these, the validation part first.
+        metrics: The figures on the validation part.
+        record: Settings, data and time of the run.
+        name: What the model card calls it.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    settings = record["settings"]
+    trainer.model.save_pretrained(folder)
+    (folder / "model.safetensors").chmod(0o644)  # safetensors leaves it to its owner alone; a container is another
+    write_encoding(folder, tokenizer, texts, settings["tokens_max"], settings["seed"])
+    _save_tokenizer(folder, tokenizer)
+    record = {
+        **record,
+        "figures": {figure: metrics[figure] for figure in ("accuracy", "macro_f1", "loss")},
+        "versions": {"python": platform.python_version()}
+        | {package: importlib.metadata.version(package) for package in _PACKAGES},
+        "processor": processor(),
+        "device": str(trainer.args.device),
+        "precision": "bf16" if trainer.args.bf16 else "fp32",
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    (folder / "training.json").write_text(json.dumps(record, indent=2) + "\n")
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    plot_loss(trainer.state.log_history, folder / "loss.png")
+    plot_confusion(metrics["confusion"], folder / "confusion.png")
+    (folder / "README.md").write_text(model_card(name, metrics, record))
+
+
+def _save_tokenizer(folder: Path, tokenizer: Any) -> None:
+    """Write the tokenizer as such: length and padding are the business of `encoding.json`."""
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    tokenizer.save_pretrained(folder)
+    backend.model.save(str(folder))  # vocab.txt
+
+
+def processor() -> str:
+    """The processor's name and cores, where the system tells."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0]}, {len(names)} cores" if names else platform.processor() or platform.machine()
