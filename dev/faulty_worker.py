@@ -1,12 +1,14 @@
-"""A worker whose model fails on texts that contain `dev.hostile.POISON`; otherwise `python -m worker run`."""
+"""`python -m worker run`, but the model fails on `dev.hostile.POISON` and dies on `dev.hostile.FATAL`."""
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dev.hostile import POISON
+from dev.hostile import FATAL, POISON
 from worker.adapters.bundle import read_bundle
 from worker.adapters.encoder import TokenizersEncoder
 from worker.app import run
@@ -17,17 +19,20 @@ from worker.ports import Classifier
 from worker.settings import load_settings
 
 
-class _Poisonable:
-    """A classifier that raises when a row holds the poison's tokens."""
+class _Faulty:
+    """A classifier that raises on a row with the poison's tokens, and dies on one with the fatal text's."""
 
-    def __init__(self, inner: Classifier, poison: Sequence[int]) -> None:
+    def __init__(self, inner: Classifier, poison: Sequence[int], fatal: Sequence[int]) -> None:
         self._inner = inner
-        self._poison = " ".join(map(str, poison))
+        self._poison, self._fatal = (" ".join(map(str, tokens)) for tokens in (poison, fatal))
         self.provider = inner.provider
 
     def logits(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """See `worker.ports.Classifier`."""
-        if any(self._poison in " ".join(map(str, row)) for row in rows):
+        texts = [" ".join(map(str, row)) for row in rows]
+        if any(self._fatal in text for text in texts):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if any(self._poison in text for text in texts):
             raise RuntimeError("the model chokes on a poisonous text")
         return self._inner.logits(rows)
 
@@ -39,8 +44,8 @@ def main() -> int:
         configure_logging(settings.log_level, settings.log_format)
         bundle = read_bundle(settings.bundle)
         encoder = TokenizersEncoder(bundle.tokenizer_file, bundle.manifest.encoding)
-        poison = encoder.encode([Fields(POISON)])[0].ids[1:-1]
-        run(settings, wrap=lambda inner: _Poisonable(inner, poison))
+        poison, fatal = (item.ids[1:-1] for item in encoder.encode([Fields(POISON), Fields(FATAL)]))
+        run(settings, wrap=lambda inner: _Faulty(inner, poison, fatal))
     except WorkerError as error:
         print(f"worker: {error}", file=sys.stderr)
         return error.exit_code

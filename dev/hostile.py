@@ -8,6 +8,9 @@ from worker.core.decoding import Reason
 POISON = "xyzzy plugh xyzzy"
 """A text on which `dev.faulty_worker` lets the model fail, as no healthy model does."""
 
+FATAL = "frobozz hello sailor"
+"""A text on which `dev.faulty_worker` dies at once, as by a crash in native code."""
+
 
 @dataclass(frozen=True)
 class Hostile:

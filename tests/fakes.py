@@ -72,6 +72,7 @@ class FakeTelemetry:
         self.unsent: list[Record] = []
         self.failures: list[Exception] = []
         self.padded_tokens = 0
+        self.aborted = 0
 
     def stage(self, name: str, elapsed_s: float) -> None:
         assert elapsed_s >= 0
@@ -85,6 +86,9 @@ class FakeTelemetry:
 
     def outcome(self, outgoing: Outgoing) -> None:
         self.outcomes.append(outgoing)
+
+    def transaction_aborted(self) -> None:
+        self.aborted += 1
 
     def unsendable(self, record: Record) -> None:
         self.unsent.append(record)

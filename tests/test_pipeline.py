@@ -12,6 +12,7 @@ from worker.core.backpressure import Marks
 from worker.core.breaker import Breaker, BreakerPolicy
 from worker.core.records import Chunk, Partition, Record, Window
 from worker.core.windows import WindowPolicy
+from worker.delivery import AtLeastOnce
 from worker.errors import ModelFailedError, TooManyDeadLettersError
 from worker.flow import Flow
 from worker.outcomes import Author, Kind
@@ -33,7 +34,8 @@ class World:
         author = Author("cluster", "session", identity, ("neutral", "positive", "negative"), 0.9, "out", "dead")
         self.pipeline = Pipeline(
             PipelineOptions(None, 1000, batch_rows_max=8, batch_tokens_max=128, row_tokens_max=64, temperature=1),
-            flow=self.flow, encoder=FakeEncoder(), classifier=self.classifier, sink=self.sink, author=author,
+            flow=self.flow, encoder=FakeEncoder(), classifier=self.classifier, author=author,
+            delivery=AtLeastOnce(self.flow, self.sink, author, self.telemetry),
             breaker=Breaker(BreakerPolicy(ratio_max=0.5, records_min=4)), telemetry=self.telemetry,
         )  # fmt: skip
         self.flow.assign([P0, P1])

@@ -64,7 +64,7 @@ def _run(arguments: list[str]) -> None:
 
 def _check(arguments: list[str]) -> None:
     from worker.adapters.kafka_client import examine_cluster  # noqa: PLC0415
-    from worker.app import load_model  # noqa: PLC0415
+    from worker.model import load_model  # noqa: PLC0415
 
     settings = _settings(arguments)
     model = load_model(settings)

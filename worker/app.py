@@ -6,91 +6,35 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import FrameType
 
 import structlog
 
-from worker.adapters.bundle import Bundle, read_bundle
-from worker.adapters.classifier import OnnxClassifier, available_device
-from worker.adapters.encoder import TokenizersEncoder
+from worker import assembly
 from worker.adapters.http import HealthServer
 from worker.adapters.kafka_client import ClusterFacts, examine_cluster
 from worker.adapters.kafka_sink import KafkaSink
 from worker.adapters.kafka_source import KafkaSource
 from worker.adapters.metrics import Metrics
-from worker.adapters.warmup import warm_up
-from worker.contracts import ModelIdentity
 from worker.core.backpressure import Marks
 from worker.core.breaker import Breaker, BreakerPolicy
-from worker.core.windows import WindowPolicy
-from worker.errors import OverdueError, UsageError, WorkerError
+from worker.core.records import Partition
+from worker.core.watchdog import Watchdog
+from worker.delivery import Delivery
+from worker.errors import ModelFailedError, OverdueError, WorkerError
 from worker.flow import Flow
-from worker.outcomes import Author
-from worker.pipeline import Pipeline, PipelineOptions
-from worker.ports import Classifier, Encoder
+from worker.intake import Intake
+from worker.model import Model, load_model
+from worker.pipeline import Pipeline
+from worker.ports import Classifier
 from worker.settings import Settings
 from worker.stages import Stages
 
 log = structlog.get_logger(__name__)
 
 _POLL_TIMEOUT_MS = 100
+_POLL_TIMEOUT_ALONE_MS = 1
 _REPORT_EVERY_S = 1.0
-_BYTES_PER_TOKEN = 8  # more than reviews have, so that few texts weigh less than they cost
-
-
-@dataclass(frozen=True)
-class Model:
-    """A bundle's graph, loaded, warm and checked on the device that serves."""
-
-    bundle: Bundle
-    variant: str
-    encoder: Encoder
-    classifier: Classifier
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """What every event says of it."""
-        return ModelIdentity(
-            name=self.bundle.manifest.name,
-            version=self.bundle.manifest.version,
-            sha256=self.bundle.sha256,
-            variant=self.variant,
-            provider=self.classifier.provider,
-        )
-
-
-def load_model(settings: Settings) -> Model:
-    """Load, verify and warm up the bundle.
-
-    Raises:
-        BundleRefusedError: If it is incomplete or altered, or does not reproduce its golden texts here.
-        ModelFailedError: If the device can't be used.
-        UsageError: If the settings don't fit the bundle.
-    """
-    started_s = time.monotonic()
-    device = available_device(settings.device)
-    bundle = read_bundle(settings.bundle)
-    if settings.batch_tokens_max < bundle.manifest.encoding.tokens_max:
-        raise UsageError(f"batch_tokens_max must be at least the bundle's {bundle.manifest.encoding.tokens_max}")
-    name = bundle.choose_variant(device, settings.variant)
-    encoder = TokenizersEncoder(bundle.tokenizer_file, bundle.manifest.encoding)
-    classifier = OnnxClassifier(
-        bundle.folder / bundle.variant(name).file,
-        device=device,
-        threads=settings.threads,
-        memory_bytes_max=settings.device_memory_bytes_max,
-    )
-    report = warm_up(bundle, name, encoder, classifier)
-    model = Model(bundle, name, encoder, classifier)
-    log.info(
-        "model_ready",
-        **model.identity.model_dump(),
-        golden_texts=report.texts,
-        golden_delta_max=round(report.probability_delta_max, 6),
-        elapsed_s=round(time.monotonic() - started_s, 2),
-    )
-    return model
 
 
 class Worker:
@@ -103,6 +47,8 @@ class Worker:
         self._metrics = Metrics()
         self._stopping = ""  # the name of the signal
         self._ready = False
+        self._watchdog = Watchdog(settings.stall_timeout_ms / 1000)
+        self._stalled: set[Partition] = set()
         self._turned_s = time.monotonic()
         self._live_s = max(60.0, 2 * settings.drain_timeout_ms / 1000, 2 * settings.publish_timeout_ms / 1000)
 
@@ -116,7 +62,7 @@ class Worker:
             self._settings.http_host,
             self._settings.http_port,
             live=self._live,
-            ready=lambda: (self._ready, "serving" if self._ready else "starting, stopping, or not in the group"),
+            ready=self._is_ready,
             metrics=self._metrics.exposition,
         )
         log.info("worker_starting", pid=os.getpid(), http_port=health.port, group=self._settings.group_id)
@@ -140,6 +86,11 @@ class Worker:
         overdue.daemon = True
         overdue.start()
 
+    def _is_ready(self) -> tuple[bool, str]:
+        if self._stalled:
+            return False, f"partitions that do not move: {sorted(p.number for p in self._stalled)}"
+        return self._ready, "serving" if self._ready else "starting, stopping, or not in the group"
+
     def _live(self) -> tuple[bool, str]:
         still_s = time.monotonic() - self._turned_s
         return still_s < self._live_s, f"the poll loop turned {still_s:.1f} s ago"
@@ -147,62 +98,98 @@ class Worker:
     def _serve(self, model: Model, facts: ClusterFacts) -> None:
         settings = self._settings
         session = uuid.uuid4().hex
-        sink = KafkaSink(settings, facts.message_bytes_max)
-        flow = Flow(_window_policy(settings, model), Marks(settings.held_records_max, settings.held_bytes_max))
+        flow = Flow(
+            assembly.window_policy(settings, model), Marks(settings.held_records_max, settings.held_bytes_max)
+        )
+        author = assembly.author(settings, model, facts, session)
+        source = KafkaSource(settings, flow)
+        delivery, sink = assembly.delivery(settings, facts, flow, author, self._metrics, source.membership)
         pipeline = Pipeline(
-            _pipeline_options(settings, model),
+            assembly.pipeline_options(settings, model),
             flow=flow,
             encoder=model.encoder,
             classifier=self._wrap(model.classifier),
-            sink=sink,
-            author=_author(settings, model, facts, session),
+            delivery=delivery,
+            author=author,
             breaker=Breaker(BreakerPolicy(settings.dead_letter_ratio_max, settings.dead_letter_records_min)),
             telemetry=self._metrics,
         )
         stages = Stages(pipeline, flow)
-        source = KafkaSource(settings, flow)
         stages.start()
-        log.info("worker_serving", session=session, topic=settings.input_topic)
+        log.info("worker_serving", session=session, topic=settings.input_topic, delivery=settings.delivery)
+        failure: BaseException | None = None
         try:
-            self._poll_until_stopped(source, flow, stages)
-        finally:
-            self._finish(source, flow, stages, sink)
-        if stages.failure is not None:
-            raise _as_worker_error(stages.failure) from stages.failure
+            self._poll_until_stopped(source, flow, stages, delivery)
+        except BaseException as error:  # noqa: BLE001 - raised again below, once the group is left
+            failure = error
+        failure = failure or stages.failure
+        settled = self._finish(source, flow, stages, sink, failure)
+        if failure is not None:
+            raise _as_worker_error(failure) from failure
+        if not settled:
+            raise OverdueError("what was in flight was not settled within shutdown_timeout_ms; it comes again")
         log.info("worker_stopped", signal=self._stopping)
 
-    def _poll_until_stopped(self, source: KafkaSource, flow: Flow, stages: Stages) -> None:
+    def _poll_until_stopped(self, source: KafkaSource, flow: Flow, stages: Stages, delivery: Delivery) -> None:
+        intake = Intake(source, flow, alone_span=assembly.alone_span(self._settings))
+        commits = self._settings.delivery == "at-least-once"  # transactions commit positions themselves
         commit_at_s = report_at_s = time.monotonic()
         while not self._stopping and stages.failure is None:
-            chunks = source.poll(_POLL_TIMEOUT_MS)
+            chunks = source.poll(_POLL_TIMEOUT_ALONE_MS if intake.alone else _POLL_TIMEOUT_MS)
             self._turned_s = now_s = time.monotonic()
-            flow.receive(chunks)
+            intake.take_in(chunks)
+            delivery.raise_if_overdue()
             self._metrics.read(sum(len(chunk.records) for chunk in chunks))
             held_records, held_bytes, paused = flow.pressure()
             self._metrics.held(held_records, held_bytes, paused=paused)
-            source.pause(paused=paused)
-            if now_s >= commit_at_s:
+            source.pause(paused=paused or intake.blocked)
+            if commits and now_s >= commit_at_s:
                 source.commit()
                 commit_at_s = now_s + self._settings.commit_interval_ms / 1000
             if now_s >= report_at_s:
                 self._ready = self._ready or source.joined
-                lag = source.lag()
-                self._metrics.lag(lag)
-                self._metrics.partitions(len(lag))
+                self._report(source, flow, now_s)
                 report_at_s = now_s + _REPORT_EVERY_S
 
-    def _finish(self, source: KafkaSource, flow: Flow, stages: Stages, sink: KafkaSink) -> None:
-        """Settle what is in flight, commit, leave the group; what only waits is left to the next owner."""
+    def _report(self, source: KafkaSource, flow: Flow, now_s: float) -> None:
+        lag, ends = source.lag(), source.ends()
+        self._metrics.lag(lag)
+        self._metrics.partitions(len(lag))
+        settled = flow.positions(ends)
+        stalled = self._watchdog.observe(now_s, {p: (settled.get(p, -1), end) for p, end in ends.items()})
+        if stalled != self._stalled:
+            report = log.error if stalled else log.info
+            names = sorted(f"{partition.topic}/{partition.number}" for partition in stalled)
+            report(
+                "partitions_stalled", partitions=names, settled={str(p.number): settled.get(p) for p in stalled}
+            )
+            self._stalled = stalled
+        self._metrics.stalled(len(stalled))
+
+    def _finish(
+        self, source: KafkaSource, flow: Flow, stages: Stages, sink: KafkaSink, failure: BaseException | None
+    ) -> bool:
+        """Settle what is in flight, commit, leave the group; what only waits is left to the next owner.
+
+        Returns:
+            Whether all that was in flight is settled.
+        """
         self._ready = False
         deadline_s = time.monotonic() + self._settings.shutdown_timeout_ms / 1000
         log.info("worker_stopping", signal=self._stopping or "failure", held_records=flow.pressure()[0])
         flow.stop()
-        settled = stages.join(max(0.0, deadline_s - time.monotonic() - 1))
+        settled = failure is None and stages.join(max(0.0, deadline_s - time.monotonic() - 1))
         if not settled:
             # The listener must not wait for windows that will not be settled any more.
             flow.abandon()
-        source.close(max(1.0, deadline_s - time.monotonic()))
+        source.close(max(1.0, deadline_s - time.monotonic()), in_good_order=_says_nothing_of_records(failure))
         sink.close()
+        return settled
+
+
+def _says_nothing_of_records(failure: BaseException | None) -> bool:
+    """Whether the same records can be tried again without suspicion."""
+    return failure is None or (isinstance(failure, WorkerError) and not isinstance(failure, ModelFailedError))
 
 
 def _as_worker_error(failure: BaseException) -> WorkerError:
@@ -211,38 +198,6 @@ def _as_worker_error(failure: BaseException) -> WorkerError:
     error = WorkerError(f"a stage of the pipeline failed, which is a bug: {failure!r}")
     error.__cause__ = failure
     return error
-
-
-def _window_policy(settings: Settings, model: Model) -> WindowPolicy:
-    return WindowPolicy(
-        records_max=settings.window_records_max,
-        window_ms_target=settings.window_ms_target,
-        wait_ms_max=settings.wait_ms_max,
-        value_bytes_max=model.bundle.manifest.encoding.tokens_max * _BYTES_PER_TOKEN,
-    )
-
-
-def _pipeline_options(settings: Settings, model: Model) -> PipelineOptions:
-    return PipelineOptions(
-        text_field=settings.text_field,
-        input_bytes_max=settings.input_bytes_max,
-        batch_rows_max=settings.batch_rows_max,
-        batch_tokens_max=settings.batch_tokens_max,
-        row_tokens_max=model.bundle.manifest.encoding.tokens_max,
-        temperature=model.bundle.variant(model.variant).temperature,
-    )
-
-
-def _author(settings: Settings, model: Model, facts: ClusterFacts, session: str) -> Author:
-    return Author(
-        cluster_id=facts.cluster_id,
-        session=session,
-        model=model.identity,
-        labels=model.bundle.manifest.labels,
-        abstain_below=model.bundle.variant(model.variant).abstain_below,
-        output_topic=settings.output_topic,
-        dead_letter_topic=settings.dead_letter_topic,
-    )
 
 
 def run(settings: Settings, *, wrap: Callable[[Classifier], Classifier] = lambda it: it) -> None:

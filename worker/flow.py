@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from worker.core.backpressure import BackPressure, Marks
 from worker.core.ledger import Ledger
-from worker.core.records import Chunk, Partition, Window
+from worker.core.records import Chunk, Partition, Record, Window
 from worker.core.windows import Pace, WindowBuilder, WindowPolicy
 
 
@@ -25,6 +25,7 @@ class Flow:
         self._back_pressure = BackPressure(marks)
         self._in_flight: list[Window] = []
         self._unscored = 0  # windows taken that the device has not finished
+        self._condemned: set[tuple[Partition, int]] = set()
         self._drains: list[tuple[frozenset[Partition], Callable[[], None]]] = []
         self._stopped = False
         self._abandoned = False
@@ -61,7 +62,21 @@ class Flow:
         with self._changed:
             self._ledger.committed(positions)
 
+    def epoch(self, partition: Partition) -> int | None:
+        """The number of the partition's assignment; None if it is not ours."""
+        with self._changed:
+            return self._ledger.epoch(partition)
+
+    def condemn(self, record: Record) -> None:
+        """A worker died on this record alone: it is not to be tried again."""
+        self._condemned.add((record.partition, record.offset))
+
     # The rebalance's side
+
+    def positions(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Where a commit would leave each of these partitions, as far as that is known."""
+        with self._changed:
+            return self._ledger.positions(partitions)
 
     def release(self, partitions: Iterable[Partition], done: Callable[[], None]) -> None:
         """Drop what waits of these partitions; call `done` when no window in flight holds any of them."""
@@ -104,6 +119,15 @@ class Flow:
             self._unscored -= 1
             self._pace.observe(sum(map(self._builder.cost, window.records)), elapsed_s * 1000)
             self._changed.notify_all()
+
+    def is_condemned(self, record: Record) -> bool:
+        """Whether a worker died on this record alone."""
+        return (record.partition, record.offset) in self._condemned
+
+    def committable_after(self, windows: Iterable[Window]) -> dict[Partition, int]:
+        """Positions that a commit would move forward once these windows are settled."""
+        with self._changed:
+            return self._ledger.committable_after(windows)
 
     def still_owned(self, window: Window) -> frozenset[Partition]:
         """The partitions of a window whose assignment still stands."""

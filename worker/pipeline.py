@@ -1,6 +1,6 @@
 """The life of a window: decode, encode, batch, infer, publish, settle.
 
-`prepare`, `score` and `publish` each run on a thread of their own (`worker.stages`), so that the host works on
+`prepare`, `score` and `deliver` each run on a thread of their own (`worker.stages`), so that the host works on
 the windows before and after the one that the device works on. Within a stage windows keep their order.
 """
 
@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 
 from worker.core.batching import plan_batches
 from worker.core.breaker import Breaker
+from worker.core.claims import DEATHS_MAX
 from worker.core.decoding import Reason, Rejection, decode
 from worker.core.encoding import Encoded, Fields
-from worker.core.records import Window
+from worker.core.records import Record, Window
 from worker.core.retry import run_isolating
 from worker.core.scoring import probabilities
+from worker.delivery import Answered, Delivery
 from worker.errors import ModelFailedError, TooManyDeadLettersError
 from worker.flow import Flow
 from worker.outcomes import Author, Outgoing
-from worker.ports import Classifier, Encoder, OutOfDeviceMemoryError, Sink, Telemetry
+from worker.ports import Classifier, Encoder, OutOfDeviceMemoryError, Telemetry
 
 Answer = NDArray[np.float64] | Exception
 
@@ -66,7 +68,7 @@ class Pipeline:
         flow: Flow,
         encoder: Encoder,
         classifier: Classifier,
-        sink: Sink,
+        delivery: Delivery,
         author: Author,
         breaker: Breaker,
         telemetry: Telemetry,
@@ -75,7 +77,7 @@ class Pipeline:
         self._flow = flow
         self._encoder = encoder
         self._classifier = classifier
-        self._sink = sink
+        self._delivery = delivery
         self._author = author
         self._breaker = breaker
         self._telemetry = telemetry
@@ -83,7 +85,7 @@ class Pipeline:
 
     def run(self, window: Window) -> None:
         """A window's whole life, for whoever has no use for the overlap of the stages."""
-        self.publish(self.score(self.prepare(window)))
+        self.deliver(self.score(self.prepare(window)))
 
     def prepare(self, window: Window) -> Prepared:
         """Decode and encode every record of a window."""
@@ -92,6 +94,9 @@ class Pipeline:
         rejected: dict[int, Rejection] = {}
         with self._timed("decode"):
             for index, record in enumerate(window.records):
+                if self._flow.is_condemned(record):
+                    rejected[index] = Rejection(Reason.CRASHED_WORKER, "a worker died on this record alone")
+                    continue
                 if record.value is None:
                     continue
                 decoded = decode(
@@ -120,21 +125,47 @@ class Pipeline:
         self._flow.scored(prepared.window, time.monotonic() - started_s)
         return Scored(prepared, answers)
 
-    def publish(self, scored: Scored) -> None:
-        """Publish every outcome of a window in record order, then settle it."""
-        window = scored.prepared.window
-        outgoing = self._outcomes(scored)
+    def answer(self, scored: Scored) -> Answered:
+        """What becomes of each record, in the order read."""
+        prepared, author = scored.prepared, self._author
+        outgoing: list[Outgoing] = []
+        unsendable: list[Record] = []
+        for index, record in enumerate(prepared.window.records):
+            answer = scored.answers.get(index)
+            if index in prepared.rejected:
+                rejection = prepared.rejected[index]
+                tried = DEATHS_MAX + 1 if rejection.reason is Reason.CRASHED_WORKER else 1
+                outgoing.append(author.dead_letter(record, rejection, stage="decode", attempts=tried))
+            elif isinstance(answer, Exception):
+                rejection = Rejection(Reason.MODEL_ERROR, str(answer))
+                error = type(answer).__name__
+                outgoing.append(author.dead_letter(record, rejection, stage="infer", attempts=2, error=error))
+            elif answer is not None:
+                outgoing.append(author.result(record, prepared.encoded[index], answer))
+            elif record.key is not None:
+                outgoing.append(author.forward(record))
+            else:
+                unsendable.append(record)
+        return Answered(prepared.window, tuple(outgoing), tuple(unsendable))
+
+    def deliver(self, scored: Scored) -> None:
+        """Publish and settle a window, at once or with the next ones.
+
+        Raises:
+            WorkerError: If it can't be published, or if the model fails on too many records: then the dead
+                letters are settled, so that a restart repeats nothing.
+        """
         with self._timed("publish"):
-            waiting = outgoing
-            while waiting:
-                too_large = self._sink.publish(waiting)
-                refused = {id(item) for item in too_large}
-                for item in waiting:
-                    if id(item) not in refused:
-                        self._telemetry.outcome(item)
-                waiting = [self._author.too_large(item) for item in too_large]
-        self._flow.settled(window)
+            self._delivery.deliver(self.answer(scored))
         self._watch(scored)
+
+    def due_in_s(self) -> float | None:
+        """Seconds until `catch_up` has something to do; None for never."""
+        return self._delivery.due_in_s()
+
+    def catch_up(self) -> None:
+        """Finish what was put off."""
+        self._delivery.catch_up()
 
     def _infer(self, rows: Sequence[list[int]]) -> list[Answer]:
         """Calibrated probabilities of each row, or the exception with which it fails alone."""
@@ -157,35 +188,13 @@ class Pipeline:
             raise FloatingPointError("the model answered NaN or infinity")
         return list(probabilities(logits, self._options.temperature))
 
-    def _outcomes(self, scored: Scored) -> list[Outgoing]:
-        """What becomes of each record; nothing, if its partition was lost: the next owner answers it."""
-        prepared, author = scored.prepared, self._author
-        owned = self._flow.still_owned(prepared.window)
-        outgoing: list[Outgoing] = []
-        for index, record in enumerate(prepared.window.records):
-            answer = scored.answers.get(index)
-            if record.partition not in owned:
-                continue
-            if index in prepared.rejected:
-                outgoing.append(author.dead_letter(record, prepared.rejected[index], stage="decode"))
-            elif isinstance(answer, Exception):
-                rejection = Rejection(Reason.MODEL_ERROR, str(answer))
-                error = type(answer).__name__
-                outgoing.append(author.dead_letter(record, rejection, stage="infer", attempts=2, error=error))
-            elif answer is not None:
-                outgoing.append(author.result(record, prepared.encoded[index], answer))
-            elif record.key is not None:
-                outgoing.append(author.forward(record))
-            else:
-                self._telemetry.unsendable(record)
-        return outgoing
-
     def _watch(self, scored: Scored) -> None:
-        """Stop when the model fails too often; the window is settled, so a restart repeats nothing."""
+        """Stop when the model fails too often, once that is settled."""
         for index, answer in scored.answers.items():
             partition = scored.prepared.window.records[index].partition
             self._breaker.observe(partition, model_failed=isinstance(answer, Exception))
         if (partition_failed := self._breaker.tripped()) is not None:
+            self._delivery.catch_up()
             raise TooManyDeadLettersError(
                 f"the model fails on most events of {partition_failed.topic}/{partition_failed.number}: "
                 "deploy another bundle, then replay the dead letters"

@@ -54,6 +54,34 @@ class Sink(Protocol):
         ...
 
 
+class TransactionAbortedError(Exception):
+    """Nothing of the transaction counts; it may be tried again."""
+
+
+class TransactionalSink(Protocol):
+    """Publishes what became of windows together with the positions after them, or neither."""
+
+    def transact(
+        self, outgoing: Sequence[Outgoing], positions: Mapping[Partition, int], member: object
+    ) -> list[Outgoing]:
+        """Run one transaction: send in order, commit the positions for the group, commit.
+
+        Args:
+            outgoing: What to publish.
+            positions: The next offset to read of each input partition.
+            member: A snapshot of our membership; if it no longer holds, the broker refuses the positions.
+
+        Returns:
+            Nothing if it is committed; else the ones that their topic does not take for their size, and then
+            the transaction was aborted.
+
+        Raises:
+            TransactionAbortedError: If it was aborted for a reason that may pass.
+            WorkerError: If it is not known how it ended, or the broker refuses for any other reason.
+        """
+        ...
+
+
 class Telemetry(Protocol):
     """Counts what the pipeline does."""
 
@@ -71,6 +99,10 @@ class Telemetry(Protocol):
 
     def outcome(self, outgoing: Outgoing) -> None:
         """The broker has acknowledged an outcome."""
+        ...
+
+    def transaction_aborted(self) -> None:
+        """A transaction was aborted; it is tried again."""
         ...
 
     def unsendable(self, record: Record) -> None:
@@ -99,6 +131,10 @@ class Books(Protocol):
 
     def committed(self, positions: Mapping[Partition, int]) -> None:
         """The broker has stored these positions."""
+        ...
+
+    def positions(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Where a commit would leave each of these partitions, as far as that is known."""
         ...
 
     def forget(self, partitions: Iterable[Partition]) -> None:

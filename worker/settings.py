@@ -95,6 +95,17 @@ class Settings(BaseSettings):
     )
     held_bytes_max: int = Field(64 * 2**20, ge=1, description="The same in bytes of keys and values.")
 
+    delivery: Literal["at-least-once", "exactly-once"] = Field(
+        "at-least-once",
+        description="Exactly once: outcomes and positions in transactions, for readers with read_committed.",
+    )
+    transaction_ms_max: float = Field(
+        100, ge=0, description="Exactly once: a transaction takes windows for so long."
+    )
+    transaction_records_max: int = Field(4096, ge=1, description="Exactly once: and so many records at most.")
+    transaction_timeout_ms: int = Field(
+        15_000, ge=1000, le=900_000, description="Exactly once: the broker aborts a transaction that takes longer."
+    )
     commit_interval_ms: int = Field(1000, ge=1, description="Time between two commits.")
     commit_timeout_ms: int = Field(60_000, ge=1, description="A commit that takes longer ends the process.")
     publish_timeout_ms: int = Field(
@@ -106,6 +117,10 @@ class Settings(BaseSettings):
     shutdown_timeout_ms: int = Field(25_000, ge=1, description="Time to finish after SIGTERM.")
     session_timeout_ms: int = Field(
         45_000, ge=1000, description="A worker silent for longer loses its partitions."
+    )
+
+    stall_timeout_ms: int = Field(
+        120_000, ge=1000, description="A partition with records that does not move for longer is reported."
     )
 
     dead_letter_ratio_max: float = Field(

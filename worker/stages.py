@@ -17,7 +17,7 @@ class _Slot(Generic[Item]):
     def __init__(self) -> None:
         self._queue: queue.Queue[Item | None] = queue.Queue(maxsize=1)
         self.put = self._queue.put
-        self.get = self._queue.get
+        self.get = self._queue.get  # raises queue.Empty after its timeout
 
 
 class Stages:
@@ -39,14 +39,22 @@ class Stages:
                 scored.put(pipeline.score(item))
             scored.put(None)
 
-        def publish() -> None:
-            while (item := scored.get()) is not None:
-                pipeline.publish(item)
+        def deliver() -> None:
+            while True:
+                try:
+                    item = scored.get(timeout=pipeline.due_in_s())
+                except queue.Empty:
+                    pipeline.catch_up()
+                    continue
+                if item is None:
+                    break
+                pipeline.deliver(item)
+            pipeline.catch_up()
 
         # Daemons: where one has failed, the others may wait for ever, and the process must still end.
         self._threads = [
             threading.Thread(target=self._guarded(stage), name=stage.__name__, daemon=True)
-            for stage in (prepare, score, publish)
+            for stage in (prepare, score, deliver)
         ]
 
     def start(self) -> None:

@@ -9,8 +9,8 @@ from dev.kafka import AnyCluster
 from tests.integration.harness import Run
 
 
-@pytest.fixture
-def run(cluster: AnyCluster, bundle: Path, tmp_path: Path) -> Iterator[Run]:
-    """Topics of this test's own on the shared broker."""
-    with Run(cluster, bundle, tmp_path) as running:
+@pytest.fixture(params=["at-least-once", "exactly-once"])
+def run(cluster: AnyCluster, bundle: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Run]:
+    """Topics of this test's own on the shared broker, and workers with either delivery."""
+    with Run(cluster, bundle, tmp_path, delivery=request.param) as running:
         yield running

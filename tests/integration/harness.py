@@ -23,6 +23,7 @@ class Run:
     bundle: Path
     folder: Path
     partitions: int = 4
+    delivery: str = "at-least-once"
     output_configs: dict[str, str] = field(default_factory=dict)
     dead_letter_configs: dict[str, str] = field(default_factory=dict)
     sent: dict[Position, bytes | None] = field(default_factory=dict)
@@ -66,6 +67,8 @@ class Run:
             "WORKER_SESSION_TIMEOUT_MS": 6000,
             "WORKER_DRAIN_TIMEOUT_MS": 4000,
             "WORKER_COMMIT_INTERVAL_MS": 200,
+            "WORKER_DELIVERY": self.delivery,
+            "WORKER_TRANSACTION_TIMEOUT_MS": 10_000,
             **{f"WORKER_{name.upper()}": value for name, value in settings.items()},
         }
         worker = WorkerProcess(self.folder / f"worker-{self._workers}.log", values, module=module)

@@ -1,14 +1,16 @@
 """The promises of delivery, on the real broker with a real BERT, read by a client that is not ours."""
 
 import json
+import signal
 import time
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from dev.hostile import hostile_records
+from dev.hostile import FATAL, hostile_records
 from dev.kafka import AnyCluster
 from tests.integration.harness import Run
+from worker.core.claims import DEATHS_MAX
 from worker.schemas import contract_documents
 
 pytestmark = pytest.mark.kafka
@@ -41,7 +43,10 @@ def test_an_event_is_enriched_and_nothing_else_about_it_changes(run: Run) -> Non
 def test_every_row_of_the_input_table_has_its_outcome(cluster: AnyCluster, run: Run) -> None:
     """Hostile records come to what the contract names, dead letters keep their bytes, and good ones still pass."""
     limits = {"max.message.bytes": "500000"}
-    with Run(cluster, run.bundle, run.folder, output_configs=limits, dead_letter_configs=limits) as narrow:
+    narrow = Run(
+        cluster, run.bundle, run.folder, delivery=run.delivery, output_configs=limits, dead_letter_configs=limits
+    )
+    with narrow:
         expected = {}
         with narrow.worker(module="dev.faulty_worker") as worker:
             for number, item in enumerate(hostile_records()):
@@ -132,6 +137,7 @@ def test_a_killed_worker_loses_nothing(run: Run) -> None:
     sessions = {outcome.session for outcomes in run.account.outcomes.values() for outcome in outcomes}
     assert len(sessions) == 2
     assert run.account.disorders == []
+    assert run.delivery == "at-least-once" or run.account.duplicated() == []
     for position in run.account.duplicated():
         ids = {dict(outcome.headers)["ce_id"] for outcome in run.account.outcomes[position]}
         assert len(ids) == 1
@@ -191,7 +197,7 @@ def test_a_second_signal_ends_a_slow_stop_at_once(run: Run) -> None:
     worker.terminate()
 
     assert worker.wait(20) == 143
-    assert run.committed() == {}
+    assert set(run.committed().values()) <= {0}, "nothing was settled"
 
 
 def test_the_wrong_bundle_or_topic_ends_with_its_own_exit_code(run: Run) -> None:
@@ -199,3 +205,36 @@ def test_the_wrong_bundle_or_topic_ends_with_its_own_exit_code(run: Run) -> None
     for settings, exit_code in (({"bundle": run.folder}, 3), ({"input_topic": "no-such-topic"}, 4)):
         worker = run.worker(ready=False, **settings)
         assert worker.wait(60) == exit_code, worker.log_file.read_text()
+
+
+def test_the_record_that_kills_workers_becomes_a_dead_letter(run: Run) -> None:
+    """After three deaths records are scored one at a time, and only the killer is put aside."""
+    run.send_reviews(20)
+    for partition in (0, 1):
+        run.send(json.dumps({"text": f"It is {FATAL}!"}).encode(), partition=partition)
+    run.producer.flush()
+    killers = {max(position for position in run.sent if position[0] == partition) for partition in (0, 1)}
+    run.send_reviews(20)
+
+    exit_codes = []
+    for _ in range(12):
+        worker = run.worker(
+            module="dev.faulty_worker", ready=False,
+            session_timeout_ms=2000, drain_timeout_ms=1500, transaction_timeout_ms=2000,
+        )  # fmt: skip
+        while worker.exit_code is None and run.account.lost(run.sent):
+            run.auditor.read()
+        exit_codes.append(worker.exit_code)
+        if worker.exit_code is None:
+            break
+    run.read_all()
+
+    assert exit_codes[-1] is None, f"workers died on: {exit_codes}"
+    assert set(exit_codes[:-1]) == {-signal.SIGKILL}
+    assert len(exit_codes) - 1 >= DEATHS_MAX + 1
+    for position, outcomes in run.account.outcomes.items():
+        assert {outcome.kind for outcome in outcomes} == {"crashed_worker" if position in killers else "result"}
+    assert run.account.disorders == []
+    assert run.delivery == "at-least-once" or run.account.duplicated() == []
+    worker.terminate()
+    assert worker.wait(20) == 0

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
 
+from worker.core.claims import Claim
+from worker.core.records import Partition
 from worker.errors import KafkaUnfitError
 from worker.settings import Settings
 
@@ -38,6 +41,14 @@ def connection(settings: Settings) -> dict[str, Any]:
         options["sasl_plain_username"] = settings.kafka_sasl_username
         options["sasl_plain_password"] = settings.sasl_password()
     return options
+
+
+def offsets(positions: Mapping[Partition, int], claim: Claim) -> dict[TopicPartition, OffsetAndMetadata]:
+    """Positions as the client wants them, each with the same claim."""
+    return {
+        TopicPartition(*partition): OffsetAndMetadata(position, str(claim), -1)
+        for partition, position in positions.items()
+    }
 
 
 def examine_cluster(settings: Settings, *, patience_s: float = 30) -> ClusterFacts:

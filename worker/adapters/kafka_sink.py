@@ -1,5 +1,6 @@
 """Writing: an idempotent producer; what it returns from is acknowledged by all replicas in sync."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,12 +21,13 @@ _REQUEST_BYTES_MAX = 32 * 2**20
 class KafkaSink:
     """One producer's session. Called from one thread."""
 
-    def __init__(self, settings: Settings, message_bytes_max: Mapping[str, int]) -> None:
+    def __init__(self, settings: Settings, message_bytes_max: Mapping[str, int], **options: Any) -> None:
         """Connect.
 
         Args:
             settings: Where, and how patient to be.
             message_bytes_max: The largest batch, in bytes, that each topic takes.
+            options: More settings of the client.
 
         Raises:
             KafkaUnfitError: If no broker answers or lets us in.
@@ -37,24 +39,41 @@ class KafkaSink:
         compression = None if settings.output_compression == "none" else settings.output_compression
         try:
             self._producer = KafkaProducer(
-                **connection(settings),
-                client_id="review-sentiment",
-                enable_idempotence=True,
-                acks="all",
-                compression_type=compression,
-                linger_ms=20,  # `publish` flushes: the linger only lets a window fill its batches
-                batch_size=min(256 * 1024, *self._limits.values()),
-                max_request_size=_REQUEST_BYTES_MAX,
-                request_timeout_ms=request_timeout_ms,
-                delivery_timeout_ms=settings.publish_timeout_ms,
-                max_block_ms=settings.publish_timeout_ms,
-                allow_auto_create_topics=False,
+                **{
+                    **connection(settings),
+                    "client_id": "review-sentiment",
+                    "enable_idempotence": True,
+                    "acks": "all",
+                    "compression_type": compression,
+                    "linger_ms": 20,  # `publish` flushes: the linger only lets a window fill its batches
+                    "batch_size": min(256 * 1024, *self._limits.values()),
+                    "max_request_size": _REQUEST_BYTES_MAX,
+                    "request_timeout_ms": request_timeout_ms,
+                    "delivery_timeout_ms": settings.publish_timeout_ms,
+                    "max_block_ms": settings.publish_timeout_ms,
+                    "allow_auto_create_topics": False,
+                    **options,
+                }
             )
         except (KafkaError, OSError, ValueError) as error:
             raise KafkaUnfitError(f"can't write to Kafka: {error!r}") from error
 
     def publish(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
         """Send in order and wait for every acknowledgement; see `worker.ports.Sink`."""
+        try:
+            return self._publish(outgoing)
+        except KafkaTimeoutError as error:
+            raise OverdueError(f"no acknowledgement within publish_timeout_ms: {error!r}") from error
+        except KafkaError as error:
+            raise KafkaUnfitError(f"Kafka does not take our records: {error!r}") from error
+
+    def close(self) -> None:
+        """Disconnect; whatever was published is acknowledged already."""
+        with contextlib.suppress(KafkaError):  # what hangs now is not settled, and will come again
+            self._producer.close(timeout=1)
+
+    def _publish(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
+        """The ones that are too large; KafkaError for any other reason why one is not written."""
         too_large = [item for item in outgoing if _size_bytes(item) > self._limits[item.target.topic]]
         refused = {id(item) for item in too_large}
         for item in too_large:
@@ -63,18 +82,9 @@ class KafkaSink:
                     f"{item.target.topic} does not even take a dead letter without its value: raise its "
                     "max.message.bytes above the input topic's"
                 )
-        try:
-            sent = [(item, self._send(item)) for item in outgoing if id(item) not in refused]
-            self._producer.flush(timeout=self._timeout_s)
-        except KafkaTimeoutError as error:
-            raise OverdueError(f"no acknowledgement within publish_timeout_ms: {error!r}") from error
-        except KafkaError as error:
-            raise KafkaUnfitError(f"Kafka does not take our records: {error!r}") from error
+        sent = [(item, self._send(item)) for item in outgoing if id(item) not in refused]
+        self._producer.flush(timeout=self._timeout_s)
         return too_large + [item for item, future in sent if not _acknowledged(item, future)]
-
-    def close(self) -> None:
-        """Disconnect; whatever was published is acknowledged already."""
-        self._producer.close(timeout=1)
 
     def _send(self, item: Outgoing) -> Any:
         keyed = self._by_key and item.kind is not Kind.DEAD_LETTER and item.source.key is not None
@@ -95,9 +105,9 @@ def _acknowledged(item: Outgoing, future: Any) -> bool:
     error = future.exception
     if isinstance(error, MessageSizeTooLargeError):
         return False
-    if error is None or isinstance(error, KafkaTimeoutError):
-        raise OverdueError(f"no acknowledgement from {item.target.topic} within publish_timeout_ms") from error
-    raise KafkaUnfitError(f"{item.target.topic} does not take our records: {error!r}") from error
+    if error is None:
+        raise KafkaTimeoutError(f"nothing is known of a record for {item.target.topic}")
+    raise error
 
 
 def _size_bytes(item: Outgoing) -> int:

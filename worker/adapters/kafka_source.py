@@ -1,25 +1,26 @@
-"""Reading: one thread polls, pauses, resumes and commits; rebalances drain on the client's own IO thread."""
+"""Reading: one thread polls, pauses, resumes and commits."""
 
-import threading
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
 from kafka import KafkaConsumer, TopicPartition
-from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import (
     AuthorizationError,
+    CommitFailedError,
     KafkaError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
+    RebalanceInProgressError,
     RetriableError,
 )
-from kafka.future import Future
 from kafka.structs import MemberState, OffsetAndMetadata
 
-from worker.adapters.kafka_client import connection
+from worker.adapters.kafka_client import connection, offsets
+from worker.adapters.kafka_rebalances import Rebalances, named
+from worker.core.claims import BEGUN, Claim
 from worker.core.records import Chunk, Partition, Record
 from worker.errors import EventsExpiredError, KafkaUnfitError, OverdueError
 from worker.ports import Books
@@ -27,6 +28,7 @@ from worker.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+_CLAIM_TIMEOUT_MS = 5000
 _POSITIONS_EVERY_S = 1.0
 """How often the position of quiet partitions is looked up: only control records can have moved it."""
 
@@ -64,7 +66,8 @@ class KafkaSource:
             )
         except (KafkaError, OSError, ValueError) as error:
             raise KafkaUnfitError(f"can't read from Kafka: {error!r}") from error
-        self._consumer.subscribe([settings.input_topic], listener=_Listener(self._consumer, books, settings))
+        self._rebalances = Rebalances(self._consumer, books, settings)
+        self._consumer.subscribe([settings.input_topic], listener=self._rebalances)
 
     @property
     def joined(self) -> bool:
@@ -120,7 +123,41 @@ class KafkaSource:
             return
         if positions := self._books.committable():
             self._committing_since_s = time.monotonic()
-            self._consumer.commit_async(_offsets(positions), callback=self._on_commit)
+            self._consumer.commit_async(offsets(positions, BEGUN), callback=self._on_commit)
+
+    def membership(self) -> object | None:
+        """A snapshot of our membership in the group; None while there is none. For any thread."""
+        snapshot = self._consumer.group_metadata()
+        return snapshot if snapshot.member_id and snapshot.generation_id >= 0 else None
+
+    def find_claim(self, partition: Partition) -> tuple[int | None, Claim] | None:
+        """The committed position with its claim; None when that can't be known now. See `worker.intake`."""
+        try:
+            found = self._consumer.committed(
+                TopicPartition(*partition), metadata=True, timeout_ms=_CLAIM_TIMEOUT_MS
+            )
+        except RetriableError as error:
+            log.warning("claim_not_read", partition=named([partition]), error=repr(error))
+            return None
+        return (
+            (None, Claim()) if found is None or found.offset < 0 else (found.offset, Claim.parse(found.metadata))
+        )
+
+    def write_claims(self, claims: Mapping[Partition, tuple[int, Claim]]) -> bool:
+        """Commit positions with their claims, and wait for it; False when that can't be done now."""
+        commit: dict[TopicPartition, OffsetAndMetadata] = {}
+        for partition, (position, claim) in claims.items():
+            commit |= offsets({partition: position}, claim)
+        try:
+            self._consumer.commit(commit, timeout_ms=_CLAIM_TIMEOUT_MS)
+        except (RetriableError, CommitFailedError, RebalanceInProgressError) as error:
+            log.warning("claim_not_written", partitions=named(claims), error=repr(error))
+            return False
+        except KafkaError as error:
+            raise KafkaUnfitError(f"Kafka refuses to go on: {error!r}") from error
+        self._books.committed({partition: position for partition, (position, _) in claims.items()})
+        self._rebalances.claims.update(claims)
+        return True
 
     def lag(self) -> dict[Partition, int]:
         """Records between the position of each of our partitions and its end, where both are known."""
@@ -131,8 +168,17 @@ class KafkaSource:
                 lag[Partition(*partition)] = max(0, end - position)
         return lag
 
-    def close(self, timeout_s: float) -> None:
-        """Leave the group; the listener drains and commits what is in flight before."""
+    def ends(self) -> dict[Partition, int]:
+        """The end of each of our partitions, as the last fetch told."""
+        ends = ((Partition(*p), self._consumer.highwater(p)) for p in self._consumer.assignment())
+        return {partition: end for partition, end in ends if end is not None}
+
+    def close(self, timeout_s: float, *, in_good_order: bool = True) -> None:
+        """Leave the group; the listener drains and commits what is in flight before.
+
+        Unless in good order, the claims stay: whoever comes next shall know that this worker died.
+        """
+        self._rebalances.in_good_order = in_good_order
         self._consumer.close(autocommit=False, timeout_ms=timeout_s * 1000)
 
     def _on_commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], response: object) -> None:
@@ -180,73 +226,3 @@ class KafkaSource:
         except (KafkaError, KeyError):  # not assigned any more, or no position yet
             return None
         return position
-
-
-class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]
-    """Runs on the client's IO thread, inside a poll that does not return before it.
-
-    Waiting for the poll thread here would hang both for good; the windows in flight are finished by the
-    pipeline's threads.
-    """
-
-    def __init__(self, consumer: Any, books: Books, settings: Settings) -> None:
-        self._consumer = consumer
-        self._books = books
-        self._drain_timeout_s = settings.drain_timeout_ms / 1000
-
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        self._books.assign([Partition(*partition) for partition in assigned])
-        log.info("partitions_assigned", partitions=_named(assigned))
-
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        partitions = [Partition(*partition) for partition in revoked]
-        started_s = time.monotonic()
-        drained = Future()
-        first = _Once(drained)
-        self._books.release(partitions, lambda: first(drained=True))
-        timer = threading.Timer(self._drain_timeout_s, first, kwargs={"drained": False})
-        timer.daemon = True
-        timer.start()
-        finished = await drained
-        timer.cancel()
-        await self._commit(self._books.committable(partitions))
-        self._books.forget(partitions)
-        report = log.info if finished else log.warning
-        report("partitions_revoked", partitions=_named(revoked), drained=finished,
-               elapsed_s=round(time.monotonic() - started_s, 3))  # fmt: skip
-
-    async def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
-        self._books.forget([Partition(*partition) for partition in lost])
-        log.warning("partitions_lost", partitions=_named(lost))
-
-    async def _commit(self, positions: Mapping[Partition, int]) -> None:
-        if not positions:
-            return
-        try:
-            await self._consumer.commit_async(_offsets(positions))
-        except KafkaError as error:  # the next owner repeats what was settled since the last commit
-            log.warning("commit_failed", error=repr(error), during="revocation")
-
-
-class _Once:
-    """Completes a future with the first of two answers."""
-
-    def __init__(self, future: Any) -> None:
-        self._future = future
-        self._lock = threading.Lock()
-
-    def __call__(self, *, drained: bool) -> None:
-        with self._lock:
-            if not self._future.is_done:
-                self._future.success(drained)
-
-
-def _offsets(positions: Mapping[Partition, int]) -> dict[TopicPartition, OffsetAndMetadata]:
-    return {
-        TopicPartition(*partition): OffsetAndMetadata(position, "", -1)
-        for partition, position in positions.items()
-    }
-
-
-def _named(partitions: Iterable[TopicPartition]) -> list[str]:
-    return sorted(f"{partition.topic}/{partition.partition}" for partition in partitions)

@@ -48,6 +48,7 @@ class Metrics:
         self._dead = counter("dead_letters_total", "Dead letters acknowledged by the broker.", "reason")
         self._forwarded = counter("forwarded_total", "Tombstones passed on and acknowledged.")
         self._unsendable = counter("unsendable_total", "Records with neither key nor value, settled unanswered.")
+        self._aborted = counter("transactions_aborted_total", "Transactions aborted, to be tried again.")
         self._model_failures = counter("model_failures_total", "Forward passes that failed.", "error")
         self._stage = histogram("stage_seconds", "Time of a window in a stage.", _SECONDS, "stage")
         self._latency = histogram("latency_seconds", "From a record's timestamp to its result.", _SECONDS)
@@ -61,6 +62,7 @@ class Metrics:
         self._paused = gauge("paused", "1 while reading is paused for back-pressure.")
         self._lag = gauge("lag_records", "Records of a partition not yet read.", "topic", "partition")
         self._assigned = gauge("partitions_assigned", "Partitions owned.")
+        self._stalled = gauge("stalled_partitions", "Partitions with records that have not moved for too long.")
         self._progress = gauge("last_settled_timestamp_seconds", "When a window was last settled, Unix time.")
         self._model = gauge(
             "model_info", "The model that serves.", "name", "version", "sha256", "variant", "provider"
@@ -100,6 +102,10 @@ class Metrics:
         """A record without key and value was settled."""
         self._unsendable.inc()
 
+    def transaction_aborted(self) -> None:
+        """A transaction was aborted."""
+        self._aborted.inc()
+
     def model_failure(self, error: Exception) -> None:
         """A forward pass failed."""
         self._model_failures.labels(type(error).__name__).inc()
@@ -123,6 +129,10 @@ class Metrics:
     def partitions(self, owned: int) -> None:
         """How many partitions are ours."""
         self._assigned.set(owned)
+
+    def stalled(self, partitions: int) -> None:
+        """How many of our partitions do not move."""
+        self._stalled.set(partitions)
 
     def model(self, identity: ModelIdentity) -> None:
         """Which model serves."""

@@ -14,7 +14,7 @@ books are not safe for threads; `worker.flow` locks them.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from worker.core.records import Chunk, Partition, Record, Span, Window
 
@@ -71,6 +71,11 @@ class Ledger:
         entry = self._entries.get(partition)
         return entry is not None and entry.epoch == epoch
 
+    def epoch(self, partition: Partition) -> int | None:
+        """The number of the partition's assignment, from 1; None if it is not owned."""
+        entry = self._entries.get(partition)
+        return entry.epoch if entry else None
+
     def settle(self, window: Window) -> None:
         """Book that the broker has acknowledged every outcome of the window."""
         for partition, span in window.spans.items():
@@ -81,6 +86,14 @@ class Ledger:
             if entry.unsettled < 0:
                 raise AssertionError(f"{partition} settled more records than were read: this is a bug")
             self._advance(entry, span.end if entry.unsettled else max(span.end, entry.position))
+
+    def committable_after(self, windows: Iterable[Window]) -> dict[Partition, int]:
+        """What `committable` would say if these windows, the next of their partitions, were settled."""
+        ahead = Ledger()
+        ahead._entries = {partition: replace(entry) for partition, entry in self._entries.items()}
+        for window in windows:
+            ahead.settle(window)
+        return ahead.committable()
 
     def give_back(self, partition: Partition, first_offset: int, records: int) -> None:
         """Book that records read but never scored were dropped, the first of them at `first_offset`."""
@@ -98,6 +111,11 @@ class Ledger:
             for partition, entry in self._entries.items()
             if partition in chosen and entry.watermark > entry.committed
         }
+
+    def positions(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """The position of each that a commit would leave it at, where any is known."""
+        entries = ((p, self._entries[p]) for p in partitions if p in self._entries)
+        return {p: max(e.watermark, e.committed) for p, e in entries if max(e.watermark, e.committed) >= 0}
 
     def committed(self, positions: Mapping[Partition, int]) -> None:
         """Book that the broker has stored these positions."""

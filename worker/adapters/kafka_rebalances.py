@@ -1,0 +1,105 @@
+"""Rebalances: what is in flight is settled and committed before a partition is handed over."""
+
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from kafka import TopicPartition
+from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
+from kafka.errors import KafkaError
+from kafka.future import Future
+from kafka.structs import OffsetAndMetadata
+
+from worker.adapters.kafka_client import offsets
+from worker.core.claims import BEGUN, Claim
+from worker.core.records import Partition
+from worker.ports import Books
+from worker.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
+    """Runs on the client's IO thread, inside a poll that does not return before it.
+
+    Waiting for the poll thread here would hang both for good; the windows in flight are finished by the
+    pipeline's threads.
+    """
+
+    def __init__(self, consumer: Any, books: Books, settings: Settings) -> None:
+        self._consumer = consumer
+        self._books = books
+        self._drain_timeout_s = settings.drain_timeout_ms / 1000
+        self.claims: dict[Partition, tuple[int, Claim]] = {}  # where each began, and with which
+        self.in_good_order = True
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Open the books of what is ours now."""
+        self._books.assign([Partition(*partition) for partition in assigned])
+        log.info("partitions_assigned", partitions=named(assigned))
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Settle what is in flight of these partitions, commit, and give them up."""
+        partitions = [Partition(*partition) for partition in revoked]
+        started_s = time.monotonic()
+        drained = Future()
+        first = _Once(drained)
+        self._books.release(partitions, lambda: first(drained=True))
+        timer = threading.Timer(self._drain_timeout_s, first, kwargs={"drained": False})
+        timer.daemon = True
+        timer.start()
+        finished = await drained
+        timer.cancel()
+        await self._commit(self._books.positions(partitions), partitions)
+        self._books.forget(partitions)
+        report = log.info if finished else log.warning
+        report("partitions_revoked", partitions=named(revoked), drained=finished,
+               elapsed_s=round(time.monotonic() - started_s, 3))  # fmt: skip
+
+    async def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
+        """Forget what others own by now: nothing of it may be committed."""
+        partitions = [Partition(*partition) for partition in lost]
+        self._books.forget(partitions)
+        for partition in partitions:
+            self.claims.pop(partition, None)
+        log.warning("partitions_lost", partitions=named(lost))
+
+    async def _commit(self, positions: Mapping[Partition, int], partitions: Sequence[Partition]) -> None:
+        """Commit what is settled, and take the claims back."""
+        moved = self._books.committable(partitions)
+        last: dict[TopicPartition, OffsetAndMetadata] = {}
+        for partition in partitions:
+            position, began = positions.get(partition), self.claims.pop(partition, None)
+            if position is None:
+                continue
+            first, claim = began or (-1, Claim())
+            if not self.in_good_order:  # whoever comes next shall know
+                last |= offsets({partition: position}, BEGUN) if partition in moved else {}
+            elif began or partition in moved:
+                last |= offsets({partition: position}, claim.left(progressed=position > first))
+        if not last:
+            return
+        try:
+            await self._consumer.commit_async(last)
+        except KafkaError as error:  # the next owner repeats what was settled since the last commit
+            log.warning("commit_failed", error=repr(error), during="revocation")
+
+
+class _Once:
+    """Completes a future with the first of two answers."""
+
+    def __init__(self, future: Any) -> None:
+        self._future = future
+        self._lock = threading.Lock()
+
+    def __call__(self, *, drained: bool) -> None:
+        with self._lock:
+            if not self._future.is_done:
+                self._future.success(drained)
+
+
+def named(partitions: Iterable[TopicPartition | Partition]) -> list[str]:
+    """Partitions as `topic/number`, sorted."""
+    return sorted(f"{topic}/{number}" for topic, number in partitions)

@@ -1,0 +1,84 @@
+"""Writing exactly once: outcomes and positions in one transaction, fenced by our membership (KIP-447)."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+
+from kafka.errors import (
+    AuthorizationError,
+    InvalidProducerEpochError,
+    KafkaError,
+    ProducerFencedError,
+)
+
+from worker.adapters.kafka_client import offsets
+from worker.adapters.kafka_sink import KafkaSink
+from worker.core.claims import BEGUN
+from worker.core.records import Partition
+from worker.errors import KafkaUnfitError, OverdueError, WorkerError
+from worker.outcomes import Outgoing
+from worker.ports import TransactionAbortedError
+from worker.settings import Settings
+
+
+class KafkaTransactionalSink(KafkaSink):
+    """One transactional producer's session. Called from one thread.
+
+    A static member's transactional id is stable, so that its restart ends what its predecessor left open; any
+    other replica has one of its own for each process, and what it leaves open ends by the transaction's timeout.
+    """
+
+    def __init__(self, settings: Settings, message_bytes_max: Mapping[str, int]) -> None:
+        """Connect, and end what a predecessor with the same transactional id left open.
+
+        Raises:
+            KafkaUnfitError: If no broker answers, or lets us use transactions.
+        """
+        replica = settings.group_instance_id or uuid.uuid4().hex
+        super().__init__(
+            settings,
+            message_bytes_max,
+            transactional_id=f"{settings.group_id}-{replica}",
+            transaction_timeout_ms=settings.transaction_timeout_ms,
+            delivery_timeout_ms=settings.transaction_timeout_ms,
+            request_timeout_ms=settings.transaction_timeout_ms // 2,
+            max_block_ms=settings.transaction_timeout_ms,
+        )
+        try:
+            self._producer.init_transactions()
+        except KafkaError as error:
+            self.close()
+            raise KafkaUnfitError(f"Kafka does not let us use transactions: {error!r}") from error
+
+    def transact(
+        self, outgoing: Sequence[Outgoing], positions: Mapping[Partition, int], member: object
+    ) -> list[Outgoing]:
+        """Run one transaction; see `worker.ports.TransactionalSink`."""
+        producer = self._producer
+        failure: KafkaError | WorkerError | None = None
+        too_large: list[Outgoing] = []
+        try:
+            producer.begin_transaction()
+            too_large = self._publish(outgoing)
+            if not too_large:
+                if positions:
+                    producer.send_offsets_to_transaction(offsets(positions, BEGUN), member)
+                producer.commit_transaction()
+                return []
+        except (KafkaError, KafkaUnfitError) as error:
+            failure = error
+        try:
+            producer.abort_transaction()
+        except KafkaError as error:
+            cause = failure or error
+            fenced = isinstance(cause, (ProducerFencedError, InvalidProducerEpochError))
+            how = (
+                "was fenced: its time was over, or another has taken our place" if fenced else f"failed: {cause!r}"
+            )
+            raise OverdueError(f"a transaction {how}; what it held comes again") from error
+        if isinstance(failure, WorkerError):
+            raise failure
+        if isinstance(failure, AuthorizationError):
+            raise KafkaUnfitError(f"Kafka does not take our records: {failure!r}") from failure
+        if failure is not None:
+            raise TransactionAbortedError(repr(failure)) from failure
+        return too_large

@@ -1,0 +1,208 @@
+"""From answers to settled windows: at least once, or exactly once in transactions of whole windows."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from worker.core.records import Partition, Record, Window
+from worker.errors import OverdueError
+from worker.flow import Flow
+from worker.outcomes import Author, Outgoing
+from worker.ports import Sink, Telemetry, TransactionAbortedError, TransactionalSink
+
+log = structlog.get_logger(__name__)
+
+_RETRY_S = (0.05, 1.0)
+"""First and longest pause before an aborted transaction is tried again; jitter takes a part of it."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A window with what became of its records, in the order read."""
+
+    window: Window
+    outgoing: tuple[Outgoing, ...]
+    unsendable: tuple[Record, ...] = ()
+    """Records with neither key nor value, which no client can send on."""
+
+
+class Delivery(Protocol):
+    """Publishes and settles windows, in order. One thread delivers; `raise_if_overdue` is for any other."""
+
+    def deliver(self, answered: Answered) -> None:
+        """Publish and settle a window, now or by the time that `due_in_s` says.
+
+        Raises:
+            WorkerError: If that can't be done; then nothing of it counts as settled.
+        """
+        ...
+
+    def due_in_s(self) -> float | None:
+        """Seconds until `catch_up` has something to do; None for never."""
+        ...
+
+    def catch_up(self) -> None:
+        """Finish what was put off."""
+        ...
+
+    def raise_if_overdue(self) -> None:
+        """Raise OverdueError if delivering hangs."""
+        ...
+
+
+class AtLeastOnce:
+    """Every window is published and settled at once; its positions are committed some time later."""
+
+    def __init__(self, flow: Flow, sink: Sink, author: Author, telemetry: Telemetry) -> None:
+        self._flow, self._sink, self._author, self._telemetry = flow, sink, author, telemetry
+
+    def deliver(self, answered: Answered) -> None:
+        """Publish and settle a window; see `Delivery`."""
+        waiting = _owned(answered, self._flow)
+        while waiting:
+            too_large = self._sink.publish(waiting)
+            refused = {id(item) for item in too_large}
+            for item in waiting:
+                if id(item) not in refused:
+                    self._telemetry.outcome(item)
+            waiting = [self._author.too_large(item) for item in too_large]
+        _settle(answered, self._flow, self._telemetry)
+
+    def due_in_s(self) -> None:
+        """Nothing is ever put off."""
+
+    def catch_up(self) -> None:
+        """Nothing is ever put off."""
+
+    def raise_if_overdue(self) -> None:
+        """The client's own time limit does that."""
+
+
+@dataclass(frozen=True)
+class TransactionPolicy:
+    """A transaction ends when its first window has waited `wait_ms_max`, or with `records_max` records.
+
+    Positions that no window moves, past the markers of upstream's transactions, are committed every `idle_ms`.
+    """
+
+    wait_ms_max: float
+    records_max: int
+    retry_s_max: float
+    overdue_s: float
+    idle_ms: float = 1000
+
+
+class ExactlyOnce:
+    """Windows, their outcomes and their positions in one transaction, or none of them.
+
+    All of a transaction is in memory until it is committed, so that an aborted one is simply run again: with the
+    membership as it then is, and without the windows of partitions that were lost meanwhile.
+    """
+
+    def __init__(
+        self,
+        policy: TransactionPolicy,
+        flow: Flow,
+        sink: TransactionalSink,
+        author: Author,
+        telemetry: Telemetry,
+        membership: Callable[[], object | None],
+    ) -> None:
+        """Deliver through `sink`; `membership` is a snapshot of ours in the group, None while there is none."""
+        self._policy, self._flow, self._sink = policy, flow, sink
+        self._author, self._telemetry, self._membership = author, telemetry, membership
+        self._windows: list[Answered] = []
+        self._due_s = time.monotonic() + policy.idle_ms / 1000
+        self._began_s: float | None = None
+
+    def deliver(self, answered: Answered) -> None:
+        """Add a window to the transaction, and commit that if it is large enough; see `Delivery`."""
+        if not self._windows:
+            self._due_s = time.monotonic() + self._policy.wait_ms_max / 1000
+        self._windows.append(answered)
+        records = sum(len(item.window) for item in self._windows)
+        if records >= self._policy.records_max or self.due_in_s() == 0:
+            self.catch_up()
+
+    def due_in_s(self) -> float:
+        """Seconds until the transaction has to end, or until quiet positions are looked at."""
+        return max(0.0, self._due_s - time.monotonic())
+
+    def catch_up(self) -> None:
+        """Commit the windows so far, and whatever positions may be committed besides."""
+        windows, self._windows = self._windows, []
+        if windows or self._flow.committable():
+            self._commit(windows)
+        self._due_s = time.monotonic() + self._policy.idle_ms / 1000
+
+    def raise_if_overdue(self) -> None:
+        """Raise OverdueError if a transaction hangs: the client would wait for ever."""
+        began_s = self._began_s
+        if began_s is not None and time.monotonic() - began_s > self._policy.overdue_s:
+            raise OverdueError("a transaction could neither be committed nor aborted in time: look at the brokers")
+
+    def _commit(self, windows: Sequence[Answered]) -> None:
+        retry_until_s = time.monotonic() + self._policy.retry_s_max
+        replaced: dict[int, Outgoing] = {}
+        pause_s, pause_s_max = _RETRY_S
+        while True:
+            try:
+                if self._attempt(windows, replaced):
+                    break
+            except TransactionAbortedError as error:
+                if time.monotonic() > retry_until_s:
+                    raise OverdueError(f"a transaction was aborted again and again: {error}") from error
+                log.warning("transaction_aborted", error=str(error), windows=len(windows))
+                self._telemetry.transaction_aborted()
+                time.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - jitter, no secret
+                pause_s = min(2 * pause_s, pause_s_max)
+        for answered in windows:
+            _settle(answered, self._flow, self._telemetry)
+
+    def _attempt(self, windows: Sequence[Answered], replaced: dict[int, Outgoing]) -> bool:
+        """Run the transaction once; False if something was too large: its substitute is in `replaced`."""
+        # The membership is taken before the books are asked: if it changes after that, the broker refuses.
+        member = self._membership()
+        positions = self._flow.committable_after(answered.window for answered in windows)
+        owned = [item for answered in windows for item in _owned(answered, self._flow)]
+        outgoing = [replaced.get(id(item), item) for item in owned]
+        if not positions and not outgoing:
+            return True  # all of it was lost to other members
+        if member is None:
+            raise TransactionAbortedError("not a member of the group at the moment")
+        too_large = {id(item) for item in self._transact(outgoing, positions, member)}
+        for original, item in zip(owned, outgoing, strict=True):
+            if id(item) in too_large:
+                replaced[id(original)] = self._author.too_large(item)
+        if too_large:
+            return False
+        self._flow.committed(positions)
+        for item in outgoing:
+            self._telemetry.outcome(item)
+        return True
+
+    def _transact(
+        self, outgoing: Sequence[Outgoing], positions: dict[Partition, int], member: object
+    ) -> list[Outgoing]:
+        self._began_s = started_s = time.monotonic()
+        try:
+            return self._sink.transact(outgoing, positions, member)
+        finally:
+            self._began_s = None
+            self._telemetry.stage("transaction", time.monotonic() - started_s)
+
+
+def _owned(answered: Answered, flow: Flow) -> list[Outgoing]:
+    """The outcomes that are still ours to publish: the next owner of a lost partition answers its records."""
+    owned = flow.still_owned(answered.window)
+    return [item for item in answered.outgoing if item.source.partition in owned]
+
+
+def _settle(answered: Answered, flow: Flow, telemetry: Telemetry) -> None:
+    for record in answered.unsendable:
+        telemetry.unsendable(record)
+    flow.settled(answered.window)

@@ -1,0 +1,71 @@
+"""The model that serves: a bundle's graph, loaded, warm and checked on this device."""
+
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from worker.adapters.bundle import Bundle, read_bundle
+from worker.adapters.classifier import OnnxClassifier, available_device
+from worker.adapters.encoder import TokenizersEncoder
+from worker.adapters.warmup import warm_up
+from worker.contracts import ModelIdentity
+from worker.errors import UsageError
+from worker.ports import Classifier, Encoder
+from worker.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A bundle's graph, loaded, warm and checked on the device that serves."""
+
+    bundle: Bundle
+    variant: str
+    encoder: Encoder
+    classifier: Classifier
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """What every event says of it."""
+        return ModelIdentity(
+            name=self.bundle.manifest.name,
+            version=self.bundle.manifest.version,
+            sha256=self.bundle.sha256,
+            variant=self.variant,
+            provider=self.classifier.provider,
+        )
+
+
+def load_model(settings: Settings) -> Model:
+    """Load, verify and warm up the bundle.
+
+    Raises:
+        BundleRefusedError: If it is incomplete or altered, or does not reproduce its golden texts here.
+        ModelFailedError: If the device can't be used.
+        UsageError: If the settings don't fit the bundle.
+    """
+    started_s = time.monotonic()
+    device = available_device(settings.device)
+    bundle = read_bundle(settings.bundle)
+    if settings.batch_tokens_max < bundle.manifest.encoding.tokens_max:
+        raise UsageError(f"batch_tokens_max must be at least the bundle's {bundle.manifest.encoding.tokens_max}")
+    name = bundle.choose_variant(device, settings.variant)
+    encoder = TokenizersEncoder(bundle.tokenizer_file, bundle.manifest.encoding)
+    classifier = OnnxClassifier(
+        bundle.folder / bundle.variant(name).file,
+        device=device,
+        threads=settings.threads,
+        memory_bytes_max=settings.device_memory_bytes_max,
+    )
+    report = warm_up(bundle, name, encoder, classifier)
+    model = Model(bundle, name, encoder, classifier)
+    log.info(
+        "model_ready",
+        **model.identity.model_dump(),
+        golden_texts=report.texts,
+        golden_delta_max=round(report.probability_delta_max, 6),
+        elapsed_s=round(time.monotonic() - started_s, 2),
+    )
+    return model
