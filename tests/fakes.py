@@ -1,13 +1,15 @@
 """Stand-ins for the outside, for speed; tests/adapters holds them to the same suite as the real ones."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.core.claims import BEGUN, Claim
 from worker.core.encoding import Encoded, Fields
-from worker.core.records import Record
+from worker.core.records import Partition, Record
 from worker.outcomes import Outgoing
+from worker.ports import TransactionAbortedError
 
 
 class FakeEncoder:
@@ -62,6 +64,42 @@ class FakeSink:
         fits = [len(item.value or b"") <= self._limit_bytes for item in outgoing]
         self.written += [item for item, fit in zip(outgoing, fits, strict=True) if fit]
         return [item for item, fit in zip(outgoing, fits, strict=True) if not fit]
+
+
+class FakeGroup:
+    """A consumer group's committed positions with their metadata, and a generation that fences old members."""
+
+    def __init__(self) -> None:
+        self.generation = 1
+        self.committed: dict[Partition, tuple[int, str]] = {}
+
+    def commit(self, positions: Mapping[Partition, int], claim: Claim, member: object) -> bool:
+        if member != self.generation:
+            return False
+        self.committed.update({partition: (position, str(claim)) for partition, position in positions.items()})
+        return True
+
+
+class FakeTransactionalSink:
+    """Transactions on `FakeGroup`: what is written and committed shows at once, or never."""
+
+    def __init__(self, group: FakeGroup, message_bytes_max: int = 10**6) -> None:
+        self.written: list[Outgoing] = []
+        self.aborts = 0  # so many of the next transactions are aborted by the broker
+        self._group, self._limit_bytes = group, message_bytes_max
+
+    def transact(
+        self, outgoing: Sequence[Outgoing], positions: Mapping[Partition, int], member: object
+    ) -> list[Outgoing]:
+        if too_large := [item for item in outgoing if len(item.value or b"") > self._limit_bytes]:
+            return too_large
+        if self.aborts:
+            self.aborts -= 1
+            raise TransactionAbortedError("the broker said so")
+        if positions and not self._group.commit(positions, BEGUN, member):
+            raise TransactionAbortedError("the membership is over")
+        self.written += outgoing
+        return []
 
 
 class FakeTelemetry:

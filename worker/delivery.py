@@ -16,9 +16,6 @@ from worker.ports import Sink, Telemetry, TransactionAbortedError, Transactional
 
 log = structlog.get_logger(__name__)
 
-_RETRY_S = (0.05, 1.0)
-"""First and longest pause before an aborted transaction is tried again; jitter takes a part of it."""
-
 
 @dataclass(frozen=True)
 class Answered:
@@ -94,6 +91,9 @@ class TransactionPolicy:
     retry_s_max: float
     overdue_s: float
     idle_ms: float = 1000
+    pause_s_min: float = 0.05
+    """Before an aborted transaction is tried again; doubled each time, and jitter takes a part of it."""
+    pause_s_max: float = 1.0
 
 
 class ExactlyOnce:
@@ -148,7 +148,7 @@ class ExactlyOnce:
     def _commit(self, windows: Sequence[Answered]) -> None:
         retry_until_s = time.monotonic() + self._policy.retry_s_max
         replaced: dict[int, Outgoing] = {}
-        pause_s, pause_s_max = _RETRY_S
+        pause_s = self._policy.pause_s_min
         while True:
             try:
                 if self._attempt(windows, replaced):
@@ -159,7 +159,7 @@ class ExactlyOnce:
                 log.warning("transaction_aborted", error=str(error), windows=len(windows))
                 self._telemetry.transaction_aborted()
                 time.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - jitter, no secret
-                pause_s = min(2 * pause_s, pause_s_max)
+                pause_s = min(2 * pause_s, self._policy.pause_s_max)
         for answered in windows:
             _settle(answered, self._flow, self._telemetry)
 

@@ -60,12 +60,17 @@ def kafka_settings(cluster: AnyCluster, name: str) -> Settings:
 
 
 def read(cluster: AnyCluster, topic: str, partition: int) -> list[bytes | None]:
-    consumer = Consumer({"bootstrap.servers": cluster.bootstrap_servers, "group.id": "reader", "log_level": 0})
+    """What a reader of committed records finds in a partition."""
+    consumer = Consumer(
+        {"bootstrap.servers": cluster.bootstrap_servers, "group.id": "reader", "log_level": 0,
+         "isolation.level": "read_committed", "enable.partition.eof": True}
+    )  # fmt: skip
     consumer.assign([TopicPartition(topic, partition, 0)])
-    end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1]
-    messages = consumer.consume(end, timeout=10) if end else []
+    values = []
+    while (message := consumer.poll(10)) is not None and message.error() is None:
+        values.append(message.value())
     consumer.close()
-    return [message.value() for message in messages]
+    return values
 
 
 def test_what_publish_returns_from_is_written_in_order(target: Target) -> None:
