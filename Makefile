@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lock contracts clean
+.PHONY: help setup demo test test-nightly check lock contracts clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## install everything into .venv; nothing to do the second time
 
@@ -24,6 +24,9 @@ demo: setup ## fine-tune, export, serve from a real Kafka; REVIEWS="files…" fo
 
 test: check ## everything that .ci/run runs: lint, types, imports, unit, property and integration tests
 	$(BIN)/python -m pytest
+
+test-nightly: setup ## the property tests with ten times as many examples
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/core tests/test_crashes.py tests/test_intake.py
 
 check: setup ## lint, formatting, types and import rules
 	$(BIN)/ruff check .

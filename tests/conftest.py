@@ -1,5 +1,6 @@
 """What the whole session shares: a broker, and a real BERT that the session trains and exports itself."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from dev.samples import rated_sentences, split_by_review, tiny_base_model, write
 
 settings.register_profile("default", deadline=None)  # a shared machine makes single examples slow
 settings.register_profile("nightly", deadline=None, max_examples=1000)
-settings.load_profile("default")
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture(scope="session")

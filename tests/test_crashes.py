@@ -174,8 +174,6 @@ class CrashesExactlyOnce(Crashes):
     exactly_once = True
 
 
-Crashes.TestCase.settings = CrashesExactlyOnce.TestCase.settings = settings(
-    stateful_step_count=60, deadline=None, parent=settings.get_profile("default")
-)
+Crashes.TestCase.settings = CrashesExactlyOnce.TestCase.settings = settings(stateful_step_count=60)
 TestAtLeastOnce = Crashes.TestCase
 TestExactlyOnce = CrashesExactlyOnce.TestCase

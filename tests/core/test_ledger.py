@@ -108,5 +108,5 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert self.highest[partition] == self.position[partition], "all settled: the position itself"
 
 
-LedgerMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+LedgerMachine.TestCase.settings = settings(stateful_step_count=40)
 TestLedger = LedgerMachine.TestCase
