@@ -49,13 +49,17 @@ class Author:
     """What every outgoing record says of the worker that wrote it."""
 
     cluster_id: str
-    session: str  # of one producer: order within a partition is promised within a session
+    session: str  # order within a partition is promised within a session
     model: ModelIdentity
     labels: tuple[str, ...]  # in class-id order
     abstain_below: float
     output_topic: str
     dead_letter_topic: str
     now: Callable[[], datetime] = _utc_now
+
+    def in_assignment(self, epoch: int) -> "Author":
+        """The same within one assignment: a partition that comes back may be read again from further back."""
+        return replace(self, session=f"{self.session}.{epoch}")
 
     def result(self, record: Record, encoded: Encoded, probabilities: NDArray[np.float64]) -> Outgoing:
         """The enriched event of a scored record; `probabilities` has shape (classes,)."""
@@ -132,7 +136,8 @@ class Author:
         if outgoing.kind is not Kind.DEAD_LETTER:
             size_bytes = len(outgoing.value or b"")
             rejection = Rejection(Reason.OUTPUT_TOO_LARGE, f"{size_bytes} bytes don't fit the topic")
-            return self.dead_letter(outgoing.source, rejection, stage="publish")
+            same_session = replace(self, session=dict(outgoing.headers)["x-worker-session"].decode())
+            return same_session.dead_letter(outgoing.source, rejection, stage="publish")
         value = outgoing.value or b""
         digest = [
             ("x-dlq-value-sha256", hashlib.sha256(value).hexdigest().encode()),

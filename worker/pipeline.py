@@ -127,11 +127,12 @@ class Pipeline:
 
     def answer(self, scored: Scored) -> Answered:
         """What becomes of each record, in the order read."""
-        prepared, author = scored.prepared, self._author
+        prepared, spans = scored.prepared, scored.prepared.window.spans
+        authors = {partition: self._author.in_assignment(span.epoch) for partition, span in spans.items()}
         outgoing: list[Outgoing] = []
         unsendable: list[Record] = []
         for index, record in enumerate(prepared.window.records):
-            answer = scored.answers.get(index)
+            answer, author = scored.answers.get(index), authors[record.partition]
             if index in prepared.rejected:
                 rejection = prepared.rejected[index]
                 tried = DEATHS_MAX + 1 if rejection.reason is Reason.CRASHED_WORKER else 1

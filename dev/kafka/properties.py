@@ -40,5 +40,9 @@ def server_properties(
         "share.coordinator.state.topic.num.partitions": 1,
         "group.initial.rebalance.delay.ms": 0,
         "group.min.session.timeout.ms": 1000,
+        "log.cleaner.backoff.ms": 500,
+        # Everything is allowed until somebody denies it: so that refusals can be tried.
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
