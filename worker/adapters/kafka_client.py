@@ -14,6 +14,7 @@ from worker.core.records import Partition
 from worker.errors import KafkaUnfitError
 from worker.settings import Settings
 
+_RECONNECT_MS_MAX = 2000  # the client's 30 s would add as much to every outage of a broker
 _MESSAGE_BYTES_MAX = 1_048_588  # Kafka's default of max.message.bytes
 
 
@@ -32,6 +33,7 @@ def connection(settings: Settings) -> dict[str, Any]:
         "bootstrap_servers": settings.kafka_bootstrap_servers.split(","),
         "security_protocol": settings.kafka_security_protocol,
         "ssl_check_hostname": settings.kafka_ssl_check_hostname,
+        "reconnect_backoff_max_ms": _RECONNECT_MS_MAX,
     }
     for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
         if (path := getattr(settings, f"kafka_{name}")) is not None:

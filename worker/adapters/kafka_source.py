@@ -137,7 +137,7 @@ class KafkaSource:
                 TopicPartition(*partition), metadata=True, timeout_ms=_CLAIM_TIMEOUT_MS
             )
         except RetriableError as error:
-            log.warning("claim_not_read", partition=named([partition]), error=repr(error))
+            log.warning("claim_not_read", partitions=named([partition]), error=repr(error))
             return None
         return (
             (None, Claim()) if found is None or found.offset < 0 else (found.offset, Claim.parse(found.metadata))
