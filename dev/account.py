@@ -76,6 +76,9 @@ class Auditor:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_committed",
+                # A broker that comes back, or a leader that moves, is to be noticed at once.
+                "reconnect.backoff.max.ms": 1000,
+                "topic.metadata.refresh.interval.ms": 5000,
                 "log_level": 0,
             }
         )

@@ -3,7 +3,9 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,9 @@ from worker.logs import configure_logging
 from worker.ports import Classifier
 from worker.settings import load_settings
 
+_SLOW_FILE = os.environ.get("FAULTY_SLOW_FILE")
+"""While this file exists, each forward pass takes half a second more."""
+
 
 class _Faulty:
     """A classifier that raises on a row with the poison's tokens, and dies on one with the fatal text's."""
@@ -29,6 +34,8 @@ class _Faulty:
 
     def logits(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """See `worker.ports.Classifier`."""
+        if _SLOW_FILE and Path(_SLOW_FILE).exists():
+            time.sleep(0.5)
         texts = [" ".join(map(str, row)) for row in rows]
         if any(self._fatal in text for text in texts):
             os.kill(os.getpid(), signal.SIGKILL)

@@ -110,6 +110,23 @@ class WorkerProcess:
         self._signal(signal.SIGKILL)
         self._process.wait()
 
+    def pause(self) -> None:
+        """SIGSTOP it: it keeps its connections and does nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT it."""
+        self._signal(signal.SIGCONT)
+
+    @property
+    def resident_bytes(self) -> int:
+        """Memory that it has in use; 0 when it is gone."""
+        try:
+            pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        except (OSError, IndexError):
+            return 0
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
     def wait(self, timeout_s: float) -> int:
         """Wait for its end, and kill it when it takes too long; returns the exit code."""
         try:

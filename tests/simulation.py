@@ -124,7 +124,7 @@ class SimulatedWorker:
             flow=self.flow, encoder=FakeEncoder(), classifier=_KillingClassifier(), delivery=self.delivery,
             author=author, breaker=Breaker(BreakerPolicy()), telemetry=telemetry,
         )  # fmt: skip
-        self.intake = Intake(self, self.flow, alone_span=12)
+        self.intake = Intake(self, self.flow, suspects_span=12, group=3)
         self.claims: dict[Partition, tuple[int, Claim]] = {}
         self.next: dict[Partition, int] = {}
         self.join()

@@ -136,7 +136,7 @@ class Crashes(RuleBasedStateMachine):
         assert killers <= crashed, "a record that kills workers ends as a dead letter"
         if not self.killed:
             assert crashed == killers, "and no other does"
-        assert deaths <= (DEATHS_MAX + 2) * max(1, len(killers)), "after a few deaths"
+        assert deaths <= (DEATHS_MAX + 3) * max(1, len(killers)), "after a few deaths"
 
     def finish(self) -> int:
         """Run workers until nothing is left to do; returns how many died."""

@@ -14,7 +14,7 @@ from worker.flow import Flow
 from worker.intake import Intake
 
 P0, P1 = Partition("in", 0), Partition("in", 1)
-claims = st.builds(Claim, st.integers(0, 9), st.integers(0, 99), st.booleans())
+claims = st.builds(Claim, st.integers(0, 9), st.integers(0, 99), st.integers(0, 99), st.integers(0, 9))
 
 
 class FakeClaims:
@@ -38,11 +38,11 @@ class FakeClaims:
 class World:
     """An intake in front of a flow whose windows are settled at once."""
 
-    def __init__(self, **stored: Claim) -> None:
+    def __init__(self, *, group: int = 1, **stored: Claim) -> None:
         self.claims = FakeClaims(**stored)
         self.flow = Flow(WindowPolicy(10, 1e9, 0, 10**6), Marks(1000, 10**6))
         self.flow.assign([P0, P1])
-        self.intake = Intake(self.claims, self.flow, alone_span=10)
+        self.intake = Intake(self.claims, self.flow, suspects_span=10, group=group)
 
     def read(self, partition: Partition, *offsets: int, position: int = -1) -> None:
         records = tuple(Record(partition, offset, 0, b"k", b"{}") for offset in offsets)
@@ -115,7 +115,7 @@ def test_after_too_many_deaths_records_go_one_at_a_time_each_marked() -> None:
         seen.append((records, world.claims.stored[P0]))
         world.intake.take_in([])
 
-    assert seen == [([(0, 0)], (0, Claim(1, 10, trying=True))), ([(0, 1)], (1, Claim(1, 10, trying=True)))]
+    assert seen == [([(0, 0)], (0, Claim(1, 10, trying=1))), ([(0, 1)], (1, Claim(1, 10, trying=1)))]
     assert world.claims.stored[P0] == (2, Claim(1, 10))
     assert not world.intake.blocked
 
@@ -135,13 +135,27 @@ def test_others_wait_for_a_lone_record_but_not_for_the_lack_of_one() -> None:
 
 def test_only_the_record_with_a_mark_is_condemned() -> None:
     """A worker that died between two lone records leaves no suspect; one that died on one does."""
-    for trying in (False, True):
+    for trying in (0, 1, 2):
         world = World(p0=Claim(1, 10, trying=trying))
         world.read(P0, 3, 4)
-        assert [world.flow.is_condemned(Record(P0, offset, 0, b"k", b"{}")) for offset in (3, 4)] == [
-            trying,
-            False,
-        ]
+        records = [Record(P0, offset, 0, b"k", b"{}") for offset in (3, 4)]
+        assert [world.flow.is_condemned(record) for record in records] == [trying == 1, False]
+
+
+def test_a_fatal_group_is_tried_again_one_at_a_time() -> None:
+    """Groups find the neighbourhood quickly, single records the killer; what follows goes in groups again."""
+    world = World(p0=Claim(deaths=DEATHS_MAX), group=3)
+    world.read(P0, 0, 1, 2, 3)
+    assert world.settle() == [(0, 0), (0, 1), (0, 2)]
+    assert world.claims.stored[P0] == (0, Claim(1, 10, singly_until=3, trying=3))
+
+    heir = World(p0=world.claims.stored[P0][1], group=3)
+    heir.read(P0, 0, 1, 2, 3, 4, 5, 6)
+    tried = []
+    while records := heir.settle():
+        tried.append([offset for _, offset in records])
+        heir.intake.take_in([])
+    assert tried == [[0], [1], [2], [3, 4, 5], [6]]
 
 
 def test_beyond_the_suspects_all_go_together_again() -> None:
@@ -151,7 +165,7 @@ def test_beyond_the_suspects_all_go_together_again() -> None:
     assert world.settle() == [(0, 9)]
     world.intake.take_in([])
     assert world.settle() == [(0, 10), (0, 11)]
-    assert not world.intake.alone
+    assert not world.intake.suspicious
 
 
 def test_what_waits_of_a_lost_partition_is_dropped() -> None:

@@ -33,7 +33,7 @@ from worker.stages import Stages
 log = structlog.get_logger(__name__)
 
 _POLL_TIMEOUT_MS = 100
-_POLL_TIMEOUT_ALONE_MS = 1
+_POLL_TIMEOUT_SUSPICIOUS_MS = 1
 _REPORT_EVERY_S = 1.0
 
 
@@ -131,11 +131,11 @@ class Worker:
         log.info("worker_stopped", signal=self._stopping)
 
     def _poll_until_stopped(self, source: KafkaSource, flow: Flow, stages: Stages, delivery: Delivery) -> None:
-        intake = Intake(source, flow, alone_span=assembly.alone_span(self._settings))
+        intake = Intake(source, flow, suspects_span=assembly.suspects_span(self._settings))
         commits = self._settings.delivery == "at-least-once"  # transactions commit positions themselves
         commit_at_s = report_at_s = time.monotonic()
         while not self._stopping and stages.failure is None:
-            chunks = source.poll(_POLL_TIMEOUT_ALONE_MS if intake.alone else _POLL_TIMEOUT_MS)
+            chunks = source.poll(_POLL_TIMEOUT_SUSPICIOUS_MS if intake.suspicious else _POLL_TIMEOUT_MS)
             self._turned_s = now_s = time.monotonic()
             intake.take_in(chunks)
             delivery.raise_if_overdue()

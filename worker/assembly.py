@@ -80,6 +80,6 @@ def delivery(
     return ExactlyOnce(policy, flow, transactions, writer, telemetry, membership), transactions
 
 
-def alone_span(settings: Settings) -> int:
+def suspects_span(settings: Settings) -> int:
     """How many offsets can have been in the pipeline when a worker died."""
     return _WINDOWS_IN_FLIGHT * settings.window_records_max

@@ -1,8 +1,8 @@
 """Between the reader and the flow: nothing is worked on before it is known how often workers died there.
 
 Before the first record of an assignment is handed on, the partition is claimed (`worker.core.claims`). Where too
-many workers have died, everything else waits while records go through the pipeline one at a time; the one that a
-worker died on alone is condemned: it becomes a dead letter without being tried again.
+many workers have died, everything else waits while suspects go through the pipeline in small groups; the one that
+a worker died on alone is condemned: it becomes a dead letter without being tried again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -39,13 +39,13 @@ class _Waiting:
 class Intake:
     """What was read and is not in the flow yet. For the poll thread."""
 
-    def __init__(self, claims: Claims, flow: Flow, *, alone_span: int) -> None:
-        """Hand records on to `flow`; after too many deaths the next `alone_span` offsets one at a time."""
-        self._claims, self._flow, self._alone_span = claims, flow, alone_span
+    def __init__(self, claims: Claims, flow: Flow, *, suspects_span: int, group: int = 32) -> None:
+        """Hand records on to `flow`; after too many deaths the next `suspects_span` offsets in groups."""
+        self._claims, self._flow, self._span, self._group = claims, flow, suspects_span, group
         self._waiting: list[_Waiting] = []
         self._found: dict[Partition, tuple[int, int | None, Claim]] = {}  # epoch, committed position, its claim
         self._claimed: dict[Partition, int] = {}  # by the epoch of its assignment
-        self._alone: dict[Partition, int] = {}  # until which offset
+        self._suspected: dict[Partition, Claim] = {}
         self._trying: Partition | None = None  # the one with a mark, if it is still ours
 
     @property
@@ -54,9 +54,9 @@ class Intake:
         return bool(self._waiting)
 
     @property
-    def alone(self) -> bool:
-        """Whether records go one at a time."""
-        return bool(self._alone)
+    def suspicious(self) -> bool:
+        """Whether some records go in small groups, for which reading must not wait."""
+        return bool(self._suspected)
 
     def take_in(self, chunks: Iterable[Chunk]) -> None:
         """Add what was read, and hand on what may go."""
@@ -65,16 +65,16 @@ class Intake:
         self._waiting = [
             item for item in self._waiting if item.epoch and item.epoch == flow.epoch(item.chunk.partition)
         ]
-        self._alone = {p: until for p, until in self._alone.items() if self._is_claimed(p)}
+        self._suspected = {p: claim for p, claim in self._suspected.items() if self._is_claimed(p)}
         for item in self._waiting:
             partition, records, _ = item.chunk
             self._find(partition)
             if records and self._is_found(partition) and not self._is_claimed(partition):
                 self._claim(partition, records[0])
-        if not self._alone:
+        if not self._suspected:
             self._hand_on_all()
         elif not flow.pressure()[0]:  # nothing else is in the pipeline
-            self._hand_on_one()
+            self._hand_on_group()
 
     def _is_claimed(self, partition: Partition) -> bool:
         return partition in self._claimed and self._claimed[partition] == self._flow.epoch(partition)
@@ -94,15 +94,15 @@ class Intake:
     def _claim(self, partition: Partition, first: Record) -> None:
         _, committed, claim = self._found[partition]
         position = first.offset if committed is None else committed
-        suspected, claim = claim.trying, claim.alone(first.offset, self._alone_span)
+        killer, claim = claim.trying == 1, claim.suspecting(first.offset, self._span)
         if not self._claims.write_claims({partition: (position, claim.begun())}):
             return
         self._claimed[partition] = self._flow.epoch(partition) or 0
-        if claim.alone_until > first.offset:
+        if claim.suspects_until > first.offset:
             log.warning("workers_died_here", partition=_named(partition), offset=first.offset,
-                        one_at_a_time_until=claim.alone_until)  # fmt: skip
-            self._alone[partition] = claim.alone_until
-        if suspected:
+                        suspects_until=claim.suspects_until, singly_until=claim.singly_until)  # fmt: skip
+            self._suspected[partition] = replace(claim, deaths=1, trying=0)
+        if killer:
             log.error("record_condemned", partition=_named(partition), offset=first.offset)
             self._flow.condemn(first)
 
@@ -112,9 +112,9 @@ class Intake:
         behind: set[Partition] = set()  # a position must not overtake the records before it
         for item in self._waiting:
             partition = item.chunk.partition
-            alone = partition in self._alone and bool(item.chunk.records)
+            suspected = partition in self._suspected and bool(item.chunk.records)
             unknown = not self._is_found(partition) or (item.chunk.records and not self._is_claimed(partition))
-            if partition in behind or unknown or alone:
+            if partition in behind or unknown or suspected:
                 behind.add(partition)
                 waiting.append(item)
             else:
@@ -122,34 +122,41 @@ class Intake:
         self._waiting = waiting
         self._flow.receive(ready)
 
-    def _hand_on_one(self) -> None:
-        """The next record of a partition on which workers died; while there is none, whatever else waits."""
-        item = next((item for item in self._waiting if item.chunk.partition in self._alone), None)
+    def _hand_on_group(self) -> None:
+        """The next suspects; while there are none, whatever else waits."""
+        item = next((item for item in self._waiting if item.chunk.partition in self._suspected), None)
+        group = self._next_group(item.chunk) if item else ()
         marks: dict[Partition, tuple[int, Claim]] = {}
-        if self._trying in self._alone:  # it is settled: nobody shall take it for a killer any more
-            marks[self._trying] = self._flow.positions([self._trying])[self._trying], self._mark(self._trying)
-        trying: Partition | None = None
-        if item and item.chunk.records and item.chunk.records[0].offset < self._alone[item.chunk.partition]:
-            trying = item.chunk.partition
-            marks[trying] = item.chunk.records[0].offset, replace(self._mark(trying), trying=True)
+        if self._trying in self._suspected:  # it is settled: nobody shall take it for a killer any more
+            marks[self._trying] = self._flow.positions([self._trying])[self._trying], self._suspected[self._trying]
+        if group:
+            partition, claim = group[0].partition, self._suspected[group[0].partition]
+            singly_until = group[-1].offset + 1 if len(group) > 1 else claim.singly_until
+            marks[partition] = group[0].offset, replace(claim, trying=len(group), singly_until=singly_until)
         if marks and not self._claims.write_claims(marks):
             return
-        self._trying = trying
-        if item is None or trying is None:
+        self._trying = group[0].partition if group else None
+        if item is None or not group:
             if item and item.chunk.records:
-                log.info("one_at_a_time_no_more", partition=_named(item.chunk.partition))
-                del self._alone[item.chunk.partition]
+                log.info("suspicion_is_over", partition=_named(item.chunk.partition))
+                del self._suspected[item.chunk.partition]
             self._hand_on_all()
             return
-        (_, records, position), rest = item.chunk, item.chunk.records[1:]
-        self._flow.receive([Chunk(trying, records[:1], records[0].offset + 1 if rest else position)])
+        partition, records, position = item.chunk
+        rest = records[len(group) :]
+        self._flow.receive([Chunk(partition, group, group[-1].offset + 1 if rest else position)])
         if rest:
-            item.chunk = Chunk(trying, rest, position)
+            item.chunk = Chunk(partition, rest, position)
         else:
             self._waiting.remove(item)
 
-    def _mark(self, partition: Partition) -> Claim:
-        return Claim(deaths=1, alone_until=self._alone[partition])
+    def _next_group(self, chunk: Chunk) -> tuple[Record, ...]:
+        """The records to try together: one where a group was fatal, none where suspicion ends."""
+        claim = self._suspected[chunk.partition]
+        suspects = tuple(record for record in chunk.records if record.offset < claim.suspects_until)
+        if suspects and suspects[0].offset < claim.singly_until:
+            return suspects[:1]
+        return suspects[: self._group]
 
 
 def _named(partition: Partition) -> str:

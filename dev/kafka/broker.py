@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -61,8 +61,8 @@ class Broker:
         state, started_at = _stat(self.process_id)
         return started_at == self.started_at and state != "Z"  # another may have got its id; a zombie is dead
 
-    def format(self, jars: Path, cluster_id: str, voters: Sequence["Broker"]) -> None:
-        """Write `server.properties`, and format the data folder unless that is done.
+    def format(self, jars: Path, cluster_id: str, voters: Sequence["Broker"], more: Mapping[str, str]) -> None:
+        """Write `server.properties` with `more` settings, and format the data folder unless that is done.
 
         Raises:
             KafkaUnavailableError: If Java or the tool fails.
@@ -71,7 +71,7 @@ class Broker:
         data, controllers = self.folder / "data", [voter.controller_address for voter in voters]
         self._properties_file.write_text(
             server_properties(
-                self.broker_id, self.port, self.controller_port, data=str(data), controllers=controllers
+                self.broker_id, self.port, self.controller_port, data=str(data), controllers=controllers, more=more
             )
         )
         if (data / "meta.properties").exists():

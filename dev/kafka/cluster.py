@@ -33,14 +33,18 @@ class Cluster:
     The brokers end when this process does, however it ends, unless they are detached.
     """
 
-    def __init__(self, folder: Path, brokers: int = 1, *, detached: bool = False) -> None:
+    def __init__(
+        self, folder: Path, brokers: int = 1, *, detached: bool = False, settings: Mapping[str, str] | None = None
+    ) -> None:
         """Describe a cluster; nothing runs before `start`.
 
         Args:
             folder: For data, logs and state. A folder of an earlier cluster continues that one.
             brokers: One or three; an earlier cluster keeps its own number.
             detached: Whether the brokers outlive this process.
+            settings: More lines for `server.properties`, kept by this object alone.
         """
+        self._settings = dict(settings or {})
         self.folder = folder.absolute()
         self._detached = detached
         self._state_file = self.folder / "cluster.json"
@@ -141,7 +145,7 @@ class Cluster:
         self._save()  # first, so that an interrupted start can be continued, or wiped
         try:
             for broker in brokers:
-                broker.format(jars, self._cluster_id, self.brokers)
+                broker.format(jars, self._cluster_id, self.brokers, self._settings)
                 broker.start(jars, detached=self._detached)
                 self._save()
             self._wait_until_answering(brokers)

@@ -1,12 +1,18 @@
 """The `server.properties` of a broker that tests use: small, strict, and quick to rebalance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 HOST = "127.0.0.1"
 
 
 def server_properties(
-    broker_id: int, port: int, controller_port: int, *, data: str, controllers: Sequence[str]
+    broker_id: int,
+    port: int,
+    controller_port: int,
+    *,
+    data: str,
+    controllers: Sequence[str],
+    more: Mapping[str, str],
 ) -> str:
     """The text of `server.properties` of one broker.
 
@@ -16,6 +22,7 @@ def server_properties(
         controller_port: Where its controller is.
         data: Its data folder.
         controllers: `host:port` of every controller; one a broker, so their number is the replication factor.
+        more: Settings besides, or instead.
     """
     replication = len(controllers)
     in_sync = max(1, replication - 1)
@@ -41,8 +48,6 @@ def server_properties(
         "group.initial.rebalance.delay.ms": 0,
         "group.min.session.timeout.ms": 1000,
         "log.cleaner.backoff.ms": 500,
-        # Everything is allowed until somebody denies it: so that refusals can be tried.
-        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        "allow.everyone.if.no.acl.found": "true",
+        **more,
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())

@@ -27,7 +27,11 @@ pytestmark = pytest.mark.kafka
 @pytest.fixture(scope="module")
 def breakable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A broker that tests may break, even where KAFKA_BOOTSTRAP_SERVERS names one for the others."""
-    with Cluster(tmp_path_factory.mktemp("breakable")) as cluster:
+    settings = {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
+    }
+    with Cluster(tmp_path_factory.mktemp("breakable"), settings=settings) as cluster:
         yield cluster
 
 
@@ -57,8 +61,9 @@ def test_a_bad_deploy_stops_before_it_empties_the_topic(run: Run) -> None:
     assert run.account.duplicated() == []
 
 
-def test_a_topic_that_denies_us_ends_the_worker(run: Run) -> None:
+def test_a_topic_that_denies_us_ends_the_worker(broken: tuple[Cluster, Run]) -> None:
     """Not authorised to write: exit code 4 with the topic named, nothing settled; later it goes on."""
+    _, run = broken
     admin = AdminClient({"bootstrap.servers": run.cluster.bootstrap_servers})
     rules = [
         AclBinding(ResourceType.TOPIC, run.output_topic, ResourcePatternType.LITERAL, "User:*", "*", *rule)

@@ -1,5 +1,6 @@
 """Rebalances: what is in flight is settled and committed before a partition is handed over."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,7 +46,7 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         partitions = [Partition(*partition) for partition in revoked]
         started_s = time.monotonic()
         drained = Future()
-        first = _Once(drained)
+        first = _Once(drained, self._consumer)
         self._books.release(partitions, lambda: first(drained=True))
         timer = threading.Timer(self._drain_timeout_s, first, kwargs={"drained": False})
         timer.daemon = True
@@ -88,16 +89,23 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
 
 
 class _Once:
-    """Completes a future with the first of two answers."""
+    """Completes a future with the first of two answers, on the client's IO thread.
 
-    def __init__(self, future: Any) -> None:
+    Completed elsewhere, it would be noticed only when something wakes that thread, at the latest the next
+    heartbeat: seconds in which the whole group waits. The client has no public way to wake it.
+    """
+
+    def __init__(self, future: Any, consumer: Any) -> None:
         self._future = future
-        self._lock = threading.Lock()
+        self._call_soon = consumer._net.call_soon_threadsafe  # noqa: SLF001
 
     def __call__(self, *, drained: bool) -> None:
-        with self._lock:
-            if not self._future.is_done:
-                self._future.success(drained)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._call_soon(lambda: self._complete(drained=drained))
+
+    def _complete(self, *, drained: bool) -> None:
+        if not self._future.is_done:
+            self._future.success(drained)
 
 
 def named(partitions: Iterable[TopicPartition | Partition]) -> list[str]:

@@ -1,9 +1,9 @@
 """How often workers have died at a position: what the metadata of a commit says besides the position.
 
 A worker that begins at a position writes there that it has begun; one that leaves in good order takes that back.
-So a worker that finds `DEATHS_MAX` others to have begun where it begins knows that they died there, and scores the
-next records one at a time, each marked before it is tried. A worker that finds such a mark knows which record its
-predecessor died on.
+So a worker that finds `DEATHS_MAX` others to have begun where it begins knows that they died there, and tries the
+next records in small groups, each marked before it is tried. A worker that finds such a mark knows which group its
+predecessor died on, and tries the records of that one at a time; a mark of one record names the killer.
 """
 
 import json
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 DEATHS_MAX = 3
-"""After so many deaths at one position the records from there are scored one at a time."""
+"""After so many deaths at one position the records from there are tried in small groups."""
 
 
 @dataclass(frozen=True)
@@ -20,17 +20,19 @@ class Claim:
 
     deaths: int = 0
     """Workers that began at the position and did not leave in good order, the present one included."""
-    alone_until: int = 0
-    """Records below this offset are scored one at a time."""
-    trying: bool = False
-    """Whether the first record from the position on is being scored, alone."""
+    suspects_until: int = 0
+    """Records below this offset are tried in small groups with nothing else in the pipeline."""
+    singly_until: int = 0
+    """And those below this offset one at a time."""
+    trying: int = 0
+    """So many records from the position on are being tried."""
 
     @classmethod
     def parse(cls, metadata: str | None) -> Self:
         """Read the metadata of a commit; what another program wrote there counts as nothing."""
         try:
             found = json.loads(metadata or "{}")
-            return cls(int(found.get("deaths", 0)), int(found.get("alone_until", 0)), bool(found.get("trying")))
+            return cls(**{name: int(found.get(name, 0)) for name in vars(cls())})
         except (ValueError, TypeError, AttributeError):
             return cls()
 
@@ -41,15 +43,15 @@ class Claim:
 
     def begun(self) -> "Claim":
         """The claim of a worker that finds this one and begins."""
-        return replace(self, deaths=self.deaths + 1, trying=False)
+        return replace(self, deaths=self.deaths + 1, trying=0)
 
     def left(self, *, progressed: bool) -> "Claim":
         """The claim of a worker that began with this one and leaves in good order."""
-        return replace(self, deaths=0 if progressed else max(0, self.deaths - 1), trying=False)
+        return replace(self, deaths=0 if progressed else max(0, self.deaths - 1), trying=0)
 
-    def alone(self, first_offset: int, span: int) -> "Claim":
-        """This claim, with the next `span` offsets to be scored one at a time if too many have died."""
-        if self.deaths < DEATHS_MAX or self.alone_until > first_offset:
+    def suspecting(self, first_offset: int, span: int) -> "Claim":
+        """This claim, with the next `span` offsets under suspicion if too many have died."""
+        if self.deaths < DEATHS_MAX or self.suspects_until > first_offset:
             return self
         return Claim(0, first_offset + span)
 

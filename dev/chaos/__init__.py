@@ -1,0 +1,1 @@
+"""Faults on purpose, on a real cluster, and an account of every record at the end."""

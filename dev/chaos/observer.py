@@ -1,0 +1,71 @@
+"""Downstream while it happens: when each outcome came, how far behind the workers are, and how fast they go."""
+
+import threading
+import time
+from dataclasses import dataclass
+
+from dev.account import Auditor, Position
+from dev.chaos.load import Load
+
+_SAMPLE_S = 0.5
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The state of the stream at a moment, in seconds after the start."""
+
+    at_s: float
+    lag: int
+    outcomes: int
+
+
+class Observer:
+    """Reads results and dead letters from a thread of its own."""
+
+    def __init__(self, auditor: Auditor, load: Load) -> None:
+        self.samples: list[Sample] = []
+        self.arrivals: list[tuple[float, Position]] = []
+        """When each position was first answered, on the monotonic clock."""
+        self.started_s = time.monotonic()
+        self._auditor, self._load = auditor, load
+        self._seen: set[Position] = set()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Inputs without an outcome so far."""
+        sent = self._load.sent.copy()
+        return sum(
+            1 for position, item in sent.items() if position not in self._seen and item.expected != "unsendable"
+        )
+
+    def end(self) -> None:
+        """Stop reading."""
+        self._ending.set()
+        self._thread.join()
+        self._auditor.close()
+
+    def recovery_s(self, at_s: float) -> dict[int, float]:
+        """For each partition the time from a moment to the first outcome of a record sent after it."""
+        found: dict[int, float] = {}
+        for came_s, position in self.arrivals:
+            if came_s < at_s or position[0] in found or self._load.sent[position].at_s < at_s:
+                continue
+            found[position[0]] = came_s - at_s
+        return found
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            outcomes = self._auditor.read(0.1)
+            now_s = time.monotonic()
+            for outcome in outcomes:
+                if outcome.position not in self._seen:
+                    self._seen.add(outcome.position)
+                    self.arrivals.append((now_s, outcome.position))
+            if not self.samples or now_s - self.started_s - self.samples[-1].at_s >= _SAMPLE_S:
+                self.samples.append(Sample(now_s - self.started_s, self.waiting, len(self._seen)))

@@ -1,0 +1,132 @@
+"""Workers that break one promise each: what the harness has to catch, or its silence would mean nothing.
+
+`python -m dev.chaos.sabotage` is a worker with the sabotage that CHAOS_SABOTAGE names.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dev import faulty_worker
+from dev.chaos.run import Plan
+from dev.chaos.schedule import Fault, Kind
+from worker.adapters.kafka_rebalances import Rebalances
+from worker.adapters.kafka_sink import KafkaSink
+from worker.adapters.kafka_transactions import KafkaTransactionalSink
+from worker.core.records import Partition
+from worker.delivery import Answered, AtLeastOnce
+from worker.outcomes import Outgoing
+from worker.pipeline import Pipeline, Scored
+from worker.settings import load_settings
+
+
+@dataclass(frozen=True)
+class Sabotage:
+    """What is broken, which words of the verdict name it, and what brings it to light."""
+
+    apply: Callable[[], None]
+    breaks: str
+    faults: tuple[Fault, ...] = ()
+    delivery: str = "at-least-once"
+
+
+def _commit_before_acknowledgement() -> None:
+    original = AtLeastOnce.deliver
+
+    def deliver(self: Any, answered: Answered) -> None:
+        self._flow.settled(answered.window)
+        time.sleep(1)  # a commit comes in between
+        self._flow.settled, kept = (lambda _: None), self._flow.settled
+        original(self, answered)
+        self._flow.settled = kept
+
+    AtLeastOnce.deliver = deliver  # type: ignore[method-assign]
+
+
+def _change_answers(change: Callable[[list[Outgoing]], list[Outgoing]]) -> None:
+    original = Pipeline.answer
+
+    def answer(self: Any, scored: Scored) -> Answered:
+        answered = original(self, scored)
+        return replace(answered, outgoing=tuple(change(list(answered.outgoing))))
+
+    Pipeline.answer = answer  # type: ignore[method-assign]
+
+
+def _drop_a_record() -> None:
+    _change_answers(lambda outgoing: outgoing[1:])
+
+
+def _swap_two() -> None:
+    def swap(outgoing: list[Outgoing]) -> list[Outgoing]:
+        for index, item in enumerate(outgoing):
+            later = [n for n in range(index + 1, len(outgoing)) if outgoing[n].target == item.target]
+            if later:
+                outgoing[index], outgoing[later[0]] = outgoing[later[0]], item
+                break
+        return outgoing
+
+    _change_answers(swap)
+
+
+def _skip_the_commit_on_revocation() -> None:
+    async def no_commit(*_: object) -> None:
+        pass
+
+    Rebalances._commit = no_commit  # type: ignore[method-assign,assignment]  # noqa: SLF001
+
+
+def _send_outside_the_transaction() -> None:
+    original = KafkaTransactionalSink.transact
+
+    def transact(
+        self: Any, outgoing: Sequence[Outgoing], positions: Mapping[Partition, int], member: object
+    ) -> list[Outgoing]:
+        if not hasattr(self, "outside"):
+            settings = load_settings()
+            self.outside = KafkaSink(settings, self._limits)
+        too_large: list[Outgoing] = self.outside.publish(outgoing)
+        time.sleep(1)  # a crash comes in between
+        original(self, [], positions, member)
+        return too_large
+
+    KafkaTransactionalSink.transact = transact  # type: ignore[method-assign]
+
+
+def _fault(at_s: float, kind: Kind) -> Fault:
+    return Fault(at_s, kind, 0, 0.0, alone=True)
+
+
+_KILLS = tuple(_fault(at_s, Kind.WORKER_KILL) for at_s in (8.0, 16.0, 24.0))
+_SCALINGS = (_fault(8, Kind.SCALE_UP), _fault(14, Kind.SCALE_DOWN), _fault(20, Kind.WORKER_STOP))
+SABOTAGES = {
+    "commit-before-acknowledgement": Sabotage(_commit_before_acknowledgement, "lost", _KILLS),
+    "drop-one-record": Sabotage(_drop_a_record, "lost"),
+    "swap-two-records": Sabotage(_swap_two, "out of order"),
+    "no-commit-on-revocation": Sabotage(_skip_the_commit_on_revocation, "more than one outcome", _SCALINGS),
+    "send-outside-the-transaction": Sabotage(
+        _send_outside_the_transaction, "more than one outcome", _KILLS, "exactly-once"
+    ),
+}
+
+
+def scenario(name: str) -> Plan:
+    """A short run that brings a sabotage to light."""
+    sabotage = SABOTAGES[name]
+    return Plan(
+        duration_s=28 if sabotage.faults else 8,
+        faults=sabotage.faults,
+        delivery=sabotage.delivery,
+        brokers=1,
+        workers=2,
+        module="dev.chaos.sabotage",
+        # Commits are far apart, so that it matters which one is left out.
+        environment={"CHAOS_SABOTAGE": name, "WORKER_COMMIT_INTERVAL_MS": 1500 if "revocation" in name else 300},
+    )
+
+
+if __name__ == "__main__":
+    SABOTAGES[os.environ["CHAOS_SABOTAGE"]].apply()
+    raise SystemExit(faulty_worker.main())
