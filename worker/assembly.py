@@ -73,7 +73,7 @@ def delivery(
         wait_ms_max=settings.transaction_ms_max,
         records_max=settings.transaction_records_max,
         retry_s_max=settings.publish_timeout_ms / 1000,
-        overdue_s=2 * settings.transaction_timeout_ms / 1000,  # by then the broker has aborted it
+        overdue_s=1.25 * settings.transaction_timeout_ms / 1000,  # it could not be committed any more
         idle_ms=settings.commit_interval_ms,
     )
     transactions = KafkaTransactionalSink(settings, facts.message_bytes_max)

@@ -75,12 +75,15 @@ class Fleet:
 
     def end(self, timeout_s: float = 40) -> list[int]:
         """Stop all in good order; the exit codes of those that were told to."""
-        self._ending.set()
+        with self._lock:
+            self.wanted = 0
+            for replica in self.running():
+                replica.process.resume()
+                self.stop_one(replica)
+        codes = [replica.process.wait(timeout_s) for replica in self.history if replica.stopped]
+        self._ending.set()  # not before: a worker dies with the thread that started it
         self._thread.join()
-        for replica in self.running():
-            replica.process.resume()
-            self.stop_one(replica)
-        return [replica.process.wait(timeout_s) for replica in self.history if replica.stopped]
+        return codes
 
     def _supervise(self) -> None:
         while not self._ending.wait(0.2):

@@ -22,7 +22,6 @@ from dev.kafka import Cluster
 from dev.samples import rated_sentences, split_by_review, tiny_base_model, write_reviews
 
 _PARTITIONS = 6
-_SETTLE_TIMEOUT_S = 150.0
 _TOPICS = ("reviews", "reviews.sentiment", "reviews.dlq")
 
 
@@ -36,6 +35,7 @@ class Plan:
     brokers: int = 3
     workers: int = 3
     per_second: float = 100.0
+    settle_s_max: float = 150.0
     module: str = "dev.faulty_worker"
     environment: dict[str, object] = field(default_factory=dict)
 
@@ -107,7 +107,7 @@ def run(plan: Plan, folder: Path, bundle: Path, say: Callable[[str], None]) -> O
         say("no more faults: waiting until every input has an outcome")
         faults.wait()
         load.stop()
-        _until(lambda: observer.waiting == 0, _SETTLE_TIMEOUT_S)
+        _until(lambda: observer.waiting == 0, plan.settle_s_max)
         exit_codes = fleet.end()
         observer.end()
         say("reading everything again, as a consumer downstream would")

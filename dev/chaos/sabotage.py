@@ -121,6 +121,7 @@ def scenario(name: str) -> Plan:
         delivery=sabotage.delivery,
         brokers=1,
         workers=2,
+        settle_s_max=15,
         module="dev.chaos.sabotage",
         # Commits are far apart, so that it matters which one is left out.
         environment={"CHAOS_SABOTAGE": name, "WORKER_COMMIT_INTERVAL_MS": 1500 if "revocation" in name else 300},
