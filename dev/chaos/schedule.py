@@ -42,15 +42,15 @@ class Fault:
 
 
 def schedule(seed: int, duration_s: float) -> list[Fault]:
-    """Faults for a run of so many seconds: every other slot has one fault alone, the rest have two that overlap.
+    """Faults for a run of so many seconds: two slots with a fault alone, then one with two that overlap, and so on.
 
     Every kind comes once before any comes again. No two faults of one slot break brokers.
     """
     chance = random.Random(seed)
     kinds: list[Kind] = []
     faults: list[Fault] = []
-    at_s, pair = _SETTLE_S, False
-    while at_s + SLOT_S <= duration_s:
+    for slot in range(int((duration_s - _SETTLE_S) // SLOT_S)):
+        at_s, pair = _SETTLE_S + slot * SLOT_S, slot % 3 == 2  # noqa: PLR2004 - half of the faults stand alone
         for offset_s in (0.0, chance.uniform(0.2, 3.0)) if pair else (0.0,):
             kinds = kinds or chance.sample(list(Kind), len(Kind))
             broken = any(fault.kind in BREAKS_BROKERS for fault in faults if fault.at_s >= at_s)
@@ -61,7 +61,6 @@ def schedule(seed: int, duration_s: float) -> list[Fault]:
             faults.append(
                 Fault(round(at_s + offset_s, 2), kind, chance.randrange(1000), round(duration, 2), alone=not pair)
             )
-        at_s, pair = at_s + SLOT_S, not pair
     return faults
 
 
