@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-nightly check lock contracts clean
+.PHONY: help setup demo test test-nightly check chaos chaos-rolling chaos-selftest lock contracts clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,15 @@ check: setup ## lint, formatting, types and import rules
 contracts: setup ## write docs/contracts and the tables of the README anew from the code
 	$(BIN)/python -m worker contracts
 	$(BIN)/python -m dev.readme
+
+chaos: setup ## break workers and brokers, account for every record; MINUTES=20 DELIVERY=exactly-once SEED=1
+	$(BIN)/python -m dev.chaos run --minutes $(or $(MINUTES),5) --delivery $(or $(DELIVERY),at-least-once) --seed $(or $(SEED),1)
+
+chaos-rolling: setup ## 20 restarts and scalings in good order: nothing may come twice
+	$(BIN)/python -m dev.chaos rolling --delivery $(or $(DELIVERY),at-least-once)
+
+chaos-selftest: setup ## sabotaged workers, each of which the chaos run has to catch
+	$(BIN)/python -m dev.chaos selftest
 
 lock: setup ## compile requirements/*.txt anew from pyproject.toml
 	$(BIN)/python -m dev.lock

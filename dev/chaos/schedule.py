@@ -42,7 +42,7 @@ class Fault:
 
 
 def schedule(seed: int, duration_s: float) -> list[Fault]:
-    """Faults for a run of so many seconds: two slots with a fault alone, then one with two that overlap, and so on.
+    """Faults for a run of so many seconds: two slots with a fault alone, then one with two that overlap.
 
     Every kind comes once before any comes again. No two faults of one slot break brokers.
     """
