@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-nightly check chaos chaos-rolling chaos-selftest lock contracts clean
+.PHONY: help setup demo test test-nightly check bench chaos chaos-rolling chaos-selftest lock contracts clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ check: setup ## lint, formatting, types and import rules
 contracts: setup ## write docs/contracts and the tables of the README anew from the code
 	$(BIN)/python -m worker contracts
 	$(BIN)/python -m dev.readme
+
+bench: setup ## what exactly once costs beside at least once, by the size of a transaction
+	$(BIN)/python -m benchmarks.transactions
 
 chaos: setup ## break workers and brokers, account for every record; MINUTES=20 DELIVERY=exactly-once SEED=1
 	$(BIN)/python -m dev.chaos run --minutes $(or $(MINUTES),5) --delivery $(or $(DELIVERY),at-least-once) --seed $(or $(SEED),1)

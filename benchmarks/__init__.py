@@ -1,0 +1,1 @@
+"""One file a question; every result stands beside its baseline and its limit, in one run."""
