@@ -60,7 +60,7 @@ def _messages() -> dict[str, dict[str, Any]]:
                     "ce_id": "CLUSTER/TOPIC/PARTITION/OFFSET of the input: the same again for a redelivery",
                     "ce_time": "when the event was scored",
                     "content-type": "application/json",
-                    "x-worker-session": "the producer's session within which a partition keeps its order",
+                    "x-worker-session": "the process and its assignment, within which a partition keeps its order",
                 }
             ),
             "payload": {**schema, "schema": {"$ref": "review.sentiment.schema.json"}},
@@ -78,7 +78,7 @@ def _messages() -> dict[str, dict[str, Any]]:
                     "x-dlq-reason": ", ".join(Reason),
                     "x-dlq-attempts": "how often it was tried",
                     "x-dlq-model-sha256": "which bundle",
-                    "x-worker-session": "the producer's session",
+                    "x-worker-session": "the process and its assignment",
                     "x-dlq-value-sha256": "stands for a value that did not fit",
                     "x-dlq-value-bytes": "its size",
                 }
