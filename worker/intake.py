@@ -67,10 +67,8 @@ class Intake:
         ]
         self._suspected = {p: claim for p, claim in self._suspected.items() if self._is_claimed(p)}
         for item in self._waiting:
-            partition, records, _ = item.chunk
-            self._find(partition)
-            if records and self._is_found(partition) and not self._is_claimed(partition):
-                self._claim(partition, records[0])
+            if not self._prepare(item.chunk):
+                break  # the group's coordinator is away: asking for each partition would hold up polling
         if not self._suspected:
             self._hand_on_all()
         elif not flow.pressure()[0]:  # nothing else is in the pipeline
@@ -82,21 +80,27 @@ class Intake:
     def _is_found(self, partition: Partition) -> bool:
         return partition in self._found and self._found[partition][0] == self._flow.epoch(partition)
 
-    def _find(self, partition: Partition) -> None:
-        """Learn where the group stands before anything is committed over it."""
-        if self._is_found(partition) or (found := self._claims.find_claim(partition)) is None:
-            return
-        position, claim = found
-        self._found[partition] = self._flow.epoch(partition) or 0, position, claim
-        if position is not None:
-            self._flow.committed({partition: position})
+    def _prepare(self, chunk: Chunk) -> bool:
+        """Learn where the group stands, and claim what has records; False when that can't be done now."""
+        partition = chunk.partition
+        if not self._is_found(partition):
+            found = self._claims.find_claim(partition)
+            if found is None:
+                return False
+            position, claim = found
+            self._found[partition] = self._flow.epoch(partition) or 0, position, claim
+            if position is not None:
+                self._flow.committed(
+                    {partition: position}
+                )  # or a quiet position would be committed over the claim
+        return not chunk.records or self._is_claimed(partition) or self._claim(partition, chunk.records[0])
 
-    def _claim(self, partition: Partition, first: Record) -> None:
+    def _claim(self, partition: Partition, first: Record) -> bool:
         _, committed, claim = self._found[partition]
         position = first.offset if committed is None else committed
         killer, claim = claim.trying == 1, claim.suspecting(first.offset, self._span)
         if not self._claims.write_claims({partition: (position, claim.begun())}):
-            return
+            return False
         self._claimed[partition] = self._flow.epoch(partition) or 0
         if claim.suspects_until > first.offset:
             log.warning("workers_died_here", partition=_named(partition), offset=first.offset,
@@ -105,6 +109,7 @@ class Intake:
         if killer:
             log.error("record_condemned", partition=_named(partition), offset=first.offset)
             self._flow.condemn(first)
+        return True
 
     def _hand_on_all(self) -> None:
         ready: list[Chunk] = []

@@ -28,7 +28,7 @@ from worker.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-_CLAIM_TIMEOUT_MS = 5000
+_CLAIM_TIMEOUT_MS = 3000
 _POSITIONS_EVERY_S = 1.0
 """How often the position of quiet partitions is looked up: only control records can have moved it."""
 
