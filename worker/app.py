@@ -21,7 +21,7 @@ from worker.core.breaker import Breaker, BreakerPolicy
 from worker.core.records import Partition
 from worker.core.watchdog import Watchdog
 from worker.delivery import Delivery
-from worker.errors import ModelFailedError, OverdueError, WorkerError
+from worker.errors import KafkaUnfitError, ModelFailedError, OverdueError, WorkerError
 from worker.flow import Flow
 from worker.intake import Intake
 from worker.model import Model, load_model
@@ -35,6 +35,7 @@ log = structlog.get_logger(__name__)
 _POLL_TIMEOUT_MS = 100
 _POLL_TIMEOUT_SUSPICIOUS_MS = 1
 _REPORT_EVERY_S = 1.0
+_ALONE_S_MAX = 120.0
 
 
 class Worker:
@@ -49,7 +50,7 @@ class Worker:
         self._ready = False
         self._watchdog = Watchdog(settings.stall_timeout_ms / 1000)
         self._stalled: set[Partition] = set()
-        self._turned_s = time.monotonic()
+        self._turned_s = self._joined_s = time.monotonic()
         self._live_s = max(60.0, 2 * settings.drain_timeout_ms / 1000, 2 * settings.publish_timeout_ms / 1000)
 
     def run(self) -> None:
@@ -80,9 +81,7 @@ class Worker:
             os._exit(128 + signal_number)
         self._stopping = signal.Signals(signal_number).name
         # Clients can wait for a broker that is gone longer than the orchestrator waits for us.
-        overdue = threading.Timer(
-            self._settings.shutdown_timeout_ms / 1000, os._exit, args=(OverdueError.exit_code,)
-        )
+        overdue = threading.Timer(self._settings.shutdown_timeout_ms / 1000, _end_at_once)
         overdue.daemon = True
         overdue.start()
 
@@ -127,13 +126,15 @@ class Worker:
         if failure is not None:
             raise _as_worker_error(failure) from failure
         if not settled:
-            raise OverdueError("what was in flight was not settled within shutdown_timeout_ms; it comes again")
+            raise OverdueError(
+                "not all was settled and committed within shutdown_timeout_ms; the rest comes again"
+            )
         log.info("worker_stopped", signal=self._stopping)
 
     def _poll_until_stopped(self, source: KafkaSource, flow: Flow, stages: Stages, delivery: Delivery) -> None:
         intake = Intake(source, flow, suspects_span=assembly.suspects_span(self._settings))
         commits = self._settings.delivery == "at-least-once"  # transactions commit positions themselves
-        commit_at_s = report_at_s = time.monotonic()
+        commit_at_s = report_at_s = self._joined_s = time.monotonic()
         while not self._stopping and stages.failure is None:
             chunks = source.poll(_POLL_TIMEOUT_SUSPICIOUS_MS if intake.suspicious else _POLL_TIMEOUT_MS)
             self._turned_s = now_s = time.monotonic()
@@ -147,9 +148,17 @@ class Worker:
                 source.commit()
                 commit_at_s = now_s + self._settings.commit_interval_ms / 1000
             if now_s >= report_at_s:
-                self._ready = self._ready or source.joined
+                self._watch_membership(source, now_s)
                 self._report(source, flow, now_s)
                 report_at_s = now_s + _REPORT_EVERY_S
+
+    def _watch_membership(self, source: KafkaSource, now_s: float) -> None:
+        """A client that has lost its way into the group would poll for ever, in vain."""
+        if source.joined:
+            self._ready, self._joined_s = True, now_s
+        alone_s = now_s - self._joined_s
+        if alone_s > max(_ALONE_S_MAX, 3 * self._settings.session_timeout_ms / 1000):
+            raise KafkaUnfitError(f"not in the group for {alone_s:.0f} s; a restart joins it anew")
 
     def _report(self, source: KafkaSource, flow: Flow, now_s: float) -> None:
         lag, ends = source.lag(), source.ends()
@@ -172,19 +181,27 @@ class Worker:
         """Settle what is in flight, commit, leave the group; what only waits is left to the next owner.
 
         Returns:
-            Whether all that was in flight is settled.
+            Whether all that was in flight is settled and committed.
         """
         self._ready = False
         deadline_s = time.monotonic() + self._settings.shutdown_timeout_ms / 1000
         log.info("worker_stopping", signal=self._stopping or "failure", held_records=flow.pressure()[0])
         flow.stop()
-        settled = failure is None and stages.join(max(0.0, deadline_s - time.monotonic() - 1))
+        settled = failure is None and stages.join(max(0.0, deadline_s - time.monotonic() - 2))
         if not settled:
             # The listener must not wait for windows that will not be settled any more.
             flow.abandon()
-        source.close(max(1.0, deadline_s - time.monotonic()), in_good_order=_says_nothing_of_records(failure))
+        # A second is left for the words about it, before the timer of `stop` ends everything.
+        committed = source.close(
+            max(1.0, deadline_s - time.monotonic() - 1), in_good_order=_says_nothing_of_records(failure)
+        )
         sink.close()
-        return settled
+        return settled and committed
+
+
+def _end_at_once() -> None:
+    log.error("worker_failed", error="not stopped within shutdown_timeout_ms", exit_code=OverdueError.exit_code)
+    os._exit(OverdueError.exit_code)
 
 
 def _says_nothing_of_records(failure: BaseException | None) -> bool:

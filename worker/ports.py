@@ -133,6 +133,10 @@ class Books(Protocol):
         """The broker has stored these positions."""
         ...
 
+    def epoch(self, partition: Partition) -> int | None:
+        """The number of the partition's assignment; None if it is not ours."""
+        ...
+
     def positions(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Where a commit would leave each of these partitions, as far as that is known."""
         ...

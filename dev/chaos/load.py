@@ -33,6 +33,8 @@ class Load:
     def __init__(self, bootstrap_servers: str, topic: str, partitions: int, per_second: float) -> None:
         self.sent: dict[Position, Sent] = {}
         self.failed: list[str] = []
+        self.expected: dict[tuple[bytes | None, bytes | None], str] = {}
+        """What each record has to come to, by key and value: a producer that retries may write one twice."""
         self._topic, self._partitions, self._per_second = topic, partitions, per_second
         self._producer = Producer(
             {
@@ -102,6 +104,7 @@ class Load:
                 self.sent[message.partition(), message.offset()] = Sent(time.monotonic(), expected)
 
         with self._lock:
+            self.expected[key, value] = expected
             partition, self._number = self._number % self._partitions, self._number + 1
             while True:
                 try:

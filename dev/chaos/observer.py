@@ -54,7 +54,8 @@ class Observer:
         """For each partition the time from a moment to the first outcome of a record sent after it."""
         found: dict[int, float] = {}
         for came_s, position in self.arrivals:
-            if came_s < at_s or position[0] in found or self._load.sent[position].at_s < at_s:
+            sent = self._load.sent.get(position)
+            if came_s < at_s or position[0] in found or sent is None or sent.at_s < at_s:
                 continue
             found[position[0]] = came_s - at_s
         return found

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dev.account import Account, Auditor
+from confluent_kafka import Consumer, TopicPartition
+
+from dev.account import Account, Auditor, Position
 from dev.chaos.faults import Faults
 from dev.chaos.fleet import Fleet
-from dev.chaos.load import Load
+from dev.chaos.load import Load, Sent
 from dev.chaos.observer import Observer, Sample
 from dev.chaos.schedule import Fault
 from dev.chaos.verdict import Verdict, judge
@@ -112,7 +114,12 @@ def run(plan: Plan, folder: Path, bundle: Path, say: Callable[[str], None]) -> O
         observer.end()
         say("reading everything again, as a consumer downstream would")
         account = _read_again(cluster)
-    return _outcome(plan, load, account, fleet, faults, observer, exit_codes)
+        inputs = _inputs(cluster, load)
+    verdict = judge(
+        inputs, account, exactly_once=plan.delivery == "exactly-once",
+        disturbed=set(itertools.chain.from_iterable(it.sessions for it in fleet.history if it.disturbed)),
+    )  # fmt: skip
+    return _outcome(verdict, fleet, faults, observer, exit_codes)
 
 
 def _play(plan: Plan, faults: Faults, observer: Observer, fleet: Fleet, say: Callable[[str], None]) -> None:
@@ -140,17 +147,25 @@ def _read_again(cluster: Cluster) -> Account:
     return auditor.account
 
 
-def _outcome(
-    plan: Plan,
-    load: Load,
-    account: Account,
-    fleet: Fleet,
-    faults: Faults,
-    observer: Observer,
-    exit_codes: list[int],
-) -> Outcome:
-    disturbed = set(itertools.chain.from_iterable(it.sessions for it in fleet.history if it.disturbed))
-    verdict = judge(load.sent, account, exactly_once=plan.delivery == "exactly-once", disturbed=disturbed)
+def _inputs(cluster: Cluster, load: Load) -> dict[Position, Sent]:
+    """Everything that stands in the input topic: a producer that retries may write a record twice."""
+    consumer = Consumer({"bootstrap.servers": cluster.bootstrap_servers, "group.id": "inputs"})
+    consumer.assign([TopicPartition(_TOPICS[0], number, 0) for number in range(_PARTITIONS)])
+    found: dict[Position, Sent] = {}
+    while messages := consumer.consume(2000, timeout=5):
+        for message in messages:
+            position = message.partition(), message.offset()
+            kind = load.expected[message.key(), message.value()]
+            found[position] = load.sent.get(position) or Sent(0.0, kind)
+    consumer.close()
+    if missing := load.sent.keys() - found.keys():
+        raise RuntimeError(
+            f"the cluster itself lost {len(missing)} acknowledged inputs, {min(missing)} among them"
+        )
+    return found
+
+
+def _outcome(verdict: Verdict, fleet: Fleet, faults: Faults, observer: Observer, exit_codes: list[int]) -> Outcome:
     told: list[dict[str, Any]] = []
     for fault, done_s in faults.done:
         recovery_s = max(observer.recovery_s(done_s).values(), default=0.0)

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from kafka import TopicPartition
 from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaError
 from kafka.future import Future
 from kafka.structs import OffsetAndMetadata
@@ -20,6 +21,24 @@ from worker.ports import Books
 from worker.settings import Settings
 
 log = structlog.get_logger(__name__)
+
+
+def assignor(books: Books) -> type:
+    """The cooperative-sticky assignor, claiming only what is still ours.
+
+    The client's own goes on claiming what an evicted member has lost; a leader may then grant that while its
+    present owner still drains, and both would answer.
+    """
+
+    class Assignor(CooperativeStickyAssignor):  # type: ignore[misc]
+        member_assignment: list[TopicPartition] | None
+
+        def metadata(self, topics: Iterable[str]) -> Any:
+            owned = self.member_assignment or ()
+            self.member_assignment = [p for p in owned if books.epoch(Partition(p.topic, p.partition)) is not None]
+            return super().metadata(topics)
+
+    return Assignor
 
 
 class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
@@ -35,6 +54,7 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         self._drain_timeout_s = settings.drain_timeout_ms / 1000
         self.claims: dict[Partition, tuple[int, Claim]] = {}  # where each began, and with which
         self.in_good_order = True
+        self.commit_failed = False  # the last one, at a revocation
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Open the books of what is ours now."""
@@ -82,8 +102,10 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
                 last |= offsets({partition: position}, claim.left(progressed=position > first))
         if not last:
             return
+        self.commit_failed = True
         try:
             await self._consumer.commit_async(last)
+            self.commit_failed = False
         except KafkaError as error:  # the next owner repeats what was settled since the last commit
             log.warning("commit_failed", error=repr(error), during="revocation")
 

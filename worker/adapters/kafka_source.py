@@ -6,7 +6,6 @@ from typing import Any
 
 import structlog
 from kafka import KafkaConsumer, TopicPartition
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import (
     AuthorizationError,
     CommitFailedError,
@@ -19,7 +18,7 @@ from kafka.errors import (
 from kafka.structs import MemberState, OffsetAndMetadata
 
 from worker.adapters.kafka_client import connection, offsets
-from worker.adapters.kafka_rebalances import Rebalances, named
+from worker.adapters.kafka_rebalances import Rebalances, assignor, named
 from worker.core.claims import BEGUN, Claim
 from worker.core.records import Chunk, Partition, Record
 from worker.errors import EventsExpiredError, KafkaUnfitError, OverdueError
@@ -58,12 +57,14 @@ class KafkaSource:
                 enable_auto_commit=False,
                 isolation_level="read_committed",
                 allow_auto_create_topics=False,
-                partition_assignment_strategy=[CooperativeStickyAssignor],
+                partition_assignment_strategy=[assignor(books)],
                 max_poll_records=settings.window_records_max,
                 fetch_max_bytes=min(50 * 2**20, settings.held_bytes_max),
                 session_timeout_ms=settings.session_timeout_ms,
                 heartbeat_interval_ms=min(3000, settings.session_timeout_ms // 3),
             )
+            # A group that is joined before the topic is known gets no partition, and may stay without.
+            self._consumer.partitions_for_topic(settings.input_topic)
         except (KafkaError, OSError, ValueError) as error:
             raise KafkaUnfitError(f"can't read from Kafka: {error!r}") from error
         self._rebalances = Rebalances(self._consumer, books, settings)
@@ -173,13 +174,17 @@ class KafkaSource:
         ends = ((Partition(*p), self._consumer.highwater(p)) for p in self._consumer.assignment())
         return {partition: end for partition, end in ends if end is not None}
 
-    def close(self, timeout_s: float, *, in_good_order: bool = True) -> None:
+    def close(self, timeout_s: float, *, in_good_order: bool = True) -> bool:
         """Leave the group; the listener drains and commits what is in flight before.
 
         Unless in good order, the claims stay: whoever comes next shall know that this worker died.
+
+        Returns:
+            Whether what was settled is committed, as far as that is known in time.
         """
         self._rebalances.in_good_order = in_good_order
         self._consumer.close(autocommit=False, timeout_ms=timeout_s * 1000)
+        return not self._rebalances.commit_failed and not self._books.committable()
 
     def _on_commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], response: object) -> None:
         """Called by the client inside a later poll, on this thread."""
