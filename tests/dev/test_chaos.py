@@ -93,7 +93,8 @@ def test_a_short_run_on_three_brokers(bundle: Path, tmp_path: Path) -> None:
     assert done.verdict.results > 1000
     assert done.verdict.dead_letters > 10
     assert len(done.faults) == len(faults)
-    assert set(done.exit_codes) == {0}
+    # Whoever is told to stop while a transaction hangs on the dead broker ends with 8: not everything was settled.
+    assert set(done.exit_codes) <= {0, 8}
 
 
 @pytest.mark.kafka
