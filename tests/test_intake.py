@@ -182,3 +182,21 @@ def test_what_waits_of_a_lost_partition_is_dropped() -> None:
         handed_on += records
         world.intake.take_in([])
     assert handed_on == [(0, 1)]
+
+
+def test_a_refused_claim_is_tried_again_without_haste() -> None:
+    """While a rebalance refuses claims, trying at every turn of a loop that waits for nothing burns a core."""
+    world = World(p0=Claim(deaths=DEATHS_MAX))
+    world.read(P0, 0, 1)
+    assert world.intake.hurried
+
+    world.settle()
+    world.claims.available = False
+    world.intake.take_in([])
+    assert world.intake.suspicious
+    assert not world.intake.hurried
+
+    world.claims.available = True
+    world.intake.take_in([])
+    assert world.intake.hurried
+    assert world.settle() == [(0, 1)]

@@ -33,7 +33,7 @@ from worker.stages import Stages
 log = structlog.get_logger(__name__)
 
 _POLL_TIMEOUT_MS = 100
-_POLL_TIMEOUT_SUSPICIOUS_MS = 1
+_POLL_TIMEOUT_HURRIED_MS = 1
 _REPORT_EVERY_S = 1.0
 _ALONE_S_MAX = 120.0
 
@@ -136,7 +136,7 @@ class Worker:
         commits = self._settings.delivery == "at-least-once"  # transactions commit positions themselves
         commit_at_s = report_at_s = self._joined_s = time.monotonic()
         while not self._stopping and stages.failure is None:
-            chunks = source.poll(_POLL_TIMEOUT_SUSPICIOUS_MS if intake.suspicious else _POLL_TIMEOUT_MS)
+            chunks = source.poll(_POLL_TIMEOUT_HURRIED_MS if intake.hurried else _POLL_TIMEOUT_MS)
             self._turned_s = now_s = time.monotonic()
             intake.take_in(chunks)
             delivery.raise_if_overdue()

@@ -46,6 +46,7 @@ class Intake:
         self._found: dict[Partition, tuple[int, int | None, Claim]] = {}  # epoch, committed position, its claim
         self._claimed: dict[Partition, int] = {}  # by the epoch of its assignment
         self._suspected: dict[Partition, Claim] = {}
+        self._refused = False  # the last claim could not be read or written: during a rebalance none can
         self._trying: Partition | None = None  # the one with a mark, if it is still ours
 
     @property
@@ -55,8 +56,13 @@ class Intake:
 
     @property
     def suspicious(self) -> bool:
-        """Whether some records go in small groups, for which reading must not wait."""
+        """Whether some records go in small groups."""
         return bool(self._suspected)
+
+    @property
+    def hurried(self) -> bool:
+        """Whether the next group waits for nothing but the pipeline, so that reading must not wait for more."""
+        return self.suspicious and not self._refused
 
     def take_in(self, chunks: Iterable[Chunk]) -> None:
         """Add what was read, and hand on what may go."""
@@ -66,8 +72,10 @@ class Intake:
             item for item in self._waiting if item.epoch and item.epoch == flow.epoch(item.chunk.partition)
         ]
         self._suspected = {p: claim for p, claim in self._suspected.items() if self._is_claimed(p)}
+        self._refused = False
         for item in self._waiting:
             if not self._prepare(item.chunk):
+                self._refused = True
                 break  # the group's coordinator is away: asking for each partition would hold up polling
         if not self._suspected:
             self._hand_on_all()
@@ -139,6 +147,7 @@ class Intake:
             singly_until = group[-1].offset + 1 if len(group) > 1 else claim.singly_until
             marks[partition] = group[0].offset, replace(claim, trying=len(group), singly_until=singly_until)
         if marks and not self._claims.write_claims(marks):
+            self._refused = True
             return
         self._trying = group[0].partition if group else None
         if item is None or not group:

@@ -45,7 +45,7 @@ class KafkaSource:
         self._books = books
         self._committing_since_s: float | None = None
         self._looked_s = 0.0
-        self._paused = False
+        self._paused = self._claims_refused = False
         try:
             self._consumer = KafkaConsumer(
                 **connection(settings),
@@ -138,8 +138,9 @@ class KafkaSource:
                 TopicPartition(*partition), metadata=True, timeout_ms=_CLAIM_TIMEOUT_MS
             )
         except RetriableError as error:
-            log.warning("claim_not_read", partitions=named([partition]), error=repr(error))
+            self._refuse("claim_not_read", [partition], error)
             return None
+        self._claims_refused = False
         return (
             (None, Claim()) if found is None or found.offset < 0 else (found.offset, Claim.parse(found.metadata))
         )
@@ -152,13 +153,20 @@ class KafkaSource:
         try:
             self._consumer.commit(commit, timeout_ms=_CLAIM_TIMEOUT_MS)
         except (RetriableError, CommitFailedError, RebalanceInProgressError) as error:
-            log.warning("claim_not_written", partitions=named(claims), error=repr(error))
+            self._refuse("claim_not_written", claims, error)
             return False
         except KafkaError as error:
             raise KafkaUnfitError(f"Kafka refuses to go on: {error!r}") from error
+        self._claims_refused = False
         self._books.committed({partition: position for partition, (position, _) in claims.items()})
         self._rebalances.claims.update(claims)
         return True
+
+    def _refuse(self, event: str, partitions: Iterable[Partition], error: KafkaError) -> None:
+        """Tell once of a claim that is tried again at every poll until it works."""
+        if not self._claims_refused:
+            log.warning(event, partitions=named(partitions), error=repr(error))
+        self._claims_refused = True
 
     def lag(self) -> dict[Partition, int]:
         """Records between the position of each of our partitions and its end, where both are known."""
