@@ -1,12 +1,14 @@
 """Accounting by source position: what became of every record, as a consumer downstream sees it."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 Position = tuple[int, int]
 """Partition and offset on the input topic."""
@@ -104,6 +106,38 @@ class Auditor:
     def close(self) -> None:
         """Disconnect."""
         self._consumer.close()
+
+
+def wait_for_open_transactions(bootstrap_servers: str, topics: Iterable[str], timeout_s: float = 60) -> None:
+    """Wait until no transaction is open in some topics: it hides what is committed behind it.
+
+    A transaction is committed before the brokers have written its markers, and one that a dead worker left open
+    lasts until the brokers give up on it.
+
+    Raises:
+        RuntimeError: If there is still one after `timeout_s`.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    known = admin.list_topics(timeout=10).topics
+    asked = {TopicPartition(it, number): OffsetSpec.latest() for it in topics for number in known[it].partitions}
+
+    def ends(level: IsolationLevel) -> list[int]:
+        return [it.result().offset for it in admin.list_offsets(asked, isolation_level=level).values()]
+
+    deadline_s = time.monotonic() + timeout_s
+    while ends(IsolationLevel.READ_COMMITTED) != ends(IsolationLevel.READ_UNCOMMITTED):
+        if time.monotonic() > deadline_s:
+            raise RuntimeError(f"a transaction is still open after {timeout_s:.0f} s: nothing can be said")
+        time.sleep(0.1)
+
+
+def committed_positions(bootstrap_servers: str, group: str, topic: str) -> dict[int, tuple[int, str]]:
+    """What a group has committed for good, no transaction pending: by partition, the position and its metadata."""
+    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group, "log_level": 0})
+    known = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    found = consumer.committed([TopicPartition(topic, number) for number in known], timeout=60)
+    consumer.close()
+    return {it.partition: (it.offset, it.metadata or "") for it in found if it.offset >= 0}
 
 
 def _outcome(message: Message, *, dead: bool) -> Outcome:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from dev.account import wait_for_open_transactions
 from dev.kafka import AnyCluster
 from tests.fakes import FakeSink
 from worker.adapters.kafka_client import examine_cluster
@@ -61,13 +62,15 @@ def kafka_settings(cluster: AnyCluster, name: str) -> Settings:
 
 def read(cluster: AnyCluster, topic: str, partition: int) -> list[bytes | None]:
     """What a reader of committed records finds in a partition."""
+    wait_for_open_transactions(cluster.bootstrap_servers, [topic])
     consumer = Consumer(
         {"bootstrap.servers": cluster.bootstrap_servers, "group.id": "reader", "log_level": 0,
          "isolation.level": "read_committed", "enable.partition.eof": True}
     )  # fmt: skip
     consumer.assign([TopicPartition(topic, partition, 0)])
     values = []
-    while (message := consumer.poll(10)) is not None and message.error() is None:
+    while (message := consumer.poll(30)) is None or message.error() is None:
+        assert message is not None, "the end of the partition was not reached"
         values.append(message.value())
     consumer.close()
     return values

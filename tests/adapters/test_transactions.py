@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer
+from kafka import KafkaConsumer
 from kafka.structs import ConsumerGroupMetadata
 
+from dev.account import committed_positions
 from dev.kafka import AnyCluster
 from tests.adapters.test_sinks import LIMIT_BYTES, kafka_settings, read
 from tests.fakes import FakeGroup, FakeTransactionalSink
@@ -68,10 +69,11 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     sink = KafkaTransactionalSink(settings, examine_cluster(settings).message_bytes_max)
 
     def committed() -> dict[Partition, tuple[int, Claim]]:
-        admin = KafkaAdminClient(bootstrap_servers=servers)
-        found = admin.list_group_offsets(name)[name]
-        admin.close()
-        return {Partition(*p): (item.offset, Claim.parse(item.metadata)) for p, item in found.items()}
+        found = committed_positions(cluster.bootstrap_servers, name, f"{name}.in")
+        return {
+            Partition(f"{name}.in", number): (offset, Claim.parse(metadata))
+            for number, (offset, metadata) in found.items()
+        }
 
     stale = ConsumerGroupMetadata(member.group_id, member.generation_id + 7, member.member_id, None)
     yield Target(

@@ -10,7 +10,7 @@ from typing import Self
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from dev.account import Account, Auditor, Position
+from dev.account import Account, Auditor, Position, committed_positions, wait_for_open_transactions
 from dev.kafka import AnyCluster
 from dev.processes import WorkerProcess
 
@@ -114,17 +114,12 @@ class Run:
     def read_all(self, timeout_s: float = 60) -> None:
         """Read until every input has an outcome, and a moment longer for what should not come."""
         self.read_until(lambda: not self.account.lost(self.sent), timeout_s)
+        wait_for_open_transactions(self.cluster.bootstrap_servers, [self.output_topic, self.dlq])
         until_s = time.monotonic() + 0.5
         while time.monotonic() < until_s:
             self.auditor.read()
 
     def committed(self) -> dict[int, int]:
         """The group's committed positions by partition."""
-        from kafka import KafkaAdminClient  # noqa: PLC0415 - the only use of the worker's own client
-
-        admin = KafkaAdminClient(bootstrap_servers=self.cluster.bootstrap_servers.split(","))
-        try:
-            offsets = admin.list_group_offsets(self.group)[self.group]
-        finally:
-            admin.close()
-        return {tp.partition: item.offset for tp, item in offsets.items() if tp.topic == self.input_topic}
+        found = committed_positions(self.cluster.bootstrap_servers, self.group, self.input_topic)
+        return {number: position for number, (position, _) in found.items()}
