@@ -27,7 +27,7 @@ def main() -> int:
             return _selftest(folder, bundle, console, options.only)
         if options.command == "rolling":
             faults = crash_free(options.count)
-            plan = Plan(faults[-1].at_s + _TAIL_S, faults, options.delivery)
+            plan = Plan(faults[-1].at_s + _TAIL_S, faults, options.delivery, complete=True)
         else:
             duration_s = options.minutes * 60
             plan = Plan(duration_s, schedule(options.seed, duration_s), options.delivery)
@@ -67,19 +67,30 @@ def _run(plan: Plan, folder: Path, bundle: Path, console: Console, seed: int) ->
 
 
 def _selftest(folder: Path, bundle: Path, console: Console, only: str | None) -> int:
-    missed = []
+    """Each sabotage, and beside it the same run with honest workers: caught means that only the first is."""
+    missed, honest = [], set()
     for name in [only] if only else SABOTAGES:
-        console.rule(name)
-        target = folder / "selftest" / name
-        shutil.rmtree(target, ignore_errors=True)
-        plan = scenario(name)
-        outcome = run(plan, target, bundle, console.print)
-        report.write(outcome, plan, target, seed=None)
-        caught = [it for it in outcome.verdict.violations if SABOTAGES[name].breaks in it]
+        found = _try(scenario(name), folder / "selftest" / name, bundle, console)
+        caught = [it for it in found if SABOTAGES[name].breaks in it]
         console.print(f"{name}: {'caught: ' + caught[0] if caught else 'NOT CAUGHT'}")
         missed += [] if caught else [name]
-    console.print(f"{len(missed)} not caught: {missed}" if missed else "every sabotage was caught")
+        control = scenario(name, sabotaged=False)
+        if (control.faults, control.delivery) in honest:
+            continue
+        honest.add((control.faults, control.delivery))
+        found = _try(control, folder / "selftest" / f"{name}-honest", bundle, console)
+        console.print(f"honest workers in the same run: {found[0] if found else 'nothing found'}")
+        missed += [f"{name}, honest"] if found else []
+    console.print(f"the harness was wrong on {missed}" if missed else "every sabotage was caught")
     return 1 if missed else 0
+
+
+def _try(plan: Plan, folder: Path, bundle: Path, console: Console) -> tuple[str, ...]:
+    console.rule(folder.name)
+    shutil.rmtree(folder, ignore_errors=True)
+    outcome = run(plan, folder, bundle, console.print)
+    report.write(outcome, plan, folder, seed=None)
+    return outcome.verdict.violations
 
 
 if __name__ == "__main__":

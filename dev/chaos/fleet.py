@@ -2,42 +2,80 @@
 
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+from dev.chaos.verdict import Disturbance, End, in_flight_since
 from dev.processes import WorkerProcess
 
 _RESTART_AFTER_S = 1.0
 _GROWN_UP_S = 3.0
 
 
+_WAKES_WITHIN_S = 30.0  # a worker that goes on after its eviction has noticed by then
+_EVICTED = {"partitions_lost", "record_condemned"}
+
+
 @dataclass
 class Replica:
-    """A worker's process, and what was done to it."""
+    """A worker's process, and what was done to it; times are on the monotonic clock."""
 
     process: WorkerProcess
     started_s: float
     killed: bool = False
-    paused: bool = False
     stopped: bool = False
+    overdue: bool = False
     died_s: float = 0.0
+    pauses: list[list[float]] = field(default_factory=list)
+    """Begin and end of each SIGSTOP; the end is missing while it lasts."""
 
     @property
-    def sessions(self) -> set[str]:
-        """The first parts of the sessions that it wrote with."""
-        return {event["session"] for event in self.process.events() if event["event"] == "worker_serving"}
+    def paused(self) -> bool:
+        """Whether it is stopped now."""
+        return bool(self.pauses) and len(self.pauses[-1]) == 1
 
     @property
-    def disturbed(self) -> bool:
-        """Whether it may have published what it could not commit: it crashed, was evicted, or lost its broker."""
-        telling = {"partitions_lost", "commit_failed", "record_condemned"}
-        return (
-            self.killed
-            or self.paused
-            or (self.process.exit_code or 0) != 0
-            or any(event["event"] in telling or event.get("drained") is False for event in self.process.events())
-        )
+    def end(self) -> End | None:
+        """How it ended; None while it runs."""
+        code = self.process.exit_code
+        if code is None:
+            return None
+        return End(self.process.log_file.stem, code, self.killed, self.stopped, self.overdue)
+
+    def disturbances(self, outages: Collection[tuple[float, float]]) -> list[Disturbance]:
+        """When it may have published what it could not commit: it crashed, was evicted, or was cut off.
+
+        Args:
+            outages: From when until when a broker was away.
+        """
+        events = list(self.process.events())
+        sessions = {event["session"] for event in events if event["event"] == "worker_serving"}
+        failed = [_moment_s(event) for event in events if event["event"] == "commit_failed"]
+        crashes = [(_moment_s(event), _WAKES_WITHIN_S) for event in events if _tells_of_an_eviction(event)]
+        crashes += [(pause[0], pause[-1] - pause[0] + _WAKES_WITHIN_S) for pause in self.pauses]
+        if self.killed or self.process.exit_code:
+            crashes.append((self.died_s or time.monotonic(), _WAKES_WITHIN_S))
+        troubles = [*outages, *((moment, moment) for moment in failed)]
+        return [
+            Disturbance(session, in_flight_since(at_s, troubles), at_s + lasts_s)
+            for session in sessions
+            for at_s, lasts_s in crashes
+        ]
+
+
+def _tells_of_an_eviction(event: Mapping[str, Any]) -> bool:
+    if event["event"] == "commit_failed":
+        return event.get("during") == "revocation"
+    return event["event"] in _EVICTED or event.get("drained") is False
+
+
+def _moment_s(event: Mapping[str, Any]) -> float:
+    """When something was logged, on the monotonic clock."""
+    age_s = time.time() - datetime.fromisoformat(event["timestamp"]).timestamp()
+    return time.monotonic() - age_s
 
 
 class Fleet:
@@ -80,7 +118,13 @@ class Fleet:
             for replica in self.running():
                 replica.process.resume()
                 self.stop_one(replica)
-        codes = [replica.process.wait(timeout_s) for replica in self.history if replica.stopped]
+        deadline_s = time.monotonic() + timeout_s
+        codes = []
+        for replica in [it for it in self.history if it.stopped]:
+            while (code := replica.process.exit_code) is None and time.monotonic() < deadline_s:
+                time.sleep(0.1)
+            replica.overdue = code is None
+            codes.append(replica.process.wait(0))
         self._ending.set()  # not before: a worker dies with the thread that started it
         self._thread.join()
         return codes

@@ -5,7 +5,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from dev.account import Position
 from dev.hostile import FATAL, POISON, hostile_records
@@ -16,6 +16,10 @@ _TEXTS = (
     "It is okay.",
     "My daughter loves it! " * 12,
 )
+
+
+NUMBER_HEADER = "chaos-number"
+_READ_S_MAX = 120.0
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,8 @@ class Load:
     def __init__(self, bootstrap_servers: str, topic: str, partitions: int, per_second: float) -> None:
         self.sent: dict[Position, Sent] = {}
         self.failed: list[str] = []
-        self.expected: dict[tuple[bytes | None, bytes | None], str] = {}
-        """What each record has to come to, by key and value: a producer that retries may write one twice."""
+        self._servers = bootstrap_servers
+        self._acknowledged: dict[int, Sent] = {}
         self._topic, self._partitions, self._per_second = topic, partitions, per_second
         self._producer = Producer(
             {
@@ -56,7 +60,10 @@ class Load:
         self._thread.start()
 
     def stop(self) -> None:
-        """End, when the broker has acknowledged everything.
+        """End, when the broker has acknowledged everything, and look up what stands where.
+
+        Acknowledgements don't tell: a batch sent again after a broker's death can be acknowledged without its
+        offset, or stand there twice. Each position then is an input of its own.
 
         Raises:
             RuntimeError: If it has not: then nobody could tell what was lost.
@@ -66,6 +73,11 @@ class Load:
         left = self._producer.flush(120)
         if left or self.failed:
             raise RuntimeError(f"upstream itself failed: {left} unacknowledged, {self.failed[:3]}")
+        standing = self._read_topic()
+        missing = self._acknowledged.keys() - standing.values()
+        if missing:
+            raise RuntimeError(f"the brokers lost {len(missing)} acknowledged inputs: {sorted(missing)[:3]}")
+        self.sent = {position: self._acknowledged[number] for position, number in standing.items()}
 
     def fatal(self) -> None:
         """One text on which the model's process dies."""
@@ -80,6 +92,32 @@ class Load:
         for item in hostile_records():
             if item.expected != "output_too_large":  # the topics have the default limit
                 self._send(item.value, item.expected, key=item.key, headers=item.headers)
+
+    def _read_topic(self) -> dict[Position, int]:
+        """The number of every record of the input topic, by its position."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self._servers,
+                "group.id": "load",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "log_level": 0,
+            }
+        )
+        partitions = [TopicPartition(self._topic, number, 0) for number in range(self._partitions)]
+        consumer.assign(partitions)
+        left = sum(consumer.get_watermark_offsets(partition, timeout=30)[1] for partition in partitions)
+        found: dict[Position, int] = {}
+        deadline_s = time.monotonic() + _READ_S_MAX
+        while len(found) < left and time.monotonic() < deadline_s:
+            for message in consumer.consume(num_messages=2000, timeout=1):
+                if not message.error():
+                    number = dict(message.headers() or [])[NUMBER_HEADER]
+                    found[message.partition(), message.offset()] = int(number)
+        consumer.close()
+        if len(found) < left:
+            raise RuntimeError(f"only {len(found)} of {left} inputs could be read back")
+        return found
 
     def _run(self) -> None:
         started_s, count = time.monotonic(), 0
@@ -97,21 +135,28 @@ class Load:
         key: bytes | None = b"chaos",
         headers: tuple[tuple[str, bytes | None], ...] = (),
     ) -> None:
-        def delivered(error: KafkaError | None, message: Message) -> None:
-            if error is not None:
-                self.failed.append(str(error))
-            else:
-                self.sent[message.partition(), message.offset()] = Sent(time.monotonic(), expected)
-
         with self._lock:
-            self.expected[key, value] = expected
-            partition, self._number = self._number % self._partitions, self._number + 1
+            number, self._number = self._number, self._number + 1
+            partition = number % self._partitions
+
+            def delivered(error: KafkaError | None, message: Message) -> None:
+                self._on_delivery(number, expected, error, message)
+
             while True:
                 try:
                     self._producer.produce(
-                        self._topic, value, key, partition, on_delivery=delivered, headers=list(headers)
-                    )
+                        self._topic, value, key, partition, on_delivery=delivered,
+                        headers=[*headers, (NUMBER_HEADER, str(number).encode())],
+                    )  # fmt: skip
                     break
                 except BufferError:  # a broker is away: upstream waits
                     self._producer.poll(0.1)
             self._producer.poll(0)
+
+    def _on_delivery(self, number: int, expected: str, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self.failed.append(str(error))
+            return
+        self._acknowledged[number] = Sent(time.monotonic(), expected)
+        if message.offset() is not None and message.offset() >= 0:  # else `stop` finds where it stands
+            self.sent[message.partition(), message.offset()] = self._acknowledged[number]

@@ -26,6 +26,8 @@ class Observer:
         self.samples: list[Sample] = []
         self.arrivals: list[tuple[float, Position]] = []
         """When each position was first answered, on the monotonic clock."""
+        self.answered_s: dict[tuple[Position, str], float] = {}
+        """When each position was answered by each session, on the monotonic clock."""
         self.started_s = time.monotonic()
         self._auditor, self._load = auditor, load
         self._seen: set[Position] = set()
@@ -50,21 +52,26 @@ class Observer:
         self._thread.join()
         self._auditor.close()
 
-    def recovery_s(self, at_s: float) -> dict[int, float]:
-        """For each partition the time from a moment to the first outcome of a record sent after it."""
-        found: dict[int, float] = {}
+    def recovery_s(self, at_s: float) -> float | None:
+        """From a moment until every partition has answered a record sent after it; None if one never did.
+
+        Every partition counts: what a fault touched, its group's rebalance touches too.
+        """
+        later = {position: item.at_s for position, item in self._load.sent.items() if item.at_s >= at_s}
+        missing = {partition for partition, _ in later}
         for came_s, position in self.arrivals:
-            sent = self._load.sent.get(position)
-            if came_s < at_s or position[0] in found or sent is None or sent.at_s < at_s:
-                continue
-            found[position[0]] = came_s - at_s
-        return found
+            if came_s >= at_s and position in later:
+                missing.discard(position[0])
+                if not missing:
+                    return came_s - at_s
+        return None
 
     def _run(self) -> None:
         while not self._ending.is_set():
             outcomes = self._auditor.read(0.1)
             now_s = time.monotonic()
             for outcome in outcomes:
+                self.answered_s.setdefault((outcome.position, outcome.session), now_s)
                 if outcome.position not in self._seen:
                     self._seen.add(outcome.position)
                     self.arrivals.append((now_s, outcome.position))

@@ -1,6 +1,7 @@
 """What a run came to: a table, a JSON file, and a picture."""
 
 import json
+import statistics
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def write(outcome: Outcome, plan: Plan, folder: Path, *, seed: int | None) -> No
         "seed": seed,
         **environment(),
         "faults": len(outcome.faults),
+        "faults_alone": sum(fault["alone"] for fault in outcome.faults),
         **verdict,
         "recovery_s": {"median": outcome.recovery_s_median, "max": outcome.recovery_s_max},
         "peak_worker_mib": outcome.peak_bytes // 2**20,
@@ -51,14 +53,12 @@ def show(outcome: Outcome, plan: Plan, console: Console) -> None:
     for name, value in rows.items():
         table.add_row(name, value)
     console.print(table)
-    slowest: dict[str, list[float]] = {}
-    for fault in outcome.faults:
-        slowest.setdefault(fault["kind"], []).append(fault["recovery_s"])
-    recovery = Table("fault", "times", "recovery, s: median", "max")
-    for kind, seconds in sorted(slowest.items()):
-        recovery.add_row(
-            kind, str(len(seconds)), f"{sorted(seconds)[len(seconds) // 2]:.1f}", f"{max(seconds):.1f}"
-        )
+    recovery = Table("fault", "times", "recovery, s: median", "max", "not seen")
+    for kind in sorted({fault["kind"] for fault in outcome.faults}):
+        seconds = [fault["recovery_s"] for fault in outcome.faults if fault["kind"] == kind]
+        seen = [it for it in seconds if it is not None]
+        told = (f"{statistics.median(seen):.1f}", f"{max(seen):.1f}") if seen else ("-", "-")
+        recovery.add_row(kind, str(len(seconds)), *told, str(len(seconds) - len(seen)))
     console.print(recovery)
 
 

@@ -1,6 +1,5 @@
 """One run: cluster, workers, load, faults, and the account of it all."""
 
-import itertools
 import os
 import statistics
 import subprocess
@@ -11,19 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
-
-from dev.account import Account, Auditor, Position
+from dev.account import Account, Auditor, wait_for_open_transactions
 from dev.chaos.faults import Faults
 from dev.chaos.fleet import Fleet
-from dev.chaos.load import Load, Sent
+from dev.chaos.load import Load
 from dev.chaos.observer import Observer, Sample
-from dev.chaos.schedule import Fault
-from dev.chaos.verdict import Verdict, judge
+from dev.chaos.schedule import BREAKS_BROKERS, CRASH_FREE, Fault, Kind
+from dev.chaos.verdict import Damage, Verdict, judge
 from dev.kafka import Cluster
 from dev.samples import rated_sentences, split_by_review, tiny_base_model, write_reviews
 
 _PARTITIONS = 6
+_CALM_S_MAX = 20.0
 _TOPICS = ("reviews", "reviews.sentiment", "reviews.dlq")
 
 
@@ -37,6 +35,10 @@ class Plan:
     brokers: int = 3
     workers: int = 3
     per_second: float = 100.0
+    calm: int = 100
+    """Inputs without an outcome, at most, before a fault that stands alone."""
+    complete: bool = False
+    """Whether no fault is left out, however long the run takes then."""
     settle_s_max: float = 150.0
     module: str = "dev.faulty_worker"
     environment: dict[str, object] = field(default_factory=dict)
@@ -48,6 +50,7 @@ class Outcome:
 
     verdict: Verdict
     faults: list[dict[str, Any]]
+    """When each took effect, whether it stood alone, and the seconds to recovery; None if that never came."""
     samples: list[Sample]
     recovery_s_median: float
     recovery_s_max: float
@@ -114,70 +117,81 @@ def run(plan: Plan, folder: Path, bundle: Path, say: Callable[[str], None]) -> O
         observer.end()
         say("reading everything again, as a consumer downstream would")
         account = _read_again(cluster)
-        inputs = _inputs(cluster, load)
-    verdict = judge(
-        inputs, account, exactly_once=plan.delivery == "exactly-once",
-        disturbed=set(itertools.chain.from_iterable(it.sessions for it in fleet.history if it.disturbed)),
-    )  # fmt: skip
-    return _outcome(verdict, fleet, faults, observer, exit_codes)
+    return _outcome(plan, load, account, fleet, faults, observer, exit_codes)
 
 
 def _play(plan: Plan, faults: Faults, observer: Observer, fleet: Fleet, say: Callable[[str], None]) -> None:
-    started_s = observer.started_s
+    """Begin each fault at its time, later where one that stands alone has to wait until the last is over."""
+    started_s, delay_s = observer.started_s, 0.0
     for number, fault in enumerate(sorted(plan.faults, key=lambda fault: fault.at_s), 1):
-        time.sleep(max(0.0, started_s + fault.at_s - time.monotonic()))
-        state = f"waiting {observer.waiting}, workers {len(fleet.running())}"
-        say(f"{fault.at_s:6.0f} s  {number:3}/{len(plan.faults)}  {fault.kind}  ({state})")
-        faults.begin(fault)
-    time.sleep(max(0.0, started_s + plan.duration_s - time.monotonic()))
+        _sleep_until(started_s + fault.at_s + delay_s)
+        if fault.alone:
+            waited_s = time.monotonic()
+            _until(lambda: observer.waiting <= plan.calm, _CALM_S_MAX)
+            delay_s += time.monotonic() - waited_s
+        at_s, waiting = time.monotonic() - started_s, observer.waiting
+        if at_s > plan.duration_s and not plan.complete:
+            say(f"the time is over: {len(plan.faults) - number + 1} faults are left out")
+            break
+        state = f"waiting {waiting}, workers {len(fleet.running())}"
+        say(f"{at_s:6.0f} s  {number:3}/{len(plan.faults)}  {fault.kind}  ({state})")
+        faults.begin(fault, calm=waiting <= plan.calm)
+    _sleep_until(started_s + plan.duration_s + (delay_s if plan.complete else 0.0))
 
 
-def _until(done: Callable[[], bool], timeout_s: float) -> None:
+def _sleep_until(moment_s: float) -> None:
+    time.sleep(max(0.0, moment_s - time.monotonic()))
+
+
+def _until(done: Callable[[], bool], timeout_s: float) -> bool:
+    """Whether it came to that in time."""
     deadline_s = time.monotonic() + timeout_s
-    while not done() and time.monotonic() < deadline_s:
+    while not (reached := done()) and time.monotonic() < deadline_s:
         time.sleep(0.2)
+    return reached
 
 
 def _read_again(cluster: Cluster) -> Account:
+    wait_for_open_transactions(cluster.bootstrap_servers, _TOPICS[1:])
     auditor = Auditor(cluster.bootstrap_servers, _TOPICS[1], _TOPICS[2])
     quiet = 0
-    while quiet < 10:  # seconds without anything new; an open transaction of a dead worker ends within them  # noqa: PLR2004
+    while quiet < 10:  # seconds without anything new  # noqa: PLR2004
         quiet = 0 if auditor.read(1) else quiet + 1
     auditor.close()
     return auditor.account
 
 
-def _inputs(cluster: Cluster, load: Load) -> dict[Position, Sent]:
-    """Everything that stands in the input topic: a producer that retries may write a record twice."""
-    consumer = Consumer({"bootstrap.servers": cluster.bootstrap_servers, "group.id": "inputs"})
-    consumer.assign([TopicPartition(_TOPICS[0], number, 0) for number in range(_PARTITIONS)])
-    found: dict[Position, Sent] = {}
-    while messages := consumer.consume(2000, timeout=5):
-        for message in messages:
-            position = message.partition(), message.offset()
-            kind = load.expected[message.key(), message.value()]
-            found[position] = load.sent.get(position) or Sent(0.0, kind)
-    consumer.close()
-    if missing := load.sent.keys() - found.keys():
-        raise RuntimeError(
-            f"the cluster itself lost {len(missing)} acknowledged inputs, {min(missing)} among them"
-        )
-    return found
-
-
-def _outcome(verdict: Verdict, fleet: Fleet, faults: Faults, observer: Observer, exit_codes: list[int]) -> Outcome:
-    told: list[dict[str, Any]] = []
-    for fault, done_s in faults.done:
-        recovery_s = max(observer.recovery_s(done_s).values(), default=0.0)
-        told.append(
-            {
-                "at_s": round(done_s - observer.started_s, 2),
-                "kind": str(fault.kind),
-                "alone": fault.alone,
-                "recovery_s": round(recovery_s, 2),
-            }
-        )
-    recoveries = [fault["recovery_s"] for fault in told] or [0.0]
+def _outcome(
+    plan: Plan,
+    load: Load,
+    account: Account,
+    fleet: Fleet,
+    faults: Faults,
+    observer: Observer,
+    exit_codes: list[int],
+) -> Outcome:
+    damage = Damage(
+        disturbances=tuple(it for replica in fleet.history for it in replica.disturbances(faults.outages)),
+        ends=tuple(replica.end for replica in fleet.history if replica.end),
+        crash_free=all(fault.kind in CRASH_FREE for fault in plan.faults),
+        fatal_texts=any(done.fault.kind is Kind.FATAL_TEXT for done in faults.done),
+        brokers_broken=any(done.fault.kind in BREAKS_BROKERS for done in faults.done),
+    )
+    verdict = judge(
+        load.sent, account, exactly_once=plan.delivery == "exactly-once", damage=damage,
+        arrived_s=observer.answered_s,
+    )  # fmt: skip
+    told: list[dict[str, Any]] = [
+        {
+            "at_s": round(done.struck_s - observer.started_s, 2),
+            "kind": str(done.fault.kind),
+            "alone": done.fault.alone and done.calm,
+            "recovery_s": None if (recovery_s := observer.recovery_s(done.struck_s)) is None
+            else round(recovery_s, 2),
+        }
+        for done in sorted(faults.done, key=lambda done: done.struck_s)
+    ]  # fmt: skip
+    recoveries = [fault["recovery_s"] for fault in told if fault["recovery_s"] is not None] or [0.0]
     return Outcome(
         verdict=verdict,
         faults=told,

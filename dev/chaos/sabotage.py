@@ -96,7 +96,7 @@ def _send_outside_the_transaction() -> None:
 
 
 def _fault(at_s: float, kind: Kind) -> Fault:
-    return Fault(at_s, kind, 0, 0.0, alone=True)
+    return Fault(at_s, kind, 0, 0.0, alone=False)  # at its time: what a sabotage loses is never calm
 
 
 _KILLS = tuple(_fault(at_s, Kind.WORKER_KILL) for at_s in (8.0, 16.0, 24.0))
@@ -112,8 +112,8 @@ SABOTAGES = {
 }
 
 
-def scenario(name: str) -> Plan:
-    """A short run that brings a sabotage to light."""
+def scenario(name: str, *, sabotaged: bool = True) -> Plan:
+    """A short run that brings a sabotage to light; without the sabotage nothing may be found in it."""
     sabotage = SABOTAGES[name]
     return Plan(
         duration_s=28 if sabotage.faults else 8,
@@ -122,7 +122,7 @@ def scenario(name: str) -> Plan:
         brokers=1,
         workers=2,
         settle_s_max=15,
-        module="dev.chaos.sabotage",
+        module="dev.chaos.sabotage" if sabotaged else "dev.faulty_worker",
         # Commits are far apart, so that it matters which one is left out.
         environment={"CHAOS_SABOTAGE": name, "WORKER_COMMIT_INTERVAL_MS": 1500 if "revocation" in name else 300},
     )

@@ -1,10 +1,50 @@
 """What is wrong, if anything: a pure function of what was sent, what came out and what was done to the workers."""
 
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dev.account import Account, Position
+from dev.account import Account, Outcome, Position
 from dev.chaos.load import Sent
+
+COMMITTED_WITHIN_S = 5.0
+"""An outcome older than this was committed before its worker died, unless commits were failing by then."""
+_SIGKILLED = -9
+_SIGTERMED = -15  # told to stop before Python was so far as to listen
+_OVERDUE = 8
+_KAFKA_UNFIT = 4
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """A crash or an eviction: what its worker answered in this time, on the observer's clock, may come again."""
+
+    session: str
+    from_s: float
+    until_s: float = math.inf
+
+
+@dataclass(frozen=True)
+class End:
+    """How a worker ended, and what the harness had done to it."""
+
+    name: str
+    exit_code: int
+    killed: bool = False
+    stopped: bool = False
+    overdue: bool = False
+    """Told to stop, it did not, and was killed in the end."""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What was done to the workers, as far as it excuses anything; the default excuses nothing."""
+
+    disturbances: tuple[Disturbance, ...] = ()
+    ends: tuple[End, ...] = ()
+    crash_free: bool = False
+    fatal_texts: bool = False
+    brokers_broken: bool = False
 
 
 @dataclass(frozen=True)
@@ -23,7 +63,12 @@ class Verdict:
 
 
 def judge(
-    sent: Mapping[Position, Sent], account: Account, *, exactly_once: bool, disturbed: Collection[str]
+    sent: Mapping[Position, Sent],
+    account: Account,
+    *,
+    exactly_once: bool,
+    damage: Damage,
+    arrived_s: Mapping[tuple[Position, str], float],
 ) -> Verdict:
     """Compare what came out with what was promised.
 
@@ -31,8 +76,8 @@ def judge(
         sent: Every acknowledged input, with what it has to come to.
         account: Everything that a reader of committed records found.
         exactly_once: Which promise holds.
-        disturbed: Sessions of workers that crashed, were evicted or lost their broker: at least once, what they
-            had published and not committed comes again.
+        damage: What crashed, was evicted or ended, and when.
+        arrived_s: When each position was answered by each session, on the clock of the disturbances.
     """
     expected = {position: item.expected for position, item in sent.items() if item.expected != "unsendable"}
     lost, duplicated = account.lost(expected), account.duplicated()
@@ -46,17 +91,23 @@ def judge(
         if position in expected
         and (position in fatal - condemned or found - {"crashed_worker", expected[position]})
     )  # fmt: skip
+    excuses = () if exactly_once or damage.crash_free else damage.disturbances
     unexplained = [
         position for position in duplicated
-        if exactly_once or account.outcomes[position][0].session.rpartition(".")[0] not in disturbed
+        if not explained(account.outcomes[position], arrived_s, excuses)
     ]  # fmt: skip
+    by_chance = sorted(condemned - fatal)
+    deaths = sum(1 for end in damage.ends if end.exit_code == _SIGKILLED)
     dead = sum(1 for found in kinds.values() if not found <= {"result", "forwarded"})
-    found = (
+    found: Iterable[tuple[Sequence[object], str]] = (
         (lost, "inputs were lost: they have neither result nor dead letter"),
         (unexplained, "inputs have more than one outcome, and no crash or eviction explains that"),
+        ([p for p in duplicated if _ids_differ(account.outcomes[p])], "inputs have results with different ce_id"),
         (account.disorders, "outcomes are out of order within a session"),
         (stray, "outcomes answer inputs that were never sent, or are committed twice over"),
         (wrong, "inputs came to something else than the contract says"),
+        (by_chance[deaths:] and by_chance, f"good records were put aside as crashed_worker, in {deaths} deaths"),
+        (bad_ends(damage), "workers ended as none should"),
     )
     return Verdict(
         inputs=len(expected),
@@ -65,6 +116,61 @@ def judge(
         lost=len(lost),
         duplicated=len(duplicated),
         out_of_order=len(account.disorders),
-        condemned_by_chance=len(condemned - fatal),
+        condemned_by_chance=len(by_chance),
         violations=tuple(f"{len(items)} {what}; first: {items[0]}" for items, what in found if items),
     )
+
+
+def explained(
+    outcomes: Sequence[Outcome],
+    arrived_s: Mapping[tuple[Position, str], float],
+    disturbances: Collection[Disturbance],
+) -> bool:
+    """Whether all outcomes of a position but one come from workers disturbed while they answered it.
+
+    Which one comes first says nothing: a worker that was stopped and evicted goes on after its successor.
+    """
+
+    def is_excused(outcome: Outcome) -> bool:
+        came_s = arrived_s.get((outcome.position, outcome.session), -math.inf)
+        session = outcome.session.rpartition(".")[0]
+        return any(it.session == session and it.from_s <= came_s <= it.until_s for it in disturbances)
+
+    return sum(not is_excused(outcome) for outcome in outcomes) <= 1
+
+
+def in_flight_since(crash_s: float, troubles: Collection[tuple[float, float]]) -> float:
+    """From when on outcomes may have been uncommitted at a crash: commits failing before it reach further back.
+
+    Args:
+        crash_s: When the worker crashed or was evicted.
+        troubles: From when until when commits could not succeed.
+    """
+    since_s = crash_s - COMMITTED_WITHIN_S
+    for begin_s, end_s in sorted(troubles, key=lambda it: it[1], reverse=True):
+        if end_s >= since_s and begin_s < crash_s:
+            since_s = min(since_s, begin_s - COMMITTED_WITHIN_S)
+    return since_s
+
+
+def bad_ends(damage: Damage) -> list[str]:
+    """The workers whose end nothing explains, each with its exit code."""
+    allowed = set() if damage.crash_free else {_OVERDUE}
+    allowed |= {_SIGKILLED} if damage.fatal_texts else set()
+    allowed |= {_KAFKA_UNFIT} if damage.brokers_broken else set()
+    return [
+        f"{end.name} {'did not stop in time' if end.overdue else f'ended with exit code {end.exit_code}'}"
+        for end in damage.ends
+        if end.overdue
+        or not (
+            (end.exit_code in {0, _SIGTERMED} and end.stopped)
+            or (end.exit_code == _SIGKILLED and end.killed)
+            or end.exit_code in allowed
+        )
+    ]
+
+
+def _ids_differ(outcomes: Sequence[Outcome]) -> bool:
+    """Dead letters have no id of their own: their position is their identity."""
+    results = [outcome for outcome in outcomes if outcome.kind in {"result", "forwarded"}]
+    return len({dict(outcome.headers).get("ce_id") for outcome in results}) > 1
