@@ -66,6 +66,10 @@ class WorkerProcess:
             if line.startswith("{"):
                 yield json.loads(line)
 
+    def logged(self, name: str) -> list[dict[str, Any]]:
+        """Its events of one name."""
+        return [event for event in self.events() if event["event"] == name]
+
     def wait_ready(self, timeout_s: float = 60) -> None:
         """Wait until the worker is warm and in its group.
 
@@ -84,7 +88,7 @@ class WorkerProcess:
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of a path of its HTTP port; status 0 while there is none."""
-        ports = [event["http_port"] for event in self.events() if event["event"] == "worker_starting"]
+        ports = [event["http_port"] for event in self.logged("worker_starting")]
         if not ports:
             return 0, ""
         try:
@@ -101,22 +105,28 @@ class WorkerProcess:
         lines = self.get("/metrics")[1].splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == name)
 
+    @property
+    def still_s(self) -> float:
+        """How long its poll loop has not turned: longer than a poll means that something holds it."""
+        words = self.get("/livez")[1].split()
+        return float(words[words.index("turned") + 1]) if "turned" in words else 0.0
+
     def terminate(self) -> None:
         """Ask it to stop."""
-        self._signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """SIGKILL it."""
-        self._signal(signal.SIGKILL)
+        self.signal(signal.SIGKILL)
         self._process.wait()
 
     def pause(self) -> None:
         """SIGSTOP it: it keeps its connections and does nothing."""
-        self._signal(signal.SIGSTOP)
+        self.signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         """SIGCONT it."""
-        self._signal(signal.SIGCONT)
+        self.signal(signal.SIGCONT)
 
     @property
     def resident_bytes(self) -> int:
@@ -135,7 +145,8 @@ class WorkerProcess:
             self.kill()
             return self._process.wait()
 
-    def _signal(self, number: signal.Signals) -> None:
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, unless it has ended."""
         if self._process.poll() is None:
             self._process.send_signal(number)
 

@@ -14,6 +14,16 @@ from dev.account import Account, Auditor, Position, committed_positions, wait_fo
 from dev.kafka import AnyCluster
 from dev.processes import WorkerProcess
 
+SLOW, STUCK = "tests.integration.slow_worker", "tests.integration.stuck_worker"
+
+
+def until(holds: Callable[[], bool], what: str, timeout_s: float = 30) -> None:
+    """Wait until something holds; `what` says what is wrong if it takes too long."""
+    deadline_s = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline_s, what
+        time.sleep(0.02)
+
 
 @dataclass
 class Run:
@@ -104,12 +114,12 @@ class Run:
             self.send(b'{"id":%d,"text":"%s"}' % (number, text.encode()), partition=number % self.partitions)
         self.producer.flush()
 
-    def read_until(self, done: Callable[[], bool], timeout_s: float = 60) -> None:
+    def read_until(self, done: Callable[[], bool], timeout_s: float = 60, what: str = "") -> None:
         """Read outcomes until done; the account says how far it came if it takes too long."""
         deadline_s = time.monotonic() + timeout_s
         while not done():
-            assert time.monotonic() < deadline_s, f"{len(self.account.outcomes)} of {len(self.sent)}"
-            self.auditor.read()
+            assert time.monotonic() < deadline_s, f"{what} ({len(self.account.outcomes)} of {len(self.sent)})"
+            self.auditor.read(0.1)
 
     def read_all(self, timeout_s: float = 60) -> None:
         """Read until every input has an outcome, and a moment longer for what should not come."""

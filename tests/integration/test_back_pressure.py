@@ -2,19 +2,15 @@
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dev.kafka import AnyCluster
-from dev.processes import WorkerProcess
-from tests.integration.harness import Run
-from tests.integration.stuck_worker import VARIABLE
+from tests.integration.harness import STUCK, Run, until
 
 pytestmark = pytest.mark.kafka
 
-STUCK = "tests.integration.stuck_worker"
 MIB = 2**20
 BACKLOG_RECORDS = 15_000
 VALUE_BYTES = 4_000
@@ -24,31 +20,6 @@ MARGIN_BYTES = 28 * MIB
 
 Held entirely, the backlog would be 60 MB of values alone.
 """
-
-
-@pytest.fixture
-def stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """While this file exists, the model of a stuck worker hangs; nothing can be settled."""
-    file = tmp_path / "stuck"
-    monkeypatch.setenv(VARIABLE, str(file))
-    return file
-
-
-def until(holds: Callable[[], bool], what: str, timeout_s: float = 30) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline_s, what
-        time.sleep(0.05)
-
-
-def still_s(worker: WorkerProcess) -> float:
-    """How long the poll loop has not turned."""
-    words = worker.get("/livez")[1].split()
-    return float(words[words.index("turned") + 1])
-
-
-def reports(worker: WorkerProcess) -> list[dict[str, object]]:
-    return [event for event in worker.events() if event["event"] == "partitions_stalled"]
 
 
 def test_a_backlog_waits_in_kafka_and_not_in_memory(
@@ -73,7 +44,7 @@ def test_a_backlog_waits_in_kafka_and_not_in_memory(
             resident_bytes.append(worker.resident_bytes)
             assert worker.metric("sentiment_worker_paused") == 1
             assert worker.metric("sentiment_worker_held_bytes") < HELD_BYTES_MAX + 64 * 2 * VALUE_BYTES
-            assert still_s(worker) < 1.5, "the poll loop hangs"
+            until(lambda: worker.still_s < 1, "the poll loop hangs")
         assert worker.metric("sentiment_worker_records_read_total") == read, "nothing is read while paused"
         stuck.unlink()
         answered = len(run.account.outcomes)
@@ -103,11 +74,11 @@ def test_a_partition_that_does_not_move_is_reported(
         status, body = worker.get("/readyz")
         assert (status, json.loads(body)["why"]) == (503, "partitions that do not move: [2]")
         assert worker.get("/livez")[0] == 200, "a restart would not help the model"
-        (report,) = reports(worker)
+        (report,) = worker.logged("partitions_stalled")
         assert (report["level"], report["partitions"]) == ("error", [f"{run.input_topic}/2"])
 
         stuck.unlink()
         run.read_all()
         until(lambda: worker.get("/readyz")[0] == 200, "it does not recover")
         until(lambda: worker.metric("sentiment_worker_stalled_partitions") == 0, "the metric does not recover")
-        assert [(e["level"], e["partitions"]) for e in reports(worker)[1:]] == [("info", [])]
+        assert [(e["level"], e["partitions"]) for e in worker.logged("partitions_stalled")[1:]] == [("info", [])]

@@ -1,8 +1,6 @@
 """Members come, go, return and fall silent under load: partitions change hands, and no event is lost by it."""
 
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,12 +9,10 @@ import pytest
 
 from dev.kafka import AnyCluster
 from dev.processes import WorkerProcess
-from tests.integration.harness import Run
-from tests.integration.stuck_worker import VARIABLE
+from tests.integration.harness import SLOW, STUCK, Run
 
 pytestmark = pytest.mark.kafka
 
-SLOW, STUCK = "tests.integration.slow_worker", "tests.integration.stuck_worker"
 QUICK: dict[str, Any] = {"session_timeout_ms": 3000, "drain_timeout_ms": 2500, "window_records_max": 50}
 """For rebalances that do not take long: members hear of them in their heartbeats, three a session timeout."""
 
@@ -44,18 +40,6 @@ class Traffic:
             self._run.send_reviews(self._chunk)
 
 
-def until(run: Run, holds: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
-    """Read outcomes until something holds."""
-    deadline_s = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline_s, what
-        run.auditor.read(0.05)
-
-
-def logged(worker: WorkerProcess, name: str) -> list[dict[str, object]]:
-    return [event for event in worker.events() if event["event"] == name]
-
-
 def moves(worker: WorkerProcess) -> int:
     """How often it got or gave partitions, or lost them."""
     return sum(
@@ -63,18 +47,12 @@ def moves(worker: WorkerProcess) -> int:
     )
 
 
-def still_s(worker: WorkerProcess) -> float:
-    """How long the poll loop has not turned: longer than a poll means that a rebalance holds it."""
-    words = worker.get("/livez")[1].split()
-    return float(words[words.index("turned") + 1]) if "turned" in words else 0.0
-
-
 def owned(worker: WorkerProcess) -> float:
     return worker.metric("sentiment_worker_partitions_assigned")
 
 
 def session(worker: WorkerProcess) -> str:
-    return str(logged(worker, "worker_serving")[-1]["session"])
+    return str(worker.logged("worker_serving")[-1]["session"])
 
 
 def assert_clean(run: Run, *workers: WorkerProcess) -> None:
@@ -82,24 +60,26 @@ def assert_clean(run: Run, *workers: WorkerProcess) -> None:
     assert run.account.lost(run.sent) == []
     assert run.account.duplicated() == []
     assert run.account.disorders == []
-    assert all(event["drained"] for worker in workers for event in logged(worker, "partitions_revoked"))
-    assert not any(logged(worker, "partitions_lost") for worker in workers)
+    assert all(event["drained"] for worker in workers for event in worker.logged("partitions_revoked"))
+    assert not any(worker.logged("partitions_lost") for worker in workers)
 
 
 def test_one_to_four_workers_and_back(run: Run) -> None:
     """Scaling to a worker for each partition and back to one, under load: every position has one outcome."""
     first = run.worker(module=SLOW, **QUICK)
     with Traffic(run, 150):
-        until(run, lambda: len(run.account.outcomes) >= 100, "the first does not work")
+        run.read_until(lambda: len(run.account.outcomes) >= 100, what="the first does not work")
         others = [run.worker(module=SLOW, ready=False, **QUICK) for _ in range(3)]
-        until(run, lambda: all(owned(worker) == 1 for worker in (first, *others)), "not one partition each")
+        run.read_until(
+            lambda: all(owned(worker) == 1 for worker in (first, *others)), what="not one partition each"
+        )
         sessions = {session(worker) for worker in (first, *others)}
         seen = len(run.account.outcomes)
-        until(run, lambda: len(run.account.outcomes) >= seen + 200, "the four do not work")
+        run.read_until(lambda: len(run.account.outcomes) >= seen + 200, what="the four do not work")
         for worker in others:
             worker.terminate()
         assert [worker.wait(20) for worker in others] == [0, 0, 0]
-        until(run, lambda: owned(first) == 4, "the first does not get all back")
+        run.read_until(lambda: owned(first) == 4, what="the first does not get all back")
     run.read_all()
 
     assert first.exit_code is None
@@ -108,25 +88,27 @@ def test_one_to_four_workers_and_back(run: Run) -> None:
     assert all(any(name.startswith(it) for name in served) for it in sessions), "all four have answered"
 
 
+@pytest.mark.parametrize("run", ["at-least-once"], indirect=True)  # transactions make repeating harder, not easier
 def test_a_rolling_restart_repeats_nothing(run: Run) -> None:
     """Three workers replaced one after the other under load: every position has one outcome."""
     workers = [run.worker(module=SLOW, ready=False, **QUICK) for _ in range(3)]
     replaced: list[WorkerProcess] = []
     with Traffic(run, 150):
-        until(run, lambda: all(owned(worker) for worker in workers), "not all three have work")
+        run.read_until(lambda: all(owned(worker) for worker in workers), what="not all three have work")
         for number in range(3):
             old = workers[number]
             old.terminate()
             assert old.wait(20) == 0, old.log_file.read_text()
             replaced.append(old)
             new = workers[number] = run.worker(module=SLOW, ready=False, **QUICK)
-            until(run, lambda new=new: bool(owned(new)), "the replacement has no work")  # type: ignore[misc]
+            run.read_until(lambda new=new: bool(owned(new)), what="no work")  # type: ignore[misc]
     run.read_all()
 
     assert all(worker.exit_code is None for worker in workers)
     assert_clean(run, *workers, *replaced)
 
 
+@pytest.mark.parametrize("run", ["exactly-once"], indirect=True)  # here its transactional id returns as well
 def test_a_static_member_returns_to_its_own(run: Run) -> None:
     """Restarted under the same instance id within the session timeout it moves nothing of the other's."""
     settings: dict[str, Any] = {"session_timeout_ms": 20_000, "window_records_max": 50}
@@ -135,13 +117,13 @@ def test_a_static_member_returns_to_its_own(run: Run) -> None:
         for number in range(2)
     )
     with Traffic(run, 100):
-        until(run, lambda: owned(one) == owned(other) == 2, "not two partitions each")
+        run.read_until(lambda: owned(one) == owned(other) == 2, what="not two partitions each")
         moved, seen = moves(other), len(run.account.outcomes)
-        until(run, lambda: len(run.account.outcomes) >= seen + 100, "they do not work")
+        run.read_until(lambda: len(run.account.outcomes) >= seen + 100, what="they do not work")
         one.terminate()
         assert one.wait(20) == 0, one.log_file.read_text()
         again = run.worker(module=SLOW, group_instance_id=f"{run.group}-0", **settings)
-        until(run, lambda: owned(again) == 2, "its partitions do not come back")
+        run.read_until(lambda: owned(again) == 2, what="its partitions do not come back")
     run.read_all()
 
     assert moves(other) == moved, list(other.events())
@@ -166,10 +148,9 @@ def test_a_worker_that_falls_silent_is_replaced(run: Run) -> None:
         run.read_until(lambda: sum(run.committed().values()) == 600)
     finally:
         victim.resume()
-    until(
-        run,
-        lambda: victim.exit_code is not None or bool(owned(victim) and logged(victim, "partitions_lost")),
-        "it neither returns to the group nor ends",
+    run.read_until(
+        lambda: victim.exit_code is not None or bool(owned(victim) and victim.logged("partitions_lost")),
+        what="it neither returns to the group nor ends",
     )
     run.send_reviews(100)
     run.read_all()
@@ -187,11 +168,9 @@ def test_a_worker_that_falls_silent_is_replaced(run: Run) -> None:
 
 
 def test_a_worker_that_returns_claims_nothing(
-    cluster: AnyCluster, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: AnyCluster, bundle: Path, tmp_path: Path, stuck: Path
 ) -> None:
     """Exactly once: evicted while idle and back again, it gets a partition once its present owner gave that up."""
-    stuck = tmp_path / "stuck"
-    monkeypatch.setenv(VARIABLE, str(stuck))
     with Run(cluster, bundle, tmp_path, delivery="exactly-once") as run:
         victim = run.worker(session_timeout_ms=2000, drain_timeout_ms=1500)
         run.send_reviews(40)
@@ -199,18 +178,18 @@ def test_a_worker_that_returns_claims_nothing(
         victim.pause()
         try:
             heir = run.worker(module=STUCK, window_records_max=400, window_ms_target=60_000, wait_ms_max=500)
-            until(run, lambda: owned(heir) == 4, "the heir does not inherit")
+            run.read_until(lambda: owned(heir) == 4, what="the heir does not inherit")
             stuck.touch()
             run.send_reviews(400)
             in_flight = "sentiment_worker_window_records_sum"
-            until(run, lambda: heir.metric(in_flight) > 300, "not all partitions are in flight")
+            run.read_until(lambda: heir.metric(in_flight) > 300, what="not all partitions are in flight")
         finally:
             victim.resume()
-        until(run, lambda: still_s(heir) > 2, "the heir does not drain")
+        run.read_until(lambda: heir.still_s > 2, what="the heir does not drain")
         stuck.unlink()
         run.read_all()
 
-        assert logged(victim, "partitions_lost")
+        assert victim.logged("partitions_lost")
         assert run.account.lost(run.sent) == []
         assert run.account.duplicated() == []
         # Which of two claims counts is by chance, so the law is checked on the leader's word as well.

@@ -1,8 +1,7 @@
 """SIGTERM and SIGINT at any moment: what is in flight is finished and committed in time, or it comes again."""
 
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +9,14 @@ import pytest
 
 from dev.kafka import AnyCluster, Cluster
 from dev.processes import WorkerProcess
-from tests.integration.harness import Run
-from tests.integration.stuck_worker import VARIABLE
+from tests.integration.harness import SLOW, STUCK, Run, until
 
 pytestmark = pytest.mark.kafka
 
-SLOW, STUCK = "tests.integration.slow_worker", "tests.integration.stuck_worker"
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 GRACE_MS = 8000
 MARGIN_S = 2.0
 """For the process to end, on a busy machine, once its time is over."""
-
-
-@pytest.fixture
-def stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """While this file exists, the model of a stuck worker hangs; nothing can be settled."""
-    file = tmp_path / "stuck"
-    monkeypatch.setenv(VARIABLE, str(file))
-    return file
 
 
 @pytest.fixture(scope="module")
@@ -40,23 +29,6 @@ def breakable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def ended(worker: WorkerProcess, grace_ms: int = GRACE_MS) -> int:
     """The exit code of a worker that has been asked to stop; -9 if it exceeds its grace period."""
     return worker.wait(grace_ms / 1000 + MARGIN_S)
-
-
-def until(holds: Callable[[], bool], what: str, timeout_s: float = 30) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline_s, what
-        time.sleep(0.02)
-
-
-def logged(worker: WorkerProcess, name: str) -> list[dict[str, object]]:
-    return [event for event in worker.events() if event["event"] == name]
-
-
-def still_s(worker: WorkerProcess) -> float:
-    """How long the poll loop has not turned: longer than a poll means that a rebalance holds it."""
-    words = worker.get("/livez")[1].split()
-    return float(words[words.index("turned") + 1]) if "turned" in words else 0.0
 
 
 def assert_nothing_lost_or_repeated(run: Run) -> None:
@@ -76,11 +48,11 @@ def test_an_idle_worker_ends_at_once(
         worker = run.worker(shutdown_timeout_ms=GRACE_MS)
         run.send_reviews(40)
         run.read_all()
-        worker._signal(number)
+        worker.signal(number)
 
         assert ended(worker) == 0, worker.log_file.read_text()
         assert run.committed() == dict.fromkeys(range(4), 10)
-        assert [event["signal"] for event in logged(worker, "worker_stopped")] == [number.name]
+        assert [event["signal"] for event in worker.logged("worker_stopped")] == [number.name]
         assert_nothing_lost_or_repeated(run)
 
 
@@ -88,7 +60,7 @@ def test_a_worker_that_is_still_starting_ends_too(cluster: AnyCluster, bundle: P
     """A signal before the group is joined ends it with 0, and leaves nothing behind in the group."""
     with Run(cluster, bundle, tmp_path) as run:
         worker = run.worker(ready=False, shutdown_timeout_ms=GRACE_MS)
-        until(lambda: bool(logged(worker, "worker_starting")), "it does not start")
+        until(lambda: bool(worker.logged("worker_starting")), "it does not start")
         worker.terminate()
 
         assert ended(worker) == 0, worker.log_file.read_text()
@@ -103,7 +75,7 @@ def test_a_worker_under_load_finishes_only_what_is_in_flight(run: Run) -> None:
         worker = run.worker(module=SLOW, window_records_max=50, shutdown_timeout_ms=GRACE_MS)
         run.read_until(lambda before=before: len(run.account.outcomes) >= before + 100)  # type: ignore[misc]
         assert worker.metric("sentiment_worker_held_records") > 0
-        worker._signal(number)
+        worker.signal(number)
 
         assert ended(worker) == 0, worker.log_file.read_text()
         run.read_until(lambda: len(run.account.outcomes) >= sum(run.committed().values()))
@@ -114,7 +86,11 @@ def test_a_worker_under_load_finishes_only_what_is_in_flight(run: Run) -> None:
     assert_nothing_lost_or_repeated(run)
 
 
-@pytest.mark.parametrize(("who", "number"), [("old", signal.SIGTERM), ("new", signal.SIGINT)])
+@pytest.mark.parametrize(
+    ("run", "who", "number"),
+    [("at-least-once", "old", signal.SIGTERM), ("exactly-once", "new", signal.SIGINT)],
+    indirect=["run"],
+)
 def test_a_signal_in_the_middle_of_a_rebalance(run: Run, stuck: Path, who: str, number: signal.Signals) -> None:
     """While the old worker drains for one that joins, either may be told to end: it does, with 0, and in time."""
     one_window: dict[str, Any] = {"window_records_max": 400, "window_ms_target": 60_000, "wait_ms_max": 1000}
@@ -123,11 +99,11 @@ def test_a_signal_in_the_middle_of_a_rebalance(run: Run, stuck: Path, who: str, 
     run.send_reviews(400)
     until(lambda: old.metric("sentiment_worker_window_records_sum") > 300, "not all partitions are in flight")
     new = run.worker(module=STUCK, ready=False, shutdown_timeout_ms=GRACE_MS)
-    until(lambda: still_s(old) > 0.5, "no drain has begun")
-    assert not logged(old, "partitions_revoked")
-    assert not logged(new, "partitions_assigned")
+    until(lambda: old.still_s > 0.5, "no drain has begun")
+    assert not old.logged("partitions_revoked")
+    assert not new.logged("partitions_assigned")
     leaving, staying = (old, new) if who == "old" else (new, old)
-    leaving._signal(number)
+    leaving.signal(number)
     stuck.unlink()
 
     assert ended(leaving) == 0, leaving.log_file.read_text()
@@ -135,7 +111,7 @@ def test_a_signal_in_the_middle_of_a_rebalance(run: Run, stuck: Path, who: str, 
     run.read_all()
     assert staying.exit_code is None
     assert_nothing_lost_or_repeated(run)
-    assert all(event["drained"] for worker in (old, new) for event in logged(worker, "partitions_revoked"))
+    assert all(event["drained"] for worker in (old, new) for event in worker.logged("partitions_revoked"))
 
 
 def test_a_transaction_that_is_filling_is_committed(cluster: AnyCluster, bundle: Path, tmp_path: Path) -> None:
@@ -149,7 +125,7 @@ def test_a_transaction_that_is_filling_is_committed(cluster: AnyCluster, bundle:
             )
             until(lambda it=worker: it.metric("sentiment_worker_batch_rows_count") >= 5, "nothing is scored")  # type: ignore[misc]
             assert not run.auditor.read(), "the transaction was not to end yet"
-            worker._signal(number)
+            worker.signal(number)
 
             assert ended(worker) == 0, worker.log_file.read_text()
             run.read_until(lambda: len(run.account.outcomes) >= sum(run.committed().values()))
@@ -177,7 +153,7 @@ def test_a_broker_that_is_gone_does_not_hold_the_worker(
         breakable.pause(1)
         try:
             stuck.unlink()
-            worker._signal(number)
+            worker.signal(number)
             assert ended(worker, 5000) == 8, worker.log_file.read_text()
         finally:
             breakable.resume(1)
@@ -216,9 +192,9 @@ def test_a_second_interrupt_ends_a_slow_stop_at_once(
         worker = run.worker(module=STUCK)
         run.send_reviews(40)
         until(lambda: worker.metric("sentiment_worker_held_records") > 0, "nothing is in flight")
-        worker._signal(signal.SIGINT)
-        until(lambda: bool(logged(worker, "worker_stopping")), "the first signal was ignored")
-        worker._signal(signal.SIGINT)
+        worker.signal(signal.SIGINT)
+        until(lambda: bool(worker.logged("worker_stopping")), "the first signal was ignored")
+        worker.signal(signal.SIGINT)
 
         assert worker.wait(5) == 130
         assert set(run.committed().values()) <= {0}, "nothing was settled"
