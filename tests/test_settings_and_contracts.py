@@ -59,6 +59,7 @@ def test_every_error_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
     ("environment", "message"),
     [
         ({"WORKER_DRAIN_TIMEOUT_MS": "50000"}, "drain_timeout_ms"),
+        ({"WORKER_DELIVERY": "exactly-once", "WORKER_TRANSACTION_MS_MAX": "10000"}, "transaction_ms_max"),
         ({"WORKER_OUTPUT_TOPIC": "reviews"}, "three topics"),
         ({"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, "SASL"),
         ({"WORKER_HELD_RECORDS_MAX": "10"}, "held_records_max"),

@@ -144,6 +144,9 @@ class Settings(BaseSettings):
             "drain_timeout_ms must be less than session_timeout_ms, or a drain costs the membership": (
                 self.drain_timeout_ms < self.session_timeout_ms
             ),
+            "transaction_ms_max must be less than drain_timeout_ms, or a drain can't wait for its end": (
+                self.delivery == "at-least-once" or self.transaction_ms_max < self.drain_timeout_ms
+            ),
             "a SASL protocol needs kafka_sasl_mechanism, kafka_sasl_username and a password": (
                 not self.kafka_security_protocol.startswith("SASL")
                 or bool(

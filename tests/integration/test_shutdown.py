@@ -121,7 +121,12 @@ def test_a_transaction_that_is_filling_is_committed(cluster: AnyCluster, bundle:
         for number in SIGNALS:
             before = len(run.account.outcomes)
             worker = run.worker(
-                module=SLOW, window_records_max=50, shutdown_timeout_ms=GRACE_MS, transaction_ms_max=60_000
+                module=SLOW,
+                window_records_max=50,
+                shutdown_timeout_ms=GRACE_MS,
+                transaction_ms_max=60_000,
+                drain_timeout_ms=61_000,
+                session_timeout_ms=62_000,
             )
             until(lambda it=worker: it.metric("sentiment_worker_batch_rows_count") >= 5, "nothing is scored")  # type: ignore[misc]
             assert not run.auditor.read(), "the transaction was not to end yet"
