@@ -25,6 +25,8 @@ class Outcome:
     value: bytes | None
     headers: list[tuple[str, bytes]]
     timestamp_ms: int
+    written: str = ""
+    """Where: `topic/partition/offset`."""
 
     @property
     def event(self) -> dict[str, Any]:
@@ -131,13 +133,13 @@ def wait_for_open_transactions(bootstrap_servers: str, topics: Iterable[str], ti
         time.sleep(0.1)
 
 
-def committed_positions(bootstrap_servers: str, group: str, topic: str) -> dict[int, tuple[int, str]]:
-    """What a group has committed for good, no transaction pending: by partition, the position and its metadata."""
+def committed_positions(bootstrap_servers: str, group: str, topic: str) -> dict[int, int]:
+    """The position in each partition that a group has committed for good: no transaction is pending."""
     consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group, "log_level": 0})
     known = consumer.list_topics(topic, timeout=10).topics[topic].partitions
     found = consumer.committed([TopicPartition(topic, number) for number in known], timeout=60)
     consumer.close()
-    return {it.partition: (it.offset, it.metadata or "") for it in found if it.offset >= 0}
+    return {it.partition: it.offset for it in found if it.offset >= 0}
 
 
 def _outcome(message: Message, *, dead: bool) -> Outcome:
@@ -151,5 +153,12 @@ def _outcome(message: Message, *, dead: bool) -> Outcome:
         position = int(partition), int(offset)
         kind = "forwarded" if message.value() is None else "result"
     return Outcome(
-        position, kind, text["x-worker-session"], message.key(), message.value(), headers, message.timestamp()[1]
+        position,
+        kind,
+        text["x-worker-session"],
+        message.key(),
+        message.value(),
+        headers,
+        message.timestamp()[1],
+        f"{message.topic()}/{message.partition()}/{message.offset()}",
     )

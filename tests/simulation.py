@@ -183,7 +183,7 @@ class SimulatedWorker:
     def leave(self) -> None:
         """End in good order, as a revocation of all partitions does."""
         drained: list[bool] = []
-        self.flow.release(PARTITIONS, lambda: drained.append(True))
+        self.flow.release(PARTITIONS, drained.append)
         self.delivery.catch_up()
         assert drained
         for partition, position in self.flow.positions(PARTITIONS).items():

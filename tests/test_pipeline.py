@@ -179,7 +179,7 @@ def test_release_waits_for_windows_in_flight_and_drops_what_waits() -> None:
     world.receive([review("a")] * 1, P1)
     window = world.window()
     done = threading.Event()
-    world.flow.release([P0], done.set)
+    world.flow.release([P0], lambda _: done.set())
     assert not done.is_set()
 
     world.pipeline.run(window)
@@ -232,7 +232,7 @@ def test_a_failing_stage_ends_the_wait_of_everyone() -> None:
     while stages.failure is None:
         threading.Event().wait(0.001)
     done = threading.Event()
-    world.flow.release([P0], done.set)
+    world.flow.release([P0], lambda _: done.set())
 
     assert not stages.join(10)
     assert done.wait(10)

@@ -21,7 +21,7 @@ from worker.core.breaker import Breaker, BreakerPolicy
 from worker.core.records import Partition
 from worker.core.watchdog import Watchdog
 from worker.delivery import Delivery
-from worker.errors import KafkaUnfitError, ModelFailedError, OverdueError, WorkerError
+from worker.errors import EventsExpiredError, KafkaUnfitError, ModelFailedError, OverdueError, WorkerError
 from worker.flow import Flow
 from worker.intake import Intake
 from worker.model import Model, load_model
@@ -36,6 +36,7 @@ _POLL_TIMEOUT_MS = 100
 _POLL_TIMEOUT_HURRIED_MS = 1
 _REPORT_EVERY_S = 1.0
 _ALONE_S_MAX = 120.0
+_READING_FAILED = (KafkaUnfitError, EventsExpiredError)
 
 
 class Worker:
@@ -186,8 +187,17 @@ class Worker:
         self._ready = False
         deadline_s = time.monotonic() + self._settings.shutdown_timeout_ms / 1000
         log.info("worker_stopping", signal=self._stopping or "failure", held_records=flow.pressure()[0])
+        sound = stages.failure is None and (failure is None or isinstance(failure, _READING_FAILED))
+        while (
+            failure
+            and sound
+            and flow.pressure()[0]
+            and stages.failure is None
+            and time.monotonic() < deadline_s - 2
+        ):
+            time.sleep(0.02)  # what was read before is answered now: a restart may fail at the same record
         flow.stop()
-        settled = failure is None and stages.join(max(0.0, deadline_s - time.monotonic() - 2))
+        settled = sound and stages.join(max(0.0, deadline_s - time.monotonic() - 2))
         if not settled:
             # The listener must not wait for windows that will not be settled any more.
             flow.abandon()

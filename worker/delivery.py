@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,7 +59,7 @@ class AtLeastOnce:
 
     def deliver(self, answered: Answered) -> None:
         """Publish and settle a window; see `Delivery`."""
-        waiting = _owned(answered, self._flow)
+        waiting = _of(answered, self._flow.still_owned(answered.window))
         while waiting:
             too_large = self._sink.publish(waiting)
             refused = {id(item) for item in too_large}
@@ -167,8 +167,8 @@ class ExactlyOnce:
         """Run the transaction once; False if something was too large: its substitute is in `replaced`."""
         # The membership is taken before the books are asked: if it changes after that, the broker refuses.
         member = self._membership()
-        positions = self._flow.committable_after(answered.window for answered in windows)
-        owned = [item for answered in windows for item in _owned(answered, self._flow)]
+        positions, ours = self._flow.committable_after([answered.window for answered in windows])
+        owned = [item for answered, kept in zip(windows, ours, strict=True) for item in _of(answered, kept)]
         outgoing = [replaced.get(id(item), item) for item in owned]
         if not positions and not outgoing:
             return True  # all of it was lost to other members
@@ -196,9 +196,8 @@ class ExactlyOnce:
             self._telemetry.stage("transaction", time.monotonic() - started_s)
 
 
-def _owned(answered: Answered, flow: Flow) -> list[Outgoing]:
+def _of(answered: Answered, owned: Container[Partition]) -> list[Outgoing]:
     """The outcomes that are still ours to publish: the next owner of a lost partition answers its records."""
-    owned = flow.still_owned(answered.window)
     return [item for item in answered.outgoing if item.source.partition in owned]
 
 

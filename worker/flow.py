@@ -6,7 +6,7 @@ thread releases partitions in a rebalance. Nothing here blocks on the network.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from worker.core.backpressure import BackPressure, Marks
 from worker.core.ledger import Ledger
@@ -26,7 +26,7 @@ class Flow:
         self._in_flight: list[Window] = []
         self._unscored = 0  # windows taken that the device has not finished
         self._condemned: set[tuple[Partition, int]] = set()
-        self._drains: list[tuple[frozenset[Partition], Callable[[], None]]] = []
+        self._drains: list[tuple[frozenset[Partition], Callable[[bool], None]]] = []
         self._stopped = False
         self._abandoned = False
         self._changed = threading.Condition()
@@ -78,17 +78,20 @@ class Flow:
         with self._changed:
             return self._ledger.positions(partitions)
 
-    def release(self, partitions: Iterable[Partition], done: Callable[[], None]) -> None:
-        """Drop what waits of these partitions; call `done` when no window in flight holds any of them."""
+    def release(self, partitions: Iterable[Partition], done: Callable[[bool], None]) -> None:
+        """Drop what waits of these partitions; call `done` once no window in flight holds any of them.
+
+        It is told whether they were settled; False when what is in flight was abandoned.
+        """
         gone = frozenset(partitions)
         with self._changed:
             for partition, records in self._builder.drop(gone).items():
                 self._ledger.give_back(partition, records[0].offset, len(records))
             self._drains.append((gone, done))
             abandoned = self._abandoned
+        self._finish_drains()
         if abandoned:
             self.abandon()
-        self._finish_drains()
 
     def forget(self, partitions: Iterable[Partition]) -> None:
         """These partitions are no longer ours; windows in flight no longer count for them."""
@@ -124,15 +127,20 @@ class Flow:
         """Whether a worker died on this record alone."""
         return (record.partition, record.offset) in self._condemned
 
-    def committable_after(self, windows: Iterable[Window]) -> dict[Partition, int]:
-        """Positions that a commit would move forward once these windows are settled."""
+    def committable_after(
+        self, windows: Sequence[Window]
+    ) -> tuple[dict[Partition, int], list[frozenset[Partition]]]:
+        """Positions that a commit would move forward once these windows are settled, and what is owned of each.
+
+        Both at one moment: a partition lost between two looks would be committed without its outcomes.
+        """
         with self._changed:
-            return self._ledger.committable_after(windows)
+            return self._ledger.committable_after(windows), [self._still_owned(window) for window in windows]
 
     def still_owned(self, window: Window) -> frozenset[Partition]:
         """The partitions of a window whose assignment still stands."""
         with self._changed:
-            return frozenset(p for p, span in window.spans.items() if self._ledger.owns(p, span.epoch))
+            return self._still_owned(window)
 
     def settled(self, window: Window) -> None:
         """The broker has acknowledged every outcome of a window."""
@@ -157,13 +165,16 @@ class Flow:
             self._drains, drains = [], self._drains
             self._changed.notify_all()
         for _, done in drains:
-            done()
+            done(False)
 
     def wait_settled(self, timeout_s: float) -> bool:
         """Wait until no window is in flight; False if that took longer, or can't happen any more."""
         with self._changed:
             self._changed.wait_for(lambda: self._abandoned or not self._in_flight, timeout_s)
             return not self._in_flight
+
+    def _still_owned(self, window: Window) -> frozenset[Partition]:
+        return frozenset(p for p, span in window.spans.items() if self._ledger.owns(p, span.epoch))
 
     def _held(self) -> tuple[int, int]:
         records = len(self._builder) + sum(map(len, self._in_flight))
@@ -179,4 +190,4 @@ class Flow:
             finished = [done for gone, done in self._drains if not gone & busy]
             self._drains = [(gone, done) for gone, done in self._drains if gone & busy]
         for done in finished:
-            done()
+            done(True)

@@ -121,8 +121,11 @@ class Books(Protocol):
         """These partitions are ours now."""
         ...
 
-    def release(self, partitions: Iterable[Partition], done: Callable[[], None]) -> None:
-        """Drop what waits of these partitions; call `done` when no window in flight holds any of them."""
+    def release(self, partitions: Iterable[Partition], done: Callable[[bool], None]) -> None:
+        """Drop what waits of these partitions; call `done` once no window in flight holds any of them.
+
+        It is told whether they were settled; False when what is in flight was abandoned.
+        """
         ...
 
     def committable(self, partitions: Iterable[Partition] | None = None) -> dict[Partition, int]:

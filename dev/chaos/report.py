@@ -19,6 +19,7 @@ import matplotlib.pyplot as plt
 def write(outcome: Outcome, plan: Plan, folder: Path, *, seed: int | None) -> None:
     """Write `report.json` and `chaos.svg` into a folder."""
     verdict = asdict(outcome.verdict)
+    del verdict["broken"]  # in the evidence
     report = {
         "delivery": plan.delivery,
         "duration_s": plan.duration_s,

@@ -1,6 +1,8 @@
 """One run: cluster, workers, load, faults, and the account of it all."""
 
+import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -10,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dev.account import Account, Auditor, wait_for_open_transactions
+from dev.account import Account, Auditor, Position, wait_for_open_transactions
 from dev.chaos.faults import Faults
 from dev.chaos.fleet import Fleet
 from dev.chaos.load import Load
@@ -117,7 +119,10 @@ def run(plan: Plan, folder: Path, bundle: Path, say: Callable[[str], None]) -> O
         observer.end()
         say("reading everything again, as a consumer downstream would")
         account = _read_again(cluster)
-    return _outcome(plan, load, account, fleet, faults, observer, exit_codes)
+        outcome = _outcome(plan, load, account, fleet, faults, observer, exit_codes)
+        if outcome.verdict.violations:
+            _keep_evidence(cluster, account, outcome.verdict.broken, folder / "evidence")
+    return outcome
 
 
 def _play(plan: Plan, faults: Faults, observer: Observer, fleet: Fleet, say: Callable[[str], None]) -> None:
@@ -159,6 +164,26 @@ def _read_again(cluster: Cluster) -> Account:
         quiet = 0 if auditor.read(1) else quiet + 1
     auditor.close()
     return auditor.account
+
+
+def _keep_evidence(cluster: Cluster, account: Account, broken: Sequence[Position], folder: Path) -> None:
+    """What came of the inputs around the broken ones, and the brokers' own files, else wiped with the cluster."""
+    around = {(partition, offset + step) for partition, offset in broken[:100] for step in range(-5, 6)}
+    rows = [
+        {
+            "position": position,
+            "broken": position in broken,
+            "kind": it.kind,
+            "session": it.session,
+            "at": it.written,
+        }
+        for position in sorted(around)
+        for it in account.outcomes.get(position, [])
+    ]
+    cluster.stop()
+    shutil.copytree(cluster.folder, folder / "kafka")
+    lines = [json.dumps(it) for it in [{"broken": broken}, *rows]]
+    (folder / "outcomes.jsonl").write_text("\n".join(lines) + "\n")
 
 
 def _outcome(

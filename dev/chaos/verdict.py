@@ -60,6 +60,8 @@ class Verdict:
     condemned_by_chance: int
     """Good records on which a worker happened to be killed while it scored them alone: dead letters, not lost."""
     violations: tuple[str, ...]
+    broken: tuple[Position, ...] = ()
+    """Inputs that were lost, or that have more outcomes than is explained."""
 
 
 def judge(
@@ -118,6 +120,7 @@ def judge(
         out_of_order=len(account.disorders),
         condemned_by_chance=len(by_chance),
         violations=tuple(f"{len(items)} {what}; first: {items[0]}" for items, what in found if items),
+        broken=(*lost, *unexplained),
     )
 
 

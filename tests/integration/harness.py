@@ -131,5 +131,4 @@ class Run:
 
     def committed(self) -> dict[int, int]:
         """The group's committed positions by partition."""
-        found = committed_positions(self.cluster.bootstrap_servers, self.group, self.input_topic)
-        return {number: position for number, (position, _) in found.items()}
+        return committed_positions(self.cluster.bootstrap_servers, self.group, self.input_topic)

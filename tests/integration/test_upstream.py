@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from kafka import KafkaProducer
 
 from dev.kafka import AnyCluster
 from tests.integration.harness import Run
@@ -107,6 +108,26 @@ def test_unread_events_that_expired_stop_the_worker(plain: Run, allowed: bool) -
     plain.read_all()
     assert len(plain.account.outcomes) == seen + 4 * 5
     assert any(event["event"] == "events_expired" for event in worker.events())
+
+
+def test_a_record_that_the_client_cannot_read_is_named(plain: Run) -> None:
+    """What is before it is answered; then the worker ends with 4, and says where a human has to look."""
+
+    class Latin(str):
+        __slots__ = ()
+
+        def encode(self, *_: object) -> bytes:
+            return b"\xe9"
+
+    producer = KafkaProducer(bootstrap_servers=plain.cluster.bootstrap_servers.split(","))
+    for headers in ([], [(Latin("e"), b"")], []):
+        producer.send(plain.input_topic, b'{"text":"good"}', b"k", headers, partition=0)
+    producer.close()
+    worker = plain.worker(ready=False)
+
+    assert worker.wait(60) == 4, worker.log_file.read_text()
+    assert f"{plain.input_topic}/0, offset 1:" in worker.log_file.read_text()
+    assert plain.committed() == {0: 1}
 
 
 def _delete_before(run: Run, offset: int) -> None:

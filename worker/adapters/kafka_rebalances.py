@@ -52,12 +52,16 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer = consumer
         self._books = books
         self._drain_timeout_s = settings.drain_timeout_ms / 1000
+        # A commit after those of a transaction that is still to end would win over them, whichever is further.
+        self._transactional = settings.delivery == "exactly-once"
         self.claims: dict[Partition, tuple[int, Claim]] = {}  # where each began, and with which
         self.in_good_order = True
         self.commit_failed = False  # the last one, at a revocation
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Open the books of what is ours now."""
+        # The client keeps an answer that came too late for whoever asked, and would give it to who asks next.
+        self._consumer._coordinator._offset_fetch_futures.clear()  # noqa: SLF001
         self._books.assign([Partition(*partition) for partition in assigned])
         log.info("partitions_assigned", partitions=named(assigned))
 
@@ -67,13 +71,16 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         started_s = time.monotonic()
         drained = Future()
         first = _Once(drained, self._consumer)
-        self._books.release(partitions, lambda: first(drained=True))
-        timer = threading.Timer(self._drain_timeout_s, first, kwargs={"drained": False})
+        self._books.release(partitions, first)
+        timer = threading.Timer(self._drain_timeout_s, first, [False])
         timer.daemon = True
         timer.start()
         finished = await drained
         timer.cancel()
-        await self._commit(self._books.positions(partitions), partitions)
+        if finished or not self._transactional:
+            await self._commit(self._books.positions(partitions), partitions)
+        for partition in partitions:
+            self.claims.pop(partition, None)
         self._books.forget(partitions)
         report = log.info if finished else log.warning
         report("partitions_revoked", partitions=named(revoked), drained=finished,
@@ -92,7 +99,7 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         moved = self._books.committable(partitions)
         last: dict[TopicPartition, OffsetAndMetadata] = {}
         for partition in partitions:
-            position, began = positions.get(partition), self.claims.pop(partition, None)
+            position, began = positions.get(partition), self.claims.get(partition)
             if position is None:
                 continue
             first, claim = began or (-1, Claim())
@@ -121,13 +128,13 @@ class _Once:
         self._future = future
         self._call_soon = consumer._net.call_soon_threadsafe  # noqa: SLF001
 
-    def __call__(self, *, drained: bool) -> None:
+    def __call__(self, answer: bool) -> None:  # noqa: FBT001 - the books and the timer call it so
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._call_soon(lambda: self._complete(drained=drained))
+            self._call_soon(lambda: self._complete(answer))
 
-    def _complete(self, *, drained: bool) -> None:
+    def _complete(self, answer: bool) -> None:  # noqa: FBT001
         if not self._future.is_done:
-            self._future.success(drained)
+            self._future.success(answer)
 
 
 def named(partitions: Iterable[TopicPartition | Partition]) -> list[str]:

@@ -9,6 +9,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import (
     AuthorizationError,
     CommitFailedError,
+    CorruptRecordError,
     KafkaError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
@@ -90,13 +91,14 @@ class KafkaSource:
         except OffsetOutOfRangeError as error:
             self._skip_expired(error.args[0])
             return []
+        except CorruptRecordError as error:  # or a header name that is not UTF-8, which other clients can read
+            raise KafkaUnfitError(
+                f"kafka-python can't read the record at {self._unreadable()}: {error}. To go on, move the group "
+                "past it with Kafka's own tools while no worker runs"
+            ) from error
         except RetriableError as error:
             log.warning("poll_failed", error=repr(error))
             return []
-        except UnicodeDecodeError as error:
-            raise KafkaUnfitError(
-                f"a record has a header whose name is not UTF-8, which kafka-python can't read: {error}"
-            ) from error
         except (AuthorizationError, KafkaError) as error:
             raise KafkaUnfitError(f"Kafka refuses to go on: {error!r}") from error
         chunks = [self._chunk(partition, records) for partition, records in polled.items()]
@@ -202,6 +204,11 @@ class KafkaSource:
             log.warning("commit_failed", error=repr(response))
             return
         self._books.committed({Partition(*partition): item.offset for partition, item in offsets.items()})
+
+    def _unreadable(self) -> str:
+        """Where the client fails to parse a record; it keeps that to itself."""
+        part = self._consumer._fetcher._next_partition_records  # noqa: SLF001 - nothing public tells
+        return f"{part.topic_partition.topic}/{part.topic_partition.partition}, offset {part.next_fetch_offset}"
 
     def _skip_expired(self, positions: Mapping[TopicPartition, int]) -> None:
         named = ", ".join(f"{p.topic}/{p.partition} at {offset}" for p, offset in positions.items())
