@@ -1,0 +1,81 @@
+"""What a revocation commits, and when it must not; the client is a stand-in that only notes."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kafka import TopicPartition
+
+from worker.adapters.kafka_rebalances import Rebalances
+from worker.core.backpressure import Marks
+from worker.core.records import Chunk, Partition, Record
+from worker.core.windows import WindowPolicy
+from worker.flow import Flow
+from worker.settings import Settings
+
+P0 = Partition("in", 0)
+
+
+class Client:
+    """A consumer that notes what it is asked to commit."""
+
+    def __init__(self) -> None:
+        self.commits: list[dict[TopicPartition, int]] = []
+        self._net = SimpleNamespace(call_soon_threadsafe=self._call)
+        self._coordinator = SimpleNamespace(_offset_fetch_futures={"stale": "answer"})
+
+    async def commit_async(self, offsets: dict[TopicPartition, Any]) -> None:
+        self.commits.append({partition: item.offset for partition, item in offsets.items()})
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        callback()
+
+
+@pytest.fixture(params=["at-least-once", "exactly-once"])
+def world(request: pytest.FixtureRequest) -> SimpleNamespace:
+    """A partition of which one window is settled and one is in flight."""
+    settings = Settings.model_validate({"bundle": "none", "delivery": request.param})
+    client, flow = Client(), Flow(WindowPolicy(2, 1e9, 0, 10**6), Marks(1000, 10**6))
+    rebalances = Rebalances(client, flow, settings)
+    run(rebalances.on_partitions_assigned([TopicPartition(*P0)]))
+    flow.receive([Chunk(P0, tuple(Record(P0, offset, 0, b"k", b"{}") for offset in range(4)), 4)])
+    first, second = flow.take(), flow.take()
+    assert first
+    assert second
+    flow.settled(first)
+    return SimpleNamespace(client=client, flow=flow, rebalances=rebalances, second=second, delivery=request.param)
+
+
+def run(coroutine: Any) -> None:
+    """Run what never has to wait."""
+    with pytest.raises(StopIteration):
+        coroutine.send(None)
+
+
+def test_what_is_in_flight_is_settled_before_it_is_committed(world: SimpleNamespace) -> None:
+    """Nothing is committed while a window is in flight; then all of it is."""
+    revocation = world.rebalances.on_partitions_revoked([TopicPartition(*P0)])
+    waiting = revocation.send(None)
+    assert world.client.commits == []
+
+    world.flow.committed({P0: 2})
+    world.flow.settled(world.second)
+    assert waiting is not None
+    run(revocation)
+    assert world.client.commits == [{TopicPartition(*P0): 4}]
+
+
+def test_a_transaction_in_doubt_is_not_committed_over(world: SimpleNamespace) -> None:
+    """Abandoned in a transaction, an older position would win over the transaction's; alone it is a safe one."""
+    world.flow.abandon()
+    run(world.rebalances.on_partitions_revoked([TopicPartition(*P0)]))
+
+    expected = [{TopicPartition(*P0): 2}] if world.delivery == "at-least-once" else []
+    assert world.client.commits == expected
+    assert world.flow.epoch(P0) is None
+
+
+def test_a_late_answer_is_not_kept_for_the_next_assignment(world: SimpleNamespace) -> None:
+    """The client's own memory of offset fetches is emptied, or it would go on from an old position."""
+    assert world.client._coordinator._offset_fetch_futures == {}
