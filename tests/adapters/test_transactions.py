@@ -57,8 +57,8 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
         return
     cluster: AnyCluster = request.getfixturevalue("cluster")
     name = f"t{uuid.uuid4().hex[:8]}"
-    cluster.create_topics({f"{name}.in": 1, f"{name}.dlq": 1})
-    cluster.create_topics({f"{name}.out": 1}, {"max.message.bytes": str(LIMIT_BYTES)})
+    cluster.create_topics({f"{name}.in": 2, f"{name}.dlq": 2})
+    cluster.create_topics({f"{name}.out": 2}, {"max.message.bytes": str(LIMIT_BYTES)})
     settings = kafka_settings(cluster, name).model_copy(update={"group_id": name})
     servers = cluster.bootstrap_servers.split(",")
     consumer = KafkaConsumer(f"{name}.in", bootstrap_servers=servers, group_id=name, enable_auto_commit=False)
@@ -71,8 +71,9 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
 
     def committed() -> dict[Partition, tuple[int, Claim]]:
         # Not with confluent-kafka: what it gives for metadata is not always what was committed.
-        found = looker.committed(TopicPartition(f"{name}.in", 0), metadata=True, timeout_ms=30_000)
-        return {Partition(f"{name}.in", 0): (found.offset, Claim.parse(found.metadata))} if found else {}
+        ours = [TopicPartition(f"{name}.in", number) for number in range(2)]
+        found = {it: looker.committed(it, metadata=True, timeout_ms=30_000) for it in ours}
+        return {Partition(*p): (item.offset, Claim.parse(item.metadata)) for p, item in found.items() if item}
 
     stale = ConsumerGroupMetadata(member.group_id, member.generation_id + 7, member.member_id, None)
     yield Target(
@@ -113,6 +114,16 @@ def test_a_membership_that_is_over_is_fenced(target: Target) -> None:
     assert target.committed() == {}
     assert target.sink.transact([item], target.positions(1), target.member) == []
     assert target.values() == [b"once"]
+
+
+def test_positions_of_an_aborted_transaction_are_forgotten(target: Target) -> None:
+    """The next transaction must not commit what the last one would have: the partition may be another's by now."""
+    lost = {Partition(target.input_topic, 1): 9}
+    with pytest.raises(TransactionAbortedError):
+        target.sink.transact([target.outgoing(b"lost")], lost, target.stale)
+
+    assert target.sink.transact([], target.positions(3), target.member) == []
+    assert target.committed() == {Partition(target.input_topic, 0): (3, Claim(deaths=1))}
 
 
 def test_positions_alone_can_be_committed(target: Target) -> None:

@@ -56,6 +56,9 @@ class KafkaTransactionalSink(KafkaSink):
         producer = self._producer
         failure: KafkaError | WorkerError | None = None
         too_large: list[Outgoing] = []
+        # kafka-python 3.0.12 keeps the positions of an aborted transaction and commits them with the next one, of
+        # lost partitions too: their records would be skipped by their new owner.
+        producer._transaction_manager._pending_txn_offset_commits.clear()  # noqa: SLF001
         try:
             producer.begin_transaction()
             too_large = self._publish(outgoing)
