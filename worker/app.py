@@ -188,14 +188,8 @@ class Worker:
         deadline_s = time.monotonic() + self._settings.shutdown_timeout_ms / 1000
         log.info("worker_stopping", signal=self._stopping or "failure", held_records=flow.pressure()[0])
         sound = stages.failure is None and (failure is None or isinstance(failure, _READING_FAILED))
-        while (
-            failure
-            and sound
-            and flow.pressure()[0]
-            and stages.failure is None
-            and time.monotonic() < deadline_s - 2
-        ):
-            time.sleep(0.02)  # what was read before is answered now: a restart may fail at the same record
+        if failure and sound:  # what was read before is answered now: a restart may fail at the same record
+            flow.wait_empty(deadline_s - time.monotonic() - 2)
         flow.stop()
         settled = sound and stages.join(max(0.0, deadline_s - time.monotonic() - 2))
         if not settled:

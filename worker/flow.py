@@ -173,6 +173,11 @@ class Flow:
             self._changed.wait_for(lambda: self._abandoned or not self._in_flight, timeout_s)
             return not self._in_flight
 
+    def wait_empty(self, timeout_s: float) -> None:
+        """Wait until all that was received is settled, or until that can't happen any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._abandoned or self._held()[0] == 0, timeout_s)
+
     def _still_owned(self, window: Window) -> frozenset[Partition]:
         return frozenset(p for p, span in window.spans.items() if self._ledger.owns(p, span.epoch))
 
