@@ -201,7 +201,8 @@ class KafkaSource:
         self._committing_since_s = None
         if isinstance(response, Exception):
             # At least once: the positions stay committable, and the next commit takes them along.
-            log.warning("commit_failed", error=repr(response))
+            usual = isinstance(response, RebalanceInProgressError)
+            (log.info if usual else log.warning)("commit_failed", error=repr(response))
             return
         self._books.committed({Partition(*partition): item.offset for partition, item in offsets.items()})
 
