@@ -26,11 +26,12 @@ _STARS_OF_CLASS = ("3", "4 or 5", "0 to 2")
 
 @dataclass(frozen=True)
 class Review:
-    """A text with its class id (see `LABELS`) and where it came from."""
+    """A text with its class id (see `LABELS`), where it came from, and its rating if it had one."""
 
     text: str
     label: int
     category: str
+    stars: float | None = None
 
 
 @dataclass
@@ -200,7 +201,8 @@ def _review(record: dict[str, Any], stem: str) -> Review:
     if any("\ud800" <= sign <= "\udfff" for sign in texts[0]):
         raise ValueError("a lone surrogate in the text")  # JSON can write one; UTF-8 and tokenizers can't
     category = record.get("category")
-    return Review(texts[0], star_label(stars[0]), category if isinstance(category, str) and category else stem)
+    category = category if isinstance(category, str) and category else stem
+    return Review(texts[0], star_label(stars[0]), category, float(stars[0]))
 
 
 def _has_signs(text: str) -> bool:

@@ -1,6 +1,7 @@
-"""Measuring a model on reviews: `fit` and `evaluate` do it with the same lines, so their figures agree."""
+"""Measuring models on reviews: `fit` and `evaluate` do it with the same lines, so their figures agree."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,27 +9,75 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.data import Corpus, Review
+from training.assess import assess, distinct, ids_of, stand
+from training.baselines import baselines
+from training.comparison import compare
+from training.data import LABELS, Corpus, Review, without_copies
 from training.encoding import encode
 from training.errors import TrainingError
-from training.metrics import figures
+from training.metrics import figures, rounded
 from training.model import load_checkpoint
 from training.progress import Progress
 
 _BATCH_TOKENS_MAX = 4096  # with padding; of short texts many go at once, of long ones few
 
 
-def evaluate(checkpoint: Path, corpus: Corpus) -> dict[str, Any]:
-    """The figures of a checkpoint on a corpus.
+def evaluate(
+    checkpoint: Path,
+    corpus: Corpus,
+    *,
+    calibration: Corpus | None = None,
+    against: Path | None = None,
+    train: Corpus | None = None,
+    with_baselines: bool = True,
+    tolerance: float = 0.0,
+) -> dict[str, Any]:
+    """The figures of a checkpoint on a corpus, of which each text counts once.
+
+    Args:
+        checkpoint: What `fit` wrote.
+        corpus: What to measure on.
+        calibration: What to fit the temperature on; texts of `corpus` are left out of it. Without it, each half of
+            the texts is scaled with the temperature of the other.
+        against: A checkpoint to compare with, on the same rows.
+        train: What the TF-IDF baseline learns from; texts of `corpus` are left out of it.
+        with_baselines: Whether to measure baselines.
+        tolerance: The loss of macro-F1 against the other checkpoint that is put up with.
 
     Raises:
-        TrainingError: If the folder is no checkpoint of ours, or the corpus lacks a class.
+        TrainingError: If a folder is no checkpoint of ours, or a part of the data can't be used.
     """
-    corpus.require_classes()
-    tokenizer, model, tokens_max = load_checkpoint(checkpoint)
-    rows = encode(tokenizer, [review.text for review in corpus.reviews], tokens_max)
+    measured = replace(corpus, reviews=distinct(corpus.reviews))
+    measured.require_classes()
+    reviews, labels = measured.reviews, ids_of(measured.reviews)
+    apart = distinct(without_copies(calibration.reviews, of=reviews)) if calibration else []
+    if calibration and not apart:
+        raise TrainingError("--calibration holds no text but those of --data: give other reviews, or leave it out")
+    others, left_out = baselines(reviews, train.reviews if train else None) if with_baselines else ({}, [])
+
     with Progress() as progress:
-        return measure(model, tokenizer, corpus.reviews, rows, progress)
+        logits = _answer(checkpoint, [*reviews, *apart], progress)
+        logits_against = _answer(against, reviews, progress) if against else None
+
+    logits, logits_apart = logits[: len(reviews)], logits[len(reviews) :]
+    result = {
+        "checkpoint": checkpoint.resolve().name,
+        **assess(reviews, logits, (apart, logits_apart) if calibration else None),
+        "baselines": {name: stand(labels, answers) for name, answers in others.items()},
+        "baselines_left_out": left_out,
+        "data": {"files": corpus.files, "copies_left_out": len(corpus.reviews) - len(reviews)},
+    }
+    if against and logits_against is not None:
+        answers, answers_against = logits.argmax(axis=1), logits_against.argmax(axis=1)
+        verdict = compare(labels, answers, answers_against, len(LABELS), tolerance)
+        result["against"] = {"checkpoint": against.resolve().name, **stand(labels, answers_against)}
+        result["comparison"] = {
+            **asdict(verdict),
+            "difference": rounded(verdict.difference),
+            "passed": verdict.passed,
+            "sentence": verdict.sentence(),
+        }
+    return result
 
 
 def measure(
@@ -39,6 +88,16 @@ def measure(
     Raises:
         TrainingError: If the model is worn out: it answers no numbers.
     """
+    return figures(ids_of(reviews), _logits(model, tokenizer, rows, progress))
+
+
+def _answer(checkpoint: Path, reviews: Sequence[Review], progress: Progress) -> NDArray[np.float32]:
+    tokenizer, model, tokens_max = load_checkpoint(checkpoint)
+    return _logits(model, tokenizer, encode(tokenizer, [review.text for review in reviews], tokens_max), progress)
+
+
+def _logits(model: Any, tokenizer: Any, rows: Sequence[Sequence[int]], progress: Progress) -> NDArray[np.float32]:
+    """Of shape (rows, classes)."""
     logits = np.zeros((len(rows), model.config.num_labels), dtype=np.float32)
     model.eval()
     for batch in progress.follow("measuring", _batches(rows), len(rows)):
@@ -47,7 +106,7 @@ def measure(
             logits[batch] = model(**padded.to(model.device)).logits.float().cpu().numpy()
     if not np.isfinite(logits).all():
         raise TrainingError("the model answers no numbers: the run has diverged. Lower --learning-rate.")
-    return figures(_labels(reviews), logits)
+    return logits
 
 
 def _batches(rows: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -58,7 +117,3 @@ def _batches(rows: Sequence[Sequence[int]]) -> list[list[int]]:
             batches.append([])
         batches[-1].append(index)
     return batches
-
-
-def _labels(reviews: Sequence[Review]) -> NDArray[np.int64]:
-    return np.array([review.label for review in reviews])

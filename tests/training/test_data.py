@@ -92,11 +92,11 @@ def test_all_layouts_of_amazon_are_read(tmp_path: Path) -> None:
 
     corpus = read_corpus([plain, packed])
 
-    assert [(item.text, LABELS[item.label], item.category) for item in corpus.reviews] == [
-        ("a", "positive", "Books"),
-        ("b", "neutral", "Toys"),
-        ("it's c", "negative", "Books"),
-        ("d", "negative", "Garden"),
+    assert [(item.text, LABELS[item.label], item.category, item.stars) for item in corpus.reviews] == [
+        ("a", "positive", "Books", 5),
+        ("b", "neutral", "Toys", 3),
+        ("it's c", "negative", "Books", 1),
+        ("d", "negative", "Garden", 2),
     ]
     assert [(file["name"], file["reviews"]) for file in corpus.files] == [
         ("Books.json", 3),
