@@ -57,11 +57,14 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         self.claims: dict[Partition, tuple[int, Claim]] = {}  # where each began, and with which
         self.in_good_order = True
         self.commit_failed = False  # the last one, at a revocation
+        self.paused = False
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Open the books of what is ours now."""
         # The client keeps an answer that came too late for whoever asked, and would give it to who asks next.
         self._consumer._coordinator._offset_fetch_futures.clear()  # noqa: SLF001
+        if self.paused:  # all or none: where only some are paused, kafka-python may forget to go on with those
+            self._consumer.pause(*assigned)
         self._books.assign([Partition(*partition) for partition in assigned])
         log.info("partitions_assigned", partitions=named(assigned))
 

@@ -46,7 +46,7 @@ class KafkaSource:
         self._books = books
         self._committing_since_s: float | None = None
         self._looked_s = 0.0
-        self._paused = self._claims_refused = False
+        self._claims_refused = False
         try:
             self._consumer = KafkaConsumer(
                 **connection(settings),
@@ -109,9 +109,9 @@ class KafkaSource:
         assigned = self._consumer.assignment()
         if paused:
             self._consumer.pause(*assigned)
-        elif self._paused:
+        elif self._rebalances.paused:
             self._consumer.resume(*assigned)
-        self._paused = paused
+        self._rebalances.paused = paused
 
     def commit(self) -> None:
         """Begin to commit what may be committed, unless a commit is under way; never waits for it.
