@@ -29,7 +29,9 @@ class Member:
 
     def poll(self) -> int:
         """Poll once; how many records came."""
-        came = {(chunk.partition.number, r.offset) for chunk in self.source.poll(100) for r in chunk.records}
+        chunks = self.source.poll(100)
+        self.flow.receive(chunks)
+        came = {(chunk.partition.number, record.offset) for chunk in chunks for record in chunk.records}
         self.read |= came
         return len(came)
 
@@ -78,3 +80,35 @@ def test_nothing_freezes_when_partitions_come_while_reading_is_paused(settings: 
             break
     assert {number for number, offset in stays.read if offset == RECORDS - 1} == {0, 1}
     stays.source.close(5)
+
+
+def test_a_rebalance_that_others_hold_up_does_not_cost_the_last_commit(settings: Settings) -> None:
+    """Told to end while the group waits for another member, it commits what is settled as soon as it can."""
+    leaves, busy = Member(settings), Member(settings)
+    while not (leaves.partitions() == busy.partitions() == 1 and leaves.read):
+        leaves.poll()
+        busy.poll()
+    while not (leaves.source.joined and busy.source.joined):
+        leaves.poll()
+        busy.poll()
+    window = leaves.flow.take()
+    assert window
+    leaves.flow.settled(window)
+    joins = Member(settings)
+    while leaves.source.joined:  # `busy` does not poll, so that the others wait for it
+        joins.poll()
+        leaves.poll()
+
+    left = threading.Event()
+    others = threading.Thread(
+        target=lambda: [member.poll() for _ in iter(left.is_set, True) for member in (busy, joins)]
+    )
+    timer = threading.Timer(1, others.start)
+    timer.start()
+    committed = leaves.source.close(8)
+    left.set()
+    timer.join()
+    others.join()
+    busy.source.close(5)
+    joins.source.close(5)
+    assert committed, "what was settled is not committed"

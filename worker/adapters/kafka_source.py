@@ -29,6 +29,8 @@ from worker.settings import Settings
 log = structlog.get_logger(__name__)
 
 _CLAIM_TIMEOUT_MS = 3000
+_LEAVING_S = 2.0
+"""What is left for the last commit when others hold a rebalance up until we have to end."""
 _POSITIONS_EVERY_S = 1.0
 """How often the position of quiet partitions is looked up: only control records can have moved it."""
 
@@ -192,9 +194,23 @@ class KafkaSource:
         Returns:
             Whether what was settled is committed, as far as that is known in time.
         """
+        ends_s = time.monotonic() + timeout_s
+        self._complete_rebalance(ends_s - _LEAVING_S)
         self._rebalances.in_good_order = in_good_order
-        self._consumer.close(autocommit=False, timeout_ms=timeout_s * 1000)
+        self._consumer.close(autocommit=False, timeout_ms=max(1.0, ends_s - time.monotonic()) * 1000)
         return not self._rebalances.commit_failed and not self._books.committable()
+
+    def _complete_rebalance(self, deadline_s: float) -> None:
+        """Poll until the client commits again, if there is something to commit: it won't between join and sync."""
+        self.pause(paused=True)
+        while (self._books.committable() or self._rebalances.claims) and not self.joined:
+            if time.monotonic() > deadline_s:
+                return
+            try:
+                self._consumer.poll(timeout_ms=100)  # gives nothing, as all is paused
+            except KafkaError as error:
+                log.warning("poll_failed", error=repr(error), during="stop")
+                return
 
     def _on_commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], response: object) -> None:
         """Called by the client inside a later poll, on this thread."""
