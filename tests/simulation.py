@@ -152,16 +152,16 @@ class SimulatedWorker:
         self.claims.update(claims)
         return True
 
-    def poll(self, partition: Partition, count: int) -> None:
-        """Read up to `count` records of a partition, unless the intake is still busy with others."""
+    def poll(self, partitions: Sequence[Partition], count: int) -> None:
+        """Read up to `count` records of each in this order, unless the intake is still busy with others."""
         chunks = []
-        if not self.intake.blocked:
+        for partition in partitions if not self.intake.blocked else ():
             log = self.world.logs[partition]
             offsets = sorted(offset for offset in log.records if offset >= self.next[partition])[:count]
             more = [offset for offset in log.records if offset >= self.next[partition] and offset not in offsets]
             self.next[partition] = min(more) if more else log.end  # past control records, as the client does
             records = tuple(log.records[offset] for offset in offsets)
-            chunks = [Chunk(partition, records, self.next[partition])]
+            chunks.append(Chunk(partition, records, self.next[partition]))
         self.intake.take_in(chunks)
 
     def work(self) -> bool:

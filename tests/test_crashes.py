@@ -2,6 +2,7 @@
 
 import contextlib
 from collections import Counter
+from collections.abc import Sequence
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from worker.core.records import Partition, Record
 from worker.errors import OverdueError
 
 partitions = st.sampled_from(PARTITIONS)
+orders = st.sampled_from([[partition] for partition in PARTITIONS] + [[*PARTITIONS], [*reversed(PARTITIONS)]])
 
 
 class Crashes(RuleBasedStateMachine):
@@ -44,13 +46,13 @@ class Crashes(RuleBasedStateMachine):
         else:
             self.world.control_record(partition)
 
-    @rule(partition=partitions, count=st.integers(1, 9), windows=st.integers(0, 3))
-    def run(self, partition: Partition, count: int, windows: int) -> None:
+    @rule(order=orders, count=st.integers(1, 9), windows=st.integers(0, 3))
+    def run(self, order: list[Partition], count: int, windows: int) -> None:
         """Read, and take some windows through the pipeline."""
         if self.worker is None:
             self.start()
         assert self.worker
-        self.worker.poll(partition, count)
+        self.worker.poll(order, count)
         try:
             for _ in range(windows):
                 self.worker.work()
@@ -147,7 +149,7 @@ class Crashes(RuleBasedStateMachine):
             worker = self.worker
             assert worker
             try:
-                if self.settle(worker):
+                if self.settle(worker, PARTITIONS[:: (-1) ** deaths]):  # Kafka promises no order
                     return deaths
             except Died:
                 deaths += 1
@@ -155,15 +157,14 @@ class Crashes(RuleBasedStateMachine):
                 self.worker = None
 
     @staticmethod
-    def settle(worker: SimulatedWorker) -> bool:
+    def settle(worker: SimulatedWorker, order: Sequence[Partition]) -> bool:
         still = 0
-        while still < 4:
+        while still < 8:
             before = len(worker.world.written), dict(worker.world.group.committed)
-            for partition in PARTITIONS:
-                worker.poll(partition, 5)
-                while worker.work():
-                    pass
-                worker.commit()
+            worker.poll(order, 5)
+            while worker.work():
+                pass
+            worker.commit()
             still = still + 1 if before == (len(worker.world.written), worker.world.group.committed) else 0
         return True
 

@@ -14,7 +14,9 @@ from worker.flow import Flow
 from worker.intake import Intake
 
 P0, P1 = Partition("in", 0), Partition("in", 1)
-claims = st.builds(Claim, st.integers(0, 9), st.integers(0, 99), st.integers(0, 99), st.integers(0, 9))
+claims = st.builds(
+    Claim, st.integers(0, 9), st.integers(0, 99), st.integers(0, 99), st.integers(0, 9), st.integers(0, 1)
+)
 
 
 class FakeClaims:
@@ -78,6 +80,8 @@ def test_beginning_and_leaving_in_good_order_changes_nothing(claim: Claim) -> No
     assert claim.begun().left(progressed=False).deaths == claim.deaths
     assert claim.begun().left(progressed=True).deaths == 0
     assert not claim.begun().trying, "only the mark of one record says that it was tried"
+    assert claim.begun().left(progressed=False).begun().condemned == claim.begun().condemned, "a verdict stays"
+    assert not claim.begun().left(progressed=True).condemned, "until its record is settled"
 
 
 def test_nothing_is_handed_on_before_its_claim_is_written() -> None:
@@ -140,6 +144,21 @@ def test_only_the_record_with_a_mark_is_condemned() -> None:
         world.read(P0, 3, 4)
         records = [Record(P0, offset, 0, b"k", b"{}") for offset in (3, 4)]
         assert [world.flow.is_condemned(record) for record in records] == [trying == 1, False]
+
+
+def test_a_condemned_record_stays_condemned_until_its_dead_letter_is_committed() -> None:
+    """Whoever dies on another partition's killer before that must not make the next one try this one again."""
+    world = World(p0=Claim(1, 10, trying=1), p1=Claim(1, 10, singly_until=9))
+    world.read(P1, 0)
+    world.read(P0, 0)
+    assert world.claims.stored[P0] == (0, Claim(2, 10, condemned=1))
+
+    heir = World(p0=world.claims.stored[P0][1], group=3)
+    heir.read(P0, 0, 1, 2)
+    assert heir.flow.is_condemned(Record(P0, 0, 0, b"k", b"{}"))
+    assert heir.settle() == [(0, 0)], "nothing shares its group, in which it might be forgotten"
+    heir.intake.take_in([])
+    assert heir.claims.stored[P0] == (1, Claim(1, 10, singly_until=3, trying=2))
 
 
 def test_a_fatal_group_is_tried_again_one_at_a_time() -> None:

@@ -106,15 +106,15 @@ class Intake:
     def _claim(self, partition: Partition, first: Record) -> bool:
         _, committed, claim = self._found[partition]
         position = first.offset if committed is None else committed
-        killer, claim = claim.trying == 1, claim.suspecting(first.offset, self._span)
-        if not self._claims.write_claims({partition: (position, claim.begun())}):
+        claim = claim.suspecting(first.offset, self._span).begun()
+        if not self._claims.write_claims({partition: (position, claim)}):
             return False
         self._claimed[partition] = self._flow.epoch(partition) or 0
         if claim.suspects_until > first.offset:
             log.warning("workers_died_here", partition=_named(partition), offset=first.offset,
                         suspects_until=claim.suspects_until, singly_until=claim.singly_until)  # fmt: skip
-            self._suspected[partition] = replace(claim, deaths=1, trying=0)
-        if killer:
+            self._suspected[partition] = replace(claim, deaths=1, condemned=0)
+        if claim.condemned:
             log.error("record_condemned", partition=_named(partition), offset=first.offset)
             self._flow.condemn(first)
         return True
@@ -145,7 +145,9 @@ class Intake:
         if group:
             partition, claim = group[0].partition, self._suspected[group[0].partition]
             singly_until = group[-1].offset + 1 if len(group) > 1 else claim.singly_until
-            marks[partition] = group[0].offset, replace(claim, trying=len(group), singly_until=singly_until)
+            condemned = int(self._flow.is_condemned(group[0]))
+            claim = replace(claim, trying=len(group), singly_until=singly_until, condemned=condemned)
+            marks[partition] = group[0].offset, claim
         if marks and not self._claims.write_claims(marks):
             self._refused = True
             return
@@ -168,7 +170,7 @@ class Intake:
         """The records to try together: one where a group was fatal, none where suspicion ends."""
         claim = self._suspected[chunk.partition]
         suspects = tuple(record for record in chunk.records if record.offset < claim.suspects_until)
-        if suspects and suspects[0].offset < claim.singly_until:
+        if suspects and (suspects[0].offset < claim.singly_until or self._flow.is_condemned(suspects[0])):
             return suspects[:1]
         return suspects[: self._group]
 

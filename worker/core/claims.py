@@ -3,7 +3,9 @@
 A worker that begins at a position writes there that it has begun; one that leaves in good order takes that back.
 So a worker that finds `DEATHS_MAX` others to have begun where it begins knows that they died there, and tries the
 next records in small groups, each marked before it is tried. A worker that finds such a mark knows which group its
-predecessor died on, and tries the records of that one at a time; a mark of one record names the killer.
+predecessor died on, and tries the records of that one at a time; a mark of one record names the killer. That
+verdict stays until its dead letter is committed: where two partitions have killers, each worker would else forget
+the one while it dies on the other, for ever.
 """
 
 import json
@@ -26,6 +28,8 @@ class Claim:
     """And those below this offset one at a time."""
     trying: int = 0
     """So many records from the position on are being tried."""
+    condemned: int = 0
+    """1 if the record at the position killed a worker that tried it alone, until its dead letter is committed."""
 
     @classmethod
     def parse(cls, metadata: str | None) -> Self:
@@ -43,17 +47,20 @@ class Claim:
 
     def begun(self) -> "Claim":
         """The claim of a worker that finds this one and begins."""
-        return replace(self, deaths=self.deaths + 1, trying=0)
+        condemned = int(bool(self.condemned) or self.trying == 1)
+        return replace(self, deaths=self.deaths + 1, trying=0, condemned=condemned)
 
     def left(self, *, progressed: bool) -> "Claim":
         """The claim of a worker that began with this one and leaves in good order."""
-        return replace(self, deaths=0 if progressed else max(0, self.deaths - 1), trying=0)
+        if progressed:
+            return replace(self, deaths=0, trying=0, condemned=0)
+        return replace(self, deaths=max(0, self.deaths - 1), trying=0)
 
     def suspecting(self, first_offset: int, span: int) -> "Claim":
         """This claim, with the next `span` offsets under suspicion if too many have died."""
         if self.deaths < DEATHS_MAX or self.suspects_until > first_offset:
             return self
-        return Claim(0, first_offset + span)
+        return replace(self, deaths=0, suspects_until=first_offset + span)
 
 
 BEGUN = Claim(deaths=1)
