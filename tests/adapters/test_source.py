@@ -1,14 +1,19 @@
 """Reading from the real broker."""
 
+import contextlib
 import json
 import threading
+import time
 import uuid
+from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewPartitions
 
 from dev.kafka import AnyCluster
 from tests.adapters.test_sinks import kafka_settings
+from worker.adapters import kafka_source
 from worker.adapters.kafka_source import KafkaSource
 from worker.core.backpressure import Marks
 from worker.core.windows import WindowPolicy
@@ -27,9 +32,9 @@ class Member:
         self.source = KafkaSource(settings, self.flow)
         self.read: set[tuple[int, int]] = set()
 
-    def poll(self) -> int:
+    def poll(self, timeout_ms: int = 100) -> int:
         """Poll once; how many records came."""
-        chunks = self.source.poll(100)
+        chunks = self.source.poll(timeout_ms)
         self.flow.receive(chunks)
         came = {(chunk.partition.number, record.offset) for chunk in chunks for record in chunk.records}
         self.read |= came
@@ -52,19 +57,33 @@ def settings(cluster: AnyCluster) -> Settings:
     return kafka_settings(cluster, name).model_copy(update=changes)
 
 
+@contextlib.contextmanager
+def polling(*members: Member) -> Iterator[None]:
+    """Each polls on a thread of its own: in turns on one, each would miss what comes while another polls."""
+    ended = threading.Event()
+    threads = [
+        threading.Thread(target=lambda member=member: [member.poll() for _ in iter(ended.is_set, True)])
+        for member in members
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
 def test_nothing_freezes_when_partitions_come_while_reading_is_paused(settings: Settings) -> None:
     """Paused, nothing is read of a partition that is assigned meanwhile; resumed, all is read to its end."""
     stays, leaves = Member(settings), Member(settings)
-    others = threading.Thread(target=lambda: [leaves.poll() for _ in iter(left.is_set, True)])
-    left = threading.Event()
-    others.start()
-    while not (stays.partitions() == leaves.partitions() == 1 and stays.read):
-        stays.poll()
-    stays.source.pause(paused=True)
-    while stays.poll():
-        pass
-    left.set()
-    others.join()
+    with polling(leaves):
+        while not (stays.partitions() == leaves.partitions() == 1 and stays.read):
+            stays.poll()
+        stays.source.pause(paused=True)
+        while stays.poll():
+            pass
     leaves.source.close(5)
     before = len(stays.read)
     while stays.partitions() < 2:
@@ -82,33 +101,66 @@ def test_nothing_freezes_when_partitions_come_while_reading_is_paused(settings: 
     stays.source.close(5)
 
 
+def test_one_that_is_alone_joins_once(settings: Settings) -> None:
+    """It knows the topic before it joins: a leader that learns of it later would join, and drain, again."""
+    member = Member(settings)
+    while member.poll() or member.partitions() < 2 or not member.read:
+        pass
+    member.source._consumer.topics()
+    for _ in range(5):
+        member.poll()
+    generation = member.source._consumer.group_metadata().generation_id
+    member.source.close(5)
+    assert generation == 1
+
+
+@pytest.mark.parametrize("missed", [0, 5])
+def test_an_answer_between_two_polls_does_not_keep_it_out(
+    settings: Settings, cluster: AnyCluster, monkeypatch: pytest.MonkeyPatch, missed: int
+) -> None:
+    """When the topic grows, a leader in a hurry comes back with the new partition, whatever it missed."""
+    member = Member(settings)
+    while member.partitions() < 2:
+        member.poll()
+    admin = AdminClient({"bootstrap.servers": cluster.bootstrap_servers, "log_level": 0})
+    admin.create_partitions([NewPartitions(settings.input_topic, 3)])[settings.input_topic].result()
+    while len(member.source._consumer.partitions_for_topic(settings.input_topic)) < 3:
+        member.source._consumer.topics()
+    with monkeypatch.context() as hurry:
+        hurry.setattr(kafka_source, "_JOIN_POLL_MS", 1)
+        for _ in range(missed):
+            member.poll(1)
+            time.sleep(0.1)
+    assert missed == 0 or not member.source.joined
+
+    for _ in range(50):
+        member.poll(1)
+        time.sleep(0.1)
+        if member.partitions() == 3 and member.source.joined:
+            break
+    came_back = member.partitions(), member.source.joined
+    member.source.close(5)
+    assert came_back == (3, True)
+
+
 def test_a_rebalance_that_others_hold_up_does_not_cost_the_last_commit(settings: Settings) -> None:
     """Told to end while the group waits for another member, it commits what is settled as soon as it can."""
-    leaves, busy = Member(settings), Member(settings)
-    while not (leaves.partitions() == busy.partitions() == 1 and leaves.read):
-        leaves.poll()
-        busy.poll()
-    while not (leaves.source.joined and busy.source.joined):
-        leaves.poll()
-        busy.poll()
+    leaves, busy, joins = Member(settings), Member(settings), Member(settings)
+    with polling(leaves, busy):
+        while not (leaves.partitions() == busy.partitions() == 1 and leaves.read):
+            time.sleep(0.05)
+        time.sleep(1)  # a rebalance for what has moved may follow
     window = leaves.flow.take()
     assert window
     leaves.flow.settled(window)
-    joins = Member(settings)
-    while leaves.source.joined:  # `busy` does not poll, so that the others wait for it
-        joins.poll()
-        leaves.poll()
-
-    left = threading.Event()
-    others = threading.Thread(
-        target=lambda: [member.poll() for _ in iter(left.is_set, True) for member in (busy, joins)]
-    )
-    timer = threading.Timer(1, others.start)
-    timer.start()
-    committed = leaves.source.close(8)
-    left.set()
-    timer.join()
-    others.join()
+    with polling(joins):
+        while leaves.source.joined:  # `busy` does not poll, so that the others wait for it
+            leaves.poll()
+        timer = threading.Timer(1, lambda: busy_polls.enter_context(polling(busy)))
+        with contextlib.ExitStack() as busy_polls:
+            timer.start()
+            committed = leaves.source.close(8)
+            timer.join()
     busy.source.close(5)
     joins.source.close(5)
     assert committed, "what was settled is not committed"

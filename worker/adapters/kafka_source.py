@@ -1,7 +1,7 @@
 """Reading: one thread polls, pauses, resumes and commits."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 _CLAIM_TIMEOUT_MS = 3000
 _LEAVING_S = 2.0
 """What is left for the last commit when others hold a rebalance up until we have to end."""
+_JOIN_POLL_MS = 500
+"""An answer to a join that comes between two polls is lost to the client, so they may not be short then."""
 _POSITIONS_EVERY_S = 1.0
 """How often the position of quiet partitions is looked up: only control records can have moved it."""
 
@@ -66,12 +68,13 @@ class KafkaSource:
                 session_timeout_ms=settings.session_timeout_ms,
                 heartbeat_interval_ms=min(3000, settings.session_timeout_ms // 3),
             )
-            # A group that is joined before the topic is known gets no partition, and may stay without.
-            self._consumer.partitions_for_topic(settings.input_topic)
+            self._rebalances = Rebalances(self._consumer, books, settings)
+            self._consumer.subscribe([settings.input_topic], listener=self._rebalances)
+            # A group that is joined before the topic is known gets no partition, and may stay without; and a
+            # leader that learns of the topic after it subscribed, but not before it joined, joins twice.
+            self._consumer.topics()
         except (KafkaError, OSError, ValueError) as error:
             raise KafkaUnfitError(f"can't read from Kafka: {error!r}") from error
-        self._rebalances = Rebalances(self._consumer, books, settings)
-        self._consumer.subscribe([settings.input_topic], listener=self._rebalances)
 
     @property
     def joined(self) -> bool:
@@ -86,7 +89,7 @@ class KafkaSource:
             KafkaUnfitError: If the broker refuses us for good.
         """
         try:
-            polled = self._consumer.poll(timeout_ms=timeout_ms)
+            polled = self._poll(timeout_ms)
         except NoOffsetForPartitionError as error:
             self._consumer.seek_to_beginning(*error.args[0])
             return []
@@ -105,6 +108,18 @@ class KafkaSource:
             raise KafkaUnfitError(f"Kafka refuses to go on: {error!r}") from error
         chunks = [self._chunk(partition, records) for partition, records in polled.items()]
         return chunks + self._quiet_positions({chunk.partition for chunk in chunks})
+
+    def _poll(self, timeout_ms: int) -> Mapping[TopicPartition, Sequence[Any]]:
+        """Poll the client, which has no public way to say what it is about."""
+        coordinator = self._consumer._coordinator  # noqa: SLF001
+        if coordinator.rejoining and not coordinator.need_rejoin():
+            # A leader that had joined because its topic changed: the answer came between two polls, nothing tells
+            # it to look, and without heartbeats the group would soon go on without us.
+            coordinator.request_rejoin()
+        if coordinator.need_rejoin():
+            timeout_ms = max(timeout_ms, _JOIN_POLL_MS)
+        polled: Mapping[TopicPartition, Sequence[Any]] = self._consumer.poll(timeout_ms=timeout_ms)
+        return polled
 
     def pause(self, *, paused: bool) -> None:
         """Pause or resume every partition that is ours now; polling goes on either way."""
@@ -207,7 +222,7 @@ class KafkaSource:
             if time.monotonic() > deadline_s:
                 return
             try:
-                self._consumer.poll(timeout_ms=100)  # gives nothing, as all is paused
+                self._poll(100)  # gives nothing, as all is paused
             except KafkaError as error:
                 log.warning("poll_failed", error=repr(error), during="stop")
                 return
