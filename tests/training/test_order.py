@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.trainer import EpochOrder
+from training.order import EpochOrder
 
 
 @given(
