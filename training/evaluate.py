@@ -1,7 +1,7 @@
 """Measuring models on reviews: `fit` and `evaluate` do it with the same lines, so their figures agree."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from training.comparison import compare
 from training.data import LABELS, Corpus, Review, without_copies
 from training.encoding import encode
 from training.errors import TrainingError
-from training.metrics import figures, rounded
+from training.metrics import figures
 from training.model import load_checkpoint
 from training.progress import Progress
 
@@ -71,12 +71,7 @@ def evaluate(
         answers, answers_against = logits.argmax(axis=1), logits_against.argmax(axis=1)
         verdict = compare(labels, answers, answers_against, len(LABELS), tolerance)
         result["against"] = {"checkpoint": against.resolve().name, **stand(labels, answers_against)}
-        result["comparison"] = {
-            **asdict(verdict),
-            "difference": rounded(verdict.difference),
-            "passed": verdict.passed,
-            "sentence": verdict.sentence(),
-        }
+        result["comparison"] = verdict.figures()
     return result
 
 
