@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export.scoring import logits_of
 from export.variants import Deviation
 from worker.adapters.classifier import OnnxClassifier
 from worker.core.scoring import probabilities
@@ -113,11 +114,7 @@ def speed_ratio(file: Path, baseline: Path, rows: Sequence[Sequence[int]]) -> fl
 
 
 def _score(classifier: Classifier, rows: Sequence[Sequence[int]], batches: list[list[int]]) -> Probabilities:
-    parts = [classifier.logits([rows[index] for index in batch]) for batch in batches]
-    logits = np.zeros((len(rows), parts[0].shape[1]), dtype=np.float32)
-    for batch, part in zip(batches, parts, strict=True):
-        logits[batch] = part
-    return probabilities(logits, temperature=1.0)
+    return probabilities(logits_of(classifier, rows, batches), temperature=1.0)
 
 
 def _sorted_batches(rows: Sequence[Sequence[int]], size: int) -> list[list[int]]:

@@ -1,7 +1,7 @@
 """The way from a checkpoint to a bundle: every step a gate, and nothing under the final name before the last."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from export.checkpoint import LABELS, Checkpoint, load_model, read_checkpoint
 from export.errors import CheckpointRefusedError
 from export.golden import choose_goldens
 from export.graph import export_fp32, read_opset
+from export.held_out import HeldOut, Judged, Wanted, judge, provenance_of, read_held_out
 from export.parity import BATCHINGS, Probabilities, golden_delta, measure, reference_probabilities, speed_ratio
 from export.progress import Progress
 from export.provenance import accuracy_figures, cpu_name, default_name, default_version, provenance
@@ -21,7 +22,7 @@ from export.write import check_output, digests, publish, staging_folder, write_c
 from worker.adapters.bundle import read_bundle
 from worker.adapters.classifier import OnnxClassifier
 from worker.adapters.warmup import warm_up
-from worker.manifest import BundleManifest, Golden
+from worker.manifest import BundleManifest, Golden, Variant
 from worker.ports import Encoder
 
 
@@ -35,6 +36,7 @@ class Options:
     name: str = ""
     version: str = ""
     texts: tuple[Path, ...] = ()
+    held_out: Wanted = field(default_factory=Wanted)
     threads: int = 0
     overwrite: bool = False
 
@@ -66,15 +68,20 @@ def export_bundle(options: Options, progress: Progress) -> list[Result]:
     with progress.step(f"encoding {len(checkpoint.golden_pairs)} golden pairs as the worker does"):
         check_encoding(checkpoint, encoder)
     sample = _sample(checkpoint, encoder, options.texts)
+    held_out = read_held_out(options.held_out, checkpoint, sample.texts[: sample.shareable], progress)
     with staging_folder(options.output) as folder:
         model = load_model(checkpoint)
         yardstick = _ask_pytorch(model, sample, options.threads, progress)
         results = [_make_fp32(model, checkpoint, folder, yardstick, options.threads, progress)]
         if "int8" in options.variants:
             results.append(_make_int8(folder, yardstick, options.threads, progress))
+        judged = {
+            name: judge(name, folder / FILES[name], checkpoint, encoder, held_out, options.threads, progress)
+            for name in (result.name for result in results if result.refusal is None)
+        }
         with progress.step("writing the bundle and loading it as the worker does"):
             write_contents(folder, checkpoint, yardstick.goldens)
-            write_manifest(folder, _manifest(options, checkpoint, folder, results))
+            write_manifest(folder, _manifest(options, checkpoint, folder, results, held_out, judged))
             _try_out(folder, encoder, options.threads)
         publish(folder, options.output, overwrite=options.overwrite)
     return results
@@ -135,11 +142,16 @@ def _measure(name: str, file: Path, yardstick: _Yardstick, threads: int, details
     )
 
 
-def _manifest(options: Options, checkpoint: Checkpoint, folder: Path, results: Sequence[Result]) -> BundleManifest:
-    served = [result for result in results if result.refusal is None]
+def _manifest(
+    options: Options,
+    checkpoint: Checkpoint,
+    folder: Path,
+    results: Sequence[Result],
+    held_out: HeldOut,
+    judged: dict[str, Judged],
+) -> BundleManifest:
+    served = [result for result in results if result.name in judged]
     refused = {result.name: result.refusal for result in results if result.refusal}
-    # The figures of metrics.json were measured in PyTorch: parity makes them fp32's, and nobody else's.
-    accuracy = {"fp32": accuracy_figures(checkpoint.metrics)}
     device = f"CPUExecutionProvider on {cpu_name()}"
     return BundleManifest(
         name=options.name or default_name(checkpoint.folder),
@@ -148,12 +160,25 @@ def _manifest(options: Options, checkpoint: Checkpoint, folder: Path, results: S
         labels=LABELS,
         encoding=checkpoint.encoding,
         files=digests(folder),
-        variants={result.name: result.manifest_entry(device, accuracy.get(result.name, {})) for result in served},
+        variants={result.name: _entry(result, device, checkpoint, judged[result.name]) for result in served},
         provenance={
             **provenance(checkpoint),
+            **provenance_of(held_out, judged),
             "measurements": {result.name: result.measurements() for result in results},
             "refused_variants": refused,
         },
+    )
+
+
+def _entry(result: Result, device: str, checkpoint: Checkpoint, judged: Judged) -> Variant:
+    # The figures of metrics.json were measured in PyTorch: parity makes them fp32's, and nobody else's.
+    trained = accuracy_figures(checkpoint.metrics) if result.name == "fp32" else {}
+    found = judged.calibrated
+    return result.manifest_entry(
+        device,
+        trained if judged.accuracy is None else judged.accuracy,
+        temperature=found.temperature if found else 1.0,
+        abstain_below=found.abstain_below if found else 0.0,
     )
 
 

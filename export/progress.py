@@ -1,11 +1,12 @@
 """What a person sees of an export: a line a step on stderr, and a table at the end."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from export.variants import Result
@@ -21,16 +22,20 @@ class Progress:
         self._console = console
 
     @contextmanager
-    def step(self, title: str) -> Iterator[None]:
-        """Show that a step goes on, and how long it took."""
-        start = time.perf_counter()
-        with self._console.status(f"{title} …"):
-            yield
+    def step(self, title: str) -> Iterator[Callable[[int], None]]:
+        """Show that a step goes on, and how long it took; what it gives may be told how much is done."""
+        start, title = time.perf_counter(), escape(title)
+        with self._console.status(f"{title} …") as status:
+            yield lambda count: status.update(f"{title} … {count}")
         self._console.print(f"[green]✓[/] {title} [dim]{time.perf_counter() - start:.1f} s[/]", highlight=False)
+
+    def say(self, message: str) -> None:
+        """Say what was found."""
+        self._console.print(f"  {escape(message)}", highlight=False)
 
     def warn(self, message: str) -> None:
         """Say what did not go as asked, without ending."""
-        self._console.print(f"[bold yellow]![/] {message}", highlight=False)
+        self._console.print(f"[bold yellow]![/] {escape(message)}", highlight=False)
 
     def table(self, results: Sequence[Result], folder: str) -> None:
         """The figures of every variant that was tried."""

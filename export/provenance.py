@@ -21,7 +21,6 @@ def provenance(checkpoint: Checkpoint) -> dict[str, JsonValue]:
         "weights_sha256": checkpoint.weights_sha256,
         "training": checkpoint.training,
         "metrics": checkpoint.metrics,
-        "calibration": "none",
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "cpu": cpu_name(),
     }

@@ -5,9 +5,11 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, cycle, islice
 from pathlib import Path
+from typing import Any
 
+from worker.core.decoding import TEXT_FIELDS, TITLE_FIELDS, is_blank
 from worker.core.encoding import Fields
 from worker.errors import UsageError
 
@@ -19,7 +21,6 @@ _COMPOSED_MIN = 100
 """Golden pairs may all be short; these make sure that the goldens reach up to the longest input."""
 _LONG_SHARE = 0.05
 _ATTEMPTS_PER_TEXT = 50
-_TEXT_KEYS = ("text", "reviewText", "review_text", "body")
 
 HOSTILE = (
     "ok",
@@ -66,24 +67,28 @@ def collect_texts(golden: Sequence[Fields], files: Sequence[Path]) -> ParityText
     private = _read_files(files)
     kept = list(dict.fromkeys(chain(golden, map(Fields, HOSTILE))))
     wanted = max(_COMPOSED_MIN, TEXTS_MIN - len(kept) - len(private))
-    composed = _compose([fields.text for fields in golden], wanted, known={fields.text for fields in kept})
+    composed = _compose(golden, wanted, known={fields.text for fields in kept})
     return ParityTexts((*kept, *composed), tuple(private))
 
 
-def _compose(texts: Sequence[str], count: int, known: set[str]) -> list[Fields]:
-    """New texts out of `texts`: beginnings, joined ones, shuffled words; one in twenty very long."""
+def _compose(golden: Sequence[Fields], count: int, known: set[str]) -> list[Fields]:
+    """New texts out of golden ones: beginnings, joined ones, shuffled words; one in twenty very long.
+
+    Each has the title of a golden one in turn, so that a template with titles is measured with and without them.
+    """
     randomly = random.Random(20261123)  # noqa: S311 - reproducible variety, no secret
-    sources = [words for text in texts if (words := text.split(" ")) and text.strip()]
+    sources = [fields.text.split(" ") for fields in golden if fields.text.strip()]
+    titles = cycle(dict.fromkeys(fields.title for fields in golden))
     composed: list[Fields] = []
     for _ in range(count * _ATTEMPTS_PER_TEXT if sources else 0):
         text = _one_composition(sources, randomly)
         if text.strip() and text not in known:
             known.add(text)
-            composed.append(Fields(text))
+            composed.append(Fields(text, next(titles)))
         if len(composed) == count:
             return composed
     raise UsageError(
-        f"the {len(texts)} golden pairs are too few or too alike to compose {count} texts for the parity check: "
+        f"the {len(golden)} golden pairs are too few or too alike to compose {count} texts for the parity check: "
         "train with more data, or name review files with --texts."
     )
 
@@ -108,7 +113,7 @@ def _read_files(files: Sequence[Path]) -> list[Fields]:
     if not found:
         raise UsageError(
             f"no review text in {', '.join(map(str, files))}: --texts takes JSON lines with a field "
-            f"{' or '.join(_TEXT_KEYS[:2])}."
+            f"{' or '.join(TEXT_FIELDS[:2])}."
         )
     return found
 
@@ -131,14 +136,13 @@ def _read_line(file: Path, number: int, line: str) -> Iterator[Fields]:
         raise UsageError(f"{file}, line {number}, of --texts is not a JSON object a line: {error}") from error
     if not isinstance(review, dict):
         raise UsageError(f"{file}, line {number}, of --texts is not a JSON object a line.")
-    title = review.get("title") or review.get("summary")
-    text = next((review[key] for key in _TEXT_KEYS if _is_text(review.get(key))), None)
+    text, title = _first_text(review, TEXT_FIELDS), _first_text(review, TITLE_FIELDS)
     if text is not None:
-        yield Fields(text, title if _is_text(title) else None)
+        yield Fields(text, title)
 
 
-def _is_text(value: object) -> bool:
-    """Whether the worker would score it: not blank, and no lone surrogate (JSON can escape one)."""
-    return (
-        isinstance(value, str) and bool(value.strip()) and not any("\ud800" <= sign <= "\udfff" for sign in value)
-    )
+def _first_text(review: dict[str, Any], names: Sequence[str]) -> str | None:
+    """The first field that the worker would read: not blank, and no lone surrogate (JSON can escape one)."""
+    values = (review.get(name) for name in names)
+    texts = (value for value in values if isinstance(value, str) and not is_blank(value))
+    return next((text for text in texts if not any("\ud800" <= sign <= "\udfff" for sign in text)), None)

@@ -90,11 +90,15 @@ class Result:
         """Why the variant must not serve, or None where it may."""
         return _refusal_fp32(self.deviation) if self.name == "fp32" else _refusal_int8(self)
 
-    def manifest_entry(self, device: str, accuracy: dict[str, float]) -> Variant:
+    def manifest_entry(
+        self, device: str, accuracy: dict[str, float], *, temperature: float, abstain_below: float
+    ) -> Variant:
         """The manifest's entry of a variant that passed."""
         return Variant(
             file=FILES[self.name],
             device="cpu",
+            temperature=temperature,
+            abstain_below=abstain_below,
             golden_delta_max=self.golden_delta_max,
             parity=Parity(
                 status="passed",

@@ -34,6 +34,10 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--data", type=Path, nargs="+", required=True, help="review files: .json, .jsonl, also .gz")
     fit.add_argument("--validation", type=Path, nargs="+", help="measure on these instead of a held-out fifth")
     fit.add_argument("--base-model", required=True, help="a folder, or a name on the Hugging Face hub")
+    fit.add_argument(
+        "--split", choices=("stratified", "hash"), default="stratified",
+        help="hold out a fifth, or by content: train, validation, calibration and test stay apart for good",
+    )  # fmt: skip
     fit.add_argument("--output", type=Path, required=True, help="folder of the checkpoint")
     fit.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     for setting in fields(Recipe):
@@ -73,7 +77,15 @@ def _fit(options: argparse.Namespace) -> int:
     validation = _read(options.validation) if options.validation else None
     from training.fit import fit  # noqa: PLC0415 - wrong usage need not wait for PyTorch
 
-    metrics = fit(corpus, options.base_model, options.output, recipe, validation=validation, resume=options.resume)
+    metrics = fit(
+        corpus,
+        options.base_model,
+        options.output,
+        recipe,
+        validation=validation,
+        by=options.split,
+        resume=options.resume,
+    )
     print(_summary(metrics))
     return 0
 

@@ -3,6 +3,7 @@
 import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,14 @@ _HARDEST = 20
 _LINE_CHARACTERS = 160
 
 
+@dataclass(frozen=True)
+class Served:
+    """The temperature that serves, to be judged as it is, and what it was fitted on; None for nothing."""
+
+    temperature: float
+    fitted_on: str | None
+
+
 def distinct(reviews: Iterable[Review]) -> list[Review]:
     """The first review of each text, where case, spaces and punctuation make no difference."""
     first: dict[str, Review] = {}
@@ -30,15 +39,15 @@ def distinct(reviews: Iterable[Review]) -> list[Review]:
 
 
 def assess(
-    reviews: Sequence[Review], logits: Logits, apart: tuple[Sequence[Review], Logits] | None = None
+    reviews: Sequence[Review], logits: Logits, scaling: tuple[Sequence[Review], Logits] | Served | None = None
 ) -> dict[str, Any]:
     """All figures of a classifier.
 
     Args:
         reviews: What it answered, each text once.
         logits: Its answers, shape (rows, classes).
-        apart: Reviews with logits to fit the temperature on, none of whose texts is measured; without them each
-            half of the rows is scaled with the temperature of the other.
+        scaling: Reviews with logits to fit the temperature on, none of whose texts is measured, or the temperature
+            itself; without either each half of the rows is scaled with the temperature of the other.
 
     Returns:
         `figures`, with intervals; calibration; results by category, words and stars; the hardest texts.
@@ -48,7 +57,7 @@ def assess(
     return {
         **figures(labels, logits),
         "intervals": intervals(labels, answers),
-        "calibration": _calibration(reviews, labels, logits, apart),
+        "calibration": _calibration(reviews, labels, logits, scaling),
         "by_category": breakdown([review.category for review in reviews], labels, answers),
         "by_words": _by_words(reviews, labels, answers),
         "by_stars": breakdown([_stars(review) for review in reviews], labels, answers),
@@ -117,23 +126,32 @@ def _stars(review: Review) -> str:
 
 
 def _calibration(
-    reviews: Sequence[Review], labels: Ids, logits: Logits, apart: tuple[Sequence[Review], Logits] | None
+    reviews: Sequence[Review],
+    labels: Ids,
+    logits: Logits,
+    scaling: tuple[Sequence[Review], Logits] | Served | None,
 ) -> dict[str, Any]:
     """ECE, Brier score and cross-entropy before and after scaling with a temperature that never saw the row."""
-    if apart:
-        temperature = calibration.fit_temperature(ids_of(apart[0]), apart[1])
-        temperatures, scaled = [temperature], logits.astype(np.float64) / temperature
-    else:
+    if scaling is None:
+        temperatures: tuple[float, ...]
         halves = np.array([_second_half(review.text) for review in reviews])
-        scaled, both = calibration.cross_fitted(labels, logits, halves)
-        temperatures = list(both)
+        scaled, temperatures = calibration.cross_fitted(labels, logits, halves)
+        fitted_on: str | None = "the other half of these texts"
+    else:
+        served = scaling if isinstance(scaling, Served) else _fitted_apart(*scaling)
+        scaled, fitted_on = logits.astype(np.float64) / served.temperature, served.fitted_on
+        temperatures = (served.temperature,)
     return {
-        "fitted_on": f"{len(apart[0])} texts apart" if apart else "the other half of these texts",
+        "fitted_on": fitted_on,
         "temperatures": [rounded(temperature) for temperature in temperatures],
         "bins": calibration.BINS,
         "before": _probability_figures(labels, logits),
         "after": _probability_figures(labels, scaled),
     }
+
+
+def _fitted_apart(reviews: Sequence[Review], logits: Logits) -> Served:
+    return Served(calibration.fit_temperature(ids_of(reviews), logits), f"{len(reviews)} texts apart")
 
 
 def _probability_figures(labels: Ids, logits: NDArray[np.floating]) -> dict[str, Any]:

@@ -4,13 +4,14 @@ import importlib.metadata
 import json
 import platform
 import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from training.card import model_card
-from training.encoding import write_encoding
+from training.data import Review
+from training.encoding import Encoding, write_encoding
 from training.plots import plot_confusion, plot_loss
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "scikit-learn", "numpy")
@@ -20,7 +21,7 @@ def write_checkpoint(
     folder: Path,
     trainer: Any,
     tokenizer: Any,
-    texts: Iterable[str],
+    reviews: Sequence[Review],
     metrics: dict[str, Any],
     record: dict[str, Any],
     *,
@@ -32,7 +33,7 @@ def write_checkpoint(
         folder: Is made anew.
         trainer: Holds the model and the log of the losses.
         tokenizer: What the texts were encoded with.
-        texts: The golden pairs are drawn from the beginning of these, the validation part first.
+        reviews: The golden pairs are drawn from these.
         metrics: The figures on the validation part.
         record: Settings, data and time of the run.
         name: What the model card calls it.
@@ -42,7 +43,8 @@ def write_checkpoint(
     settings = record["settings"]
     trainer.model.save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)  # safetensors leaves it to its owner alone; a container is another
-    write_encoding(folder, tokenizer, texts, settings["tokens_max"], settings["seed"])
+    encoding = Encoding(settings["template"], settings["truncation"], settings["tokens_max"])
+    write_encoding(folder, tokenizer, reviews, encoding, settings["seed"])
     _save_tokenizer(folder, tokenizer)
     record = {
         **record,

@@ -1,12 +1,14 @@
 """Whether one classifier may take another's place: the paired bootstrap of their difference in macro-F1."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.bootstrap import interval, resampled_counts
 from training.confusion import macro_f1
+from training.metrics import rounded
 
 
 @dataclass(frozen=True)
@@ -28,15 +30,26 @@ class Comparison:
         """Whether the interval keeps above the loss that is tolerated."""
         return self.interval[0] >= -self.tolerance
 
+    def measured(self) -> str:
+        """What was found, without a decision."""
+        low, high = self.interval
+        return (
+            f"macro-F1 {self.new:.4f} against {self.old:.4f}, a difference of {self.difference:+.4f} "
+            f"(95 % interval {low:+.4f} to {high:+.4f}, same texts)"
+        )
+
     def sentence(self) -> str:
         """The decision and its reason."""
-        low, high = self.interval
         decision, reason = ("passed", "no more") if self.passed else ("failed", "more")
         return (
-            f"{decision}: macro-F1 {self.new:.4f} against {self.old:.4f}, a difference of {self.difference:+.4f} "
-            f"(95 % interval {low:+.4f} to {high:+.4f}, same texts). At worst, by its lower end, the loss is "
-            f"{max(0.0, -low):.4f}: {reason} than is tolerated ({self.tolerance:g})."
+            f"{decision}: {self.measured()}. At worst, by its lower end, the loss is "
+            f"{max(0.0, -self.interval[0]):.4f}: {reason} than is tolerated ({self.tolerance:g})."
         )
+
+    def figures(self) -> dict[str, Any]:
+        """All of it, as it is written down."""
+        said = {"difference": rounded(self.difference), "passed": self.passed, "sentence": self.sentence()}
+        return asdict(self) | said
 
 
 def compare(

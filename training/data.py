@@ -32,6 +32,7 @@ class Review:
     label: int
     category: str
     stars: float | None = None
+    title: str | None = None
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""How texts become token ids, written down so that serving can be held to it.
+"""How a review becomes token ids, written down so that serving can be held to it.
 
 Special tokens in a text, such as a literal "[SEP]", become the special ids themselves: that is what Hugging
 Face's tokenizers do by default, in training and in the worker alike, and the golden pairs hold both to it.
@@ -6,16 +6,54 @@ Face's tokenizers do by default, in training and in the worker alike, and the go
 
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from training.data import Review
 from training.errors import TrainingError
 
 ENCODING_FILE = "encoding.json"
 GOLDEN_FILE = "golden_pairs.json"
+TEMPLATES = ("text", "title+text")
+TRUNCATIONS = ("head", "head+tail")
+_FORMAT = 1
 _GOLDEN_PAIRS = 200
 _CHUNK_TEXTS = 1000  # tokenised at a time, so that a long text costs memory only for a while
+_SPECIAL_TOKENS = 2  # [CLS] and [SEP]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How the fields of a review become token ids: the worker does the same, by `encoding.json`.
+
+    Attributes:
+        template: `text`, or `title+text`: the title on a line of its own before the text, where there is one.
+        truncation: `head` keeps the first tokens; `head+tail` a quarter from the beginning and three quarters from
+            the end (Sun et al. 2019, arXiv 1905.05583: 128 and 382 of 510).
+        tokens_max: Tokens that are kept, the special ones included.
+    """
+
+    template: str = "text"
+    truncation: str = "head"
+    tokens_max: int = 512
+
+    def fields(self, review: Review) -> dict[str, str]:
+        """What is read of a review."""
+        if self.template == "title+text" and review.title and not review.title.isspace():
+            return {"title": review.title, "text": review.text}
+        return {"text": review.text}
+
+    def cut(self, ids: list[int]) -> list[int]:
+        """The token ids that are kept, of ids without special ones."""
+        kept = self.tokens_max - _SPECIAL_TOKENS
+        if len(ids) <= kept:
+            return ids
+        first = kept if self.truncation == "head" else kept // 4
+        return ids[:first] + ids[len(ids) - (kept - first) :] if first < kept else ids[:kept]
+
 
 HOSTILE = (
     # nothing, or nothing that is left after normalisation
@@ -69,43 +107,48 @@ HOSTILE = (
 """What real topics hold and validation sets do not."""
 
 
-def encode(tokenizer: Any, texts: Sequence[str], tokens_max: int) -> list[list[int]]:
-    """Token ids of each text with the special ones, cut at the end to `tokens_max`; not padded."""
+def encode(tokenizer: Any, reviews: Sequence[Review], encoding: Encoding) -> list[list[int]]:
+    """Token ids of each review with the special ones; not padded."""
     rows: list[list[int]] = []
-    for start in range(0, len(texts), _CHUNK_TEXTS):
-        chunk = list(texts[start : start + _CHUNK_TEXTS])
-        rows += tokenizer(chunk, truncation=True, max_length=tokens_max)["input_ids"]
+    for start in range(0, len(reviews), _CHUNK_TEXTS):
+        fields = [encoding.fields(review) for review in reviews[start : start + _CHUNK_TEXTS]]
+        texts = ["\n".join(parts.values()) for parts in fields]
+        tokenised = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        rows += [[tokenizer.cls_token_id, *encoding.cut(ids), tokenizer.sep_token_id] for ids in tokenised]
     return rows
 
 
-def write_encoding(folder: Path, tokenizer: Any, texts: Iterable[str], tokens_max: int, seed: int) -> None:
-    """Write `encoding.json` and 200 golden pairs: the hostile texts, then a sample of `texts`."""
-    encoding = {"format": 1, "template": "text", "truncation": "head", "tokens_max": tokens_max}
-    (folder / ENCODING_FILE).write_text(json.dumps(encoding, indent=2) + "\n")
-    real = list(dict.fromkeys(texts))
-    wanted = min(_GOLDEN_PAIRS - len(HOSTILE), len(real))
-    chosen = [*HOSTILE, *random.Random(seed).sample(real, wanted)]  # noqa: S311 - a sample, no secret
-    rows = encode(tokenizer, chosen, tokens_max)
-    pairs = [{"fields": {"text": text}, "ids": ids} for text, ids in zip(chosen, rows, strict=True)]
+def write_encoding(folder: Path, tokenizer: Any, reviews: Sequence[Review], encoding: Encoding, seed: int) -> None:
+    """Write `encoding.json` and 200 golden pairs: the hostile texts, then a sample of `reviews`."""
+    record = {"format": _FORMAT, **asdict(encoding)}
+    (folder / ENCODING_FILE).write_text(json.dumps(record, indent=2) + "\n")
+    hostile = [Review(text, 0, "") for text in HOSTILE]
+    if encoding.template == "title+text":  # a title of one and the text of another
+        hostile += [Review(text, 0, "", title=title) for text, title in zip(HOSTILE, HOSTILE[7:], strict=False)]
+    order = random.Random(seed).sample(range(len(reviews)), len(reviews))  # noqa: S311 - a sample, no secret
+    real = list(islice(dict.fromkeys(reviews[index] for index in order), _GOLDEN_PAIRS - len(hostile)))
+    chosen = [*hostile, *real]
+    rows = encode(tokenizer, chosen, encoding)
+    pairs = [{"fields": encoding.fields(one), "ids": ids} for one, ids in zip(chosen, rows, strict=True)]
     (folder / GOLDEN_FILE).write_text(json.dumps(pairs) + "\n")
 
 
-def read_tokens_max(folder: Path) -> int:
-    """The length that the checkpoint in `folder` was trained with.
+def read_encoding(folder: Path) -> Encoding:
+    """The encoding that the checkpoint in `folder` was trained with.
 
     Raises:
         TrainingError: If its `encoding.json` is missing, or not one that this version encodes.
     """
     try:
-        encoding = json.loads((folder / ENCODING_FILE).read_text())
-        known = encoding["format"], encoding["template"], encoding["truncation"]
-        tokens_max = int(encoding["tokens_max"])
+        record = json.loads((folder / ENCODING_FILE).read_text())
+        version = record["format"]
+        encoding = Encoding(record["template"], record["truncation"], int(record["tokens_max"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(
             f"{folder} is not a checkpoint that `python -m training fit` wrote: no usable {ENCODING_FILE}"
         ) from error
-    if known != (1, "text", "head"):
+    if version != _FORMAT or encoding.template not in TEMPLATES or encoding.truncation not in TRUNCATIONS:
         raise TrainingError(
-            f"{folder / ENCODING_FILE} asks for an encoding that this version does not know: {known}"
+            f"{folder / ENCODING_FILE} asks for an encoding that this version does not know: {record}"
         )
-    return tokens_max
+    return encoding

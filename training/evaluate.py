@@ -1,7 +1,7 @@
 """Measuring models on reviews: `fit` and `evaluate` do it with the same lines, so their figures agree."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from training.comparison import compare
 from training.data import LABELS, Corpus, Review, without_copies
 from training.encoding import encode
 from training.errors import TrainingError
-from training.metrics import figures, rounded
+from training.metrics import figures
 from training.model import load_checkpoint
 from training.progress import Progress
 
@@ -71,12 +71,7 @@ def evaluate(
         answers, answers_against = logits.argmax(axis=1), logits_against.argmax(axis=1)
         verdict = compare(labels, answers, answers_against, len(LABELS), tolerance)
         result["against"] = {"checkpoint": against.resolve().name, **stand(labels, answers_against)}
-        result["comparison"] = {
-            **asdict(verdict),
-            "difference": rounded(verdict.difference),
-            "passed": verdict.passed,
-            "sentence": verdict.sentence(),
-        }
+        result["comparison"] = verdict.figures()
     return result
 
 
@@ -88,22 +83,35 @@ def measure(
     Raises:
         TrainingError: If the model is worn out: it answers no numbers.
     """
-    return figures(ids_of(reviews), _logits(model, tokenizer, rows, progress))
+    return figures(ids_of(reviews), answer(model, tokenizer, rows, progress))
 
 
 def _answer(checkpoint: Path, reviews: Sequence[Review], progress: Progress) -> NDArray[np.float32]:
-    tokenizer, model, tokens_max = load_checkpoint(checkpoint)
-    return _logits(model, tokenizer, encode(tokenizer, [review.text for review in reviews], tokens_max), progress)
+    tokenizer, model, encoding = load_checkpoint(checkpoint)
+    return answer(model, tokenizer, encode(tokenizer, reviews, encoding), progress)
 
 
-def _logits(model: Any, tokenizer: Any, rows: Sequence[Sequence[int]], progress: Progress) -> NDArray[np.float32]:
-    """Of shape (rows, classes)."""
+def answer(
+    model: Any,
+    tokenizer: Any,
+    rows: Sequence[Sequence[int]],
+    progress: Progress,
+    *,
+    what: str = "measuring",
+    bf16: bool = False,
+) -> NDArray[np.float32]:
+    """A model's logits, shape (rows, classes).
+
+    Raises:
+        TrainingError: If it answers no numbers.
+    """
     logits = np.zeros((len(rows), model.config.num_labels), dtype=np.float32)
     model.eval()
-    for batch in progress.follow("measuring", _batches(rows), len(rows)):
+    forward = type(model).forward  # of the class: while a model is trained in bf16, its own forward is wrapped
+    for batch in progress.follow(what, _batches(rows), len(rows)):
         padded = tokenizer.pad({"input_ids": [rows[index] for index in batch]}, return_tensors="pt")
-        with torch.inference_mode():
-            logits[batch] = model(**padded.to(model.device)).logits.float().cpu().numpy()
+        with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
+            logits[batch] = forward(model, **padded.to(model.device))["logits"].float().cpu().numpy()
     if not np.isfinite(logits).all():
         raise TrainingError("the model answers no numbers: the run has diverged. Lower --learning-rate.")
     return logits

@@ -1,130 +1,101 @@
-"""Fine-tuning, from reviews to a checkpoint: AdamW with linear warm-up; the last weights are the model."""
+"""`fit`: what a run learns from, and what it is measured on."""
 
-import shutil
-import time
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-import transformers
-
-from training.checkpoint import write_checkpoint
 from training.data import LABELS, Corpus, Review, split, without_copies
-from training.encoding import encode
 from training.errors import TrainingError
-from training.evaluate import measure
-from training.model import load_base
-from training.partial import begin, partial_folder, saved_step
-from training.progress import Progress
+from training.lesson import Lesson
+from training.parts import part_of
 from training.recipe import Recipe
-from training.trainer import EncodedReviews, Watch, make_trainer
+from training.run import counts, run
+
+SPLITS = ("stratified", "hash")
 
 
 def fit(
-    corpus: Corpus, base_model: str, output: Path, recipe: Recipe, *, validation: Corpus | None, resume: bool
+    corpus: Corpus,
+    base_model: str,
+    output: Path,
+    recipe: Recipe,
+    *,
+    validation: Corpus | None = None,
+    by: str = "stratified",
+    resume: bool = False,
 ) -> dict[str, Any]:
-    """Fine-tune a base model and write the checkpoint.
+    """Fine-tune a base model on reviews and write the checkpoint: see `run`.
 
     Args:
-        corpus: What to train on; without `validation`, a fifth of it is held out.
+        corpus: What to train on.
         base_model: A folder or a name on the hub.
-        output: The checkpoint's folder, which must not exist. Until the run is done, its state is kept in
-            `OUTPUT.partial`.
+        output: The checkpoint's folder.
         recipe: The settings.
         validation: What to measure on, where the caller has split the data; its texts are not trained on.
+        by: How to hold out without `validation`: `stratified`, a fifth; or `hash`, the validation part by content.
         resume: Whether to go on from the last saved step of an interrupted run.
+    """
+    train, held_out = parts(corpus, validation, by, recipe.seed)
+    given = inputs(corpus, validation, base_model, recipe, by)
+    return run(
+        Lesson(train), held_out, base_model, output, recipe,
+        started_with=started_with(corpus, validation, base_model, recipe, by), record=given, resume=resume,
+    )  # fmt: skip
 
-    Returns:
-        The figures on the validation part.
+
+def parts(
+    corpus: Corpus, validation: Corpus | None, by: str, seed: int
+) -> tuple[Sequence[Review], Sequence[Review]]:
+    """What to train on and what to measure on; no text stands in both.
 
     Raises:
-        TrainingError: If the data or the base model can't be used, or the run diverged.
-        KeyboardInterrupt: If a signal ended the run; what was saved can be resumed.
+        TrainingError: If a class is missing.
     """
-    started_s = time.monotonic()
-    train, held_out = _parts(corpus, validation, recipe.seed)
-
-    transformers.set_seed(recipe.seed)
-    if recipe.threads:
-        torch.set_num_threads(recipe.threads)
-    tokenizer, model = load_base(base_model, recipe.tokens_max)
-    state = begin(output, _started_with(corpus, validation, base_model, recipe), resume=resume)
-
-    train_rows = encode(tokenizer, [review.text for review in train], recipe.tokens_max)
-    held_out_rows = encode(tokenizer, [review.text for review in held_out], recipe.tokens_max)
-    data = EncodedReviews(train_rows, [review.label for review in train])
-    trainer = make_trainer(model, tokenizer, data, recipe, partial_folder(output))
-
-    with Progress() as progress:
-        progress.say(f"{len(train)} reviews to train on, {len(held_out)} to measure on")
-        if resume:
-            progress.say(
-                f"going on after step {saved_step(state)}" if state else "nothing to resume: starting anew"
-            )
-        watch = Watch(lambda: measure(trainer.model, tokenizer, held_out, held_out_rows, progress), progress)
-        trainer.add_callback(watch)
-        with watch:
-            trainer.train(resume_from_checkpoint=str(state) if state else None)
-        if watch.stopping:
-            raise KeyboardInterrupt
-        metrics = watch.figures_after(trainer.state.global_step)
-
-    record = {
-        **_inputs(corpus, validation, base_model, recipe),
-        "parts": {"training": _counts(train), "validation": _counts(held_out)},
-        "steps": trainer.state.global_step,
-        "resumed_after_step": saved_step(state) if state else None,
-        "elapsed_s": round(time.monotonic() - started_s, 1),  # of this session, where the run was resumed
-    }
-    finished = partial_folder(output) / "finished"
-    texts = [review.text for review in (*held_out, *train)]
-    write_checkpoint(finished, trainer, tokenizer, texts, metrics, record, name=output.name)
-    finished.rename(output)  # whole or not at all
-    shutil.rmtree(partial_folder(output))
-    return metrics
-
-
-def _parts(corpus: Corpus, validation: Corpus | None, seed: int) -> tuple[list[Review], list[Review]]:
-    """What to train on and what to measure on; no text stands in both."""
     corpus.require_classes()
-    if validation is None:
-        return split(corpus.reviews, seed=seed)
-    validation.require_classes()
-    train = without_copies(corpus.reviews, of=validation.reviews)
-    if lacking := set(LABELS) - set(_counts(train)):
-        raise TrainingError(
-            f"no {' and no '.join(sorted(lacking))} review of --data is left without the texts that --validation "
-            "holds too: validate on other reviews, or leave --validation out"
+    if validation is not None:
+        validation.require_classes()
+        train: Sequence[Review] = without_copies(corpus.reviews, of=validation.reviews)
+        held_out: Sequence[Review] = validation.reviews
+        advice = "of --data is left without the texts that --validation holds too: validate on other reviews"
+    elif by == "hash":
+        train, held_out = (
+            [review for review in corpus.reviews if part_of(review.text) == name]
+            for name in ("train", "validation")
         )
-    return train, validation.reviews
+        advice = "falls into each part of --split hash: add files, or take --split stratified"
+    else:
+        return split(corpus.reviews, seed=seed)
+    for part in (train, held_out):
+        if lacking := set(LABELS) - set(counts(part)):
+            raise TrainingError(f"no {' and no '.join(sorted(lacking))} review {advice}")
+    return train, held_out
 
 
-def _started_with(corpus: Corpus, validation: Corpus | None, base_model: str, recipe: Recipe) -> dict[str, Any]:
+def started_with(
+    corpus: Corpus, validation: Corpus | None, base_model: str, recipe: Recipe, by: str
+) -> dict[str, Any]:
     """All that shapes the weights, as JSON gives it back."""
     return {
         **recipe.shaping(),
-        "base_model": _name(base_model),
+        "base_model": base_name(base_model),
+        "split": by,
         "data": [file["sha256"][:16] for file in corpus.files],
         "validation": [file["sha256"][:16] for file in validation.files] if validation else None,
     }
 
 
-def _inputs(corpus: Corpus, validation: Corpus | None, base_model: str, recipe: Recipe) -> dict[str, Any]:
+def inputs(corpus: Corpus, validation: Corpus | None, base_model: str, recipe: Recipe, by: str) -> dict[str, Any]:
     """What the run was given, for its record."""
     return {
-        "base_model": _name(base_model),
+        "base_model": base_name(base_model),
         "settings": asdict(recipe),
+        "split": "given" if validation else by,
         "data": corpus.data_sheet(),
         "validation_data": validation.data_sheet() if validation else None,
     }
 
 
-def _counts(reviews: list[Review]) -> dict[str, int]:
-    return dict(Counter(LABELS[review.label] for review in reviews))
-
-
-def _name(base_model: str) -> str:
+def base_name(base_model: str) -> str:
     """The base model's name; of a folder only its last part, since paths say nothing elsewhere."""
     return Path(base_model).resolve().name if Path(base_model).exists() else base_model

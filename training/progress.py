@@ -15,8 +15,8 @@ _LINE_EVERY_S = 10
 class Progress:
     """What goes on, on stderr; to be used as a context, so that a terminal is left as it was found."""
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
         self._bars = Bars(
             TextColumn("{task.description:>9}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"), console=self._console, disable=not self._console.is_terminal,

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from training.encoding import TEMPLATES, TRUNCATIONS, Encoding
 from training.errors import TrainingError
 
 
@@ -21,13 +22,24 @@ class Recipe:
 
     epochs: float = _setting(2.0, "passes over the data")
     learning_rate: float = _setting(2e-5, "peak, after the warm-up; then it falls linearly to zero")
-    batch_size: int = _setting(8, "rows of a step")
-    tokens_max: int = _setting(512, "longer texts are cut at the end; special tokens included")
+    layer_decay: float = _setting(1.0, "each layer below the head learns at this share of the rate above it")
+    batch_size: int = _setting(8, "rows of a step, over all processes")
+    micro_batch_size: int = _setting(0, "rows at a time on a device, summed up to a step; 0 takes them at once")
+    template: str = _setting("text", "what is read: text, or title+text")
+    truncation: str = _setting("head", "what is kept of long texts: head, or head+tail (a quarter and the rest)")
+    tokens_max: int = _setting(512, "longer texts are cut; special tokens included")
+    class_weights: float = _setting(0.0, "weight of a class: its frequency to minus this power; 0.5 is the root")
+    focal_gamma: float = _setting(0.0, "exponent of the focal loss: easy rows count less")
+    label_smoothing: float = _setting(0.0, "share of a label that is spread over all classes")
+    stars_weight: float = _setting(0.0, "weight of a second head that learns the stars and is dropped at the end")
+    dropout: float = _setting(-1.0, "of hidden states and attention; below 0, the base model's own")
     weight_decay: float = _setting(0.01, "of AdamW; not on biases and LayerNorm")
     warmup_ratio: float = _setting(0.1, "share of the steps in which the learning rate rises")
+    early_stopping: int = _setting(0, "end after so many epochs without a better macro-F1, with the best weights")
     seed: int = _setting(2018, "of the split, the new head, the order and the dropout")
     group_by_length: bool = _setting(True, "texts of like length share a batch: less padding, less time")
-    precision: str = _setting("auto", "fp32, bf16 or auto: bf16 on a GPU that has it, fp32 on a CPU")
+    precision: str = _setting("auto", "fp32, bf16 or auto: bf16 where the GPU or the CPU computes in it")
+    compile: bool = _setting(False, "torch.compile the model")
     save_steps: int = _setting(500, "steps between two states to resume from; Ctrl-C saves one too")
     threads: int = _setting(0, "CPU threads; 0 is PyTorch's choice")
 
@@ -35,10 +47,20 @@ class Recipe:
         laws = {
             "--epochs must be above 0": 0 < self.epochs < math.inf,
             "--learning-rate must be above 0": 0 < self.learning_rate < math.inf,
+            "--layer-decay must be above 0 and at most 1": 0 < self.layer_decay <= 1,
             "--batch-size must be at least 1": self.batch_size >= 1,
+            "--micro-batch-size must be 0 or more": self.micro_batch_size >= 0,
+            f"--template must be {' or '.join(TEMPLATES)}": self.template in TEMPLATES,
+            f"--truncation must be {' or '.join(TRUNCATIONS)}": self.truncation in TRUNCATIONS,
             "--tokens-max must be at least 3, since two are special": self.tokens_max >= 3,  # noqa: PLR2004
+            "--class-weights must be from 0 to 1": 0 <= self.class_weights <= 1,
+            "--focal-gamma must be 0 or more": 0 <= self.focal_gamma < math.inf,
+            "--label-smoothing must be from 0 to below 1": 0 <= self.label_smoothing < 1,
+            "--stars-weight must be 0 or more": 0 <= self.stars_weight < math.inf,
+            "--dropout must be below 1": self.dropout < 1,
             "--weight-decay must be 0 or more": 0 <= self.weight_decay < math.inf,
             "--warmup-ratio must be from 0 to below 1": 0 <= self.warmup_ratio < 1,
+            "--early-stopping must be 0 or more": self.early_stopping >= 0,
             "--seed must be from 0 to 2^32-1": 0 <= self.seed < 2**32,
             "--precision must be auto, fp32 or bf16": self.precision in {"auto", "fp32", "bf16"},
             "--save-steps must be at least 1": self.save_steps >= 1,
@@ -48,7 +70,12 @@ class Recipe:
             if not holds:
                 raise TrainingError(law)
 
+    @property
+    def encoding(self) -> Encoding:
+        """How reviews become token ids."""
+        return Encoding(self.template, self.truncation, self.tokens_max)
+
     def shaping(self) -> dict[str, Any]:
         """The settings that shape the weights: a resumed run must not change them."""
-        free = {"save_steps", "threads"}
+        free = {"save_steps", "threads", "compile", "micro_batch_size"}
         return {setting.name: getattr(self, setting.name) for setting in fields(self) if setting.name not in free}

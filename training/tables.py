@@ -1,6 +1,6 @@
 """What `evaluate` shows on a terminal; the JSON holds more."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -19,26 +19,34 @@ _GROUPS = {"By category": "by_category", "By words of the text": "by_words", "By
 
 def show(result: dict[str, Any], console: Console) -> None:
     """Print the figures of `training.evaluate.evaluate`."""
+    columns = {result["checkpoint"]: result}
+    if "against" in result:
+        columns[f"against {result['against']['checkpoint']}"] = result["against"]
+    begin(result["rows"], result["data"]["copies_left_out"], console)
+    console.print(standings(columns | result["baselines"]))
+    for table in (*details(result), *groups(result)):
+        console.print(table)
+    say((*result["baselines_left_out"], result.get("comparison", {}).get("sentence")), console)
+
+
+def begin(rows: int, copies: int, console: Console) -> None:
+    """Make room for the tables, and say what they are made of."""
     if not console.is_terminal:
         console.width = max(console.width, _WIDTH_MIN)  # nobody narrows a file
-    copies = result["data"]["copies_left_out"]
     said = f", {copies} {'copies' if copies > 1 else 'copy'} left out" if copies else ""
-    console.print(f"{result['rows']} texts{said}; 95 % intervals by bootstrap", highlight=False)
-    for table in (_standings(result), _classes(result), _calibration(result)):
-        console.print(table)
-    for title, part in _GROUPS.items():
-        console.print(_groups(title, result[part]))
-    for line in (*result["baselines_left_out"], result.get("comparison", {}).get("sentence")):
+    console.print(f"{rows} texts{said}; 95 % intervals by bootstrap", highlight=False)
+
+
+def say(lines: Iterable[str | None], console: Console) -> None:
+    """Print what stands below the tables."""
+    for line in lines:
         if line:
             console.print(line, markup=False, highlight=False)
 
 
-def _standings(result: dict[str, Any]) -> Table:
-    columns = [(result["checkpoint"], result)]
-    if "against" in result:
-        columns.append((f"against {result['against']['checkpoint']}", result["against"]))
-    columns += result["baselines"].items()
-    table = _table("Beside others", "", *(name for name, _ in columns))
+def standings(columns: Mapping[str, dict[str, Any]]) -> Table:
+    """Classifiers side by side, each by the figures of `training.assess.stand` under its name."""
+    table = _table("Beside others", "", *columns)
     rows: dict[str, Callable[[dict[str, Any]], str]] = {
         "macro-F1": lambda one: _figure(one["macro_f1"]),
         "95 %": lambda one: _interval(one["intervals"]["macro_f1"]),
@@ -50,17 +58,29 @@ def _standings(result: dict[str, Any]) -> Table:
         "off by two": lambda one: f"{one['off_by_two']:.1%}",
     }
     for name, cell in rows.items():
-        table.add_row(name, *(cell(one) for _, one in columns))
+        table.add_row(name, *map(cell, columns.values()))
     return table
+
+
+def details(result: dict[str, Any], name: str = "") -> list[Table]:
+    """What there is to say of one classifier, called `name` in the titles, by `training.assess.assess`."""
+    prefix = f"{name}: " if name else ""
+    return [_classes(f"{prefix}By class", result), _calibration(prefix, result)]
+
+
+def groups(result: dict[str, Any], name: str = "") -> list[Table]:
+    """The same by category, words and stars."""
+    prefix = f"{name}: " if name else ""
+    return [_groups(prefix + title, result[part]) for title, part in _GROUPS.items()]
 
 
 def _f1(label: str, one: dict[str, Any]) -> str:
     return _figure(one["by_class"][label]["f1"])
 
 
-def _classes(result: dict[str, Any]) -> Table:
+def _classes(title: str, result: dict[str, Any]) -> Table:
     answered = (f"answered\n{name}" for name in _NAMES)
-    table = _table("By class", "", "texts", "precision", "recall", "F1", "95 %", *answered)
+    table = _table(title, "", "texts", "precision", "recall", "F1", "95 %", *answered)
     for label, name in zip(ORDER, _NAMES, strict=True):
         row = result["by_class"][name]
         table.add_row(
@@ -73,10 +93,11 @@ def _classes(result: dict[str, Any]) -> Table:
     return table
 
 
-def _calibration(result: dict[str, Any]) -> Table:
+def _calibration(prefix: str, result: dict[str, Any]) -> Table:
     how = result["calibration"]
     temperatures = " and ".join(f"{temperature:.3f}" for temperature in how["temperatures"])
-    title = f"Calibration: temperature {temperatures}, fitted on {how['fitted_on']}"
+    fitted = f"fitted on {how['fitted_on']}" if how["fitted_on"] else "not fitted"
+    title = f"{prefix}Calibration: temperature {temperatures}, {fitted}"
     table = _table(title, "", "ECE", "95 %", "Brier", "95 %", "cross-entropy")
     for name, row in (("as it is", how["before"]), ("scaled", how["after"])):
         table.add_row(

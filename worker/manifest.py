@@ -60,6 +60,8 @@ class Parity(_Record):
 class Variant(_Record):
     """One ONNX graph of the bundle.
 
+    `temperature` divides its logits; an event with less confidence than `abstain_below` is marked as abstained.
+    `accuracy` are figures on texts that trained and calibrated nothing; none where there are no such figures.
     `golden_delta_max` is how far a golden probability may be off on the serving device before the worker
     refuses the bundle. `flip_rate` is the share of labels that changed over random batchings of the same
     texts; it is zero unless the batch influences its members, as in dynamic int8.

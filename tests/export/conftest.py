@@ -65,7 +65,7 @@ def write_checkpoint(
     return folder
 
 
-def _review(label: int, randomly: random.Random) -> str:
+def review_text(label: int, randomly: random.Random) -> str:
     """Words of which every third or so tells the label: 0 neutral, 1 positive, 2 negative."""
     words = randomly.choices(WORDS, k=randomly.randint(1, 60))
     for _ in range(max(1, len(words) // 3)):
@@ -80,7 +80,7 @@ def _teach(model: Any, tokenizer: Tokenizer, steps: int = 80) -> None:
     model.train()
     for _ in range(steps):
         labels = [randomly.randrange(3) for _ in range(32)]
-        batch = tokenizer.encode_batch([_review(label, randomly) for label in labels])
+        batch = tokenizer.encode_batch([review_text(label, randomly) for label in labels])
         ids, mask = (torch.tensor([getattr(item, name) for item in batch]) for name in ("ids", "attention_mask"))
         optimiser.zero_grad()
         model(ids, mask, labels=torch.tensor(labels)).loss.backward()
@@ -93,7 +93,7 @@ def _write_companions(folder: Path, tokenizer: Tokenizer) -> None:
     encoding = {"format": 1, "template": "text", "truncation": "head", "tokens_max": TOKENS_MAX}
     (folder / "encoding.json").write_text(json.dumps(encoding))
     randomly = random.Random(3)
-    texts = [*(_review(index % 3, randomly) for index in range(60)), "", "\u0301", "e" * 300]
+    texts = [*(review_text(index % 3, randomly) for index in range(60)), "", "\u0301", "e" * 300]
     pairs = [{"fields": {"text": text}, "ids": tokenizer.encode(text).ids} for text in texts]
     (folder / "golden_pairs.json").write_text(json.dumps(pairs))
     (folder / "training.json").write_text(json.dumps({"base_model": "none", "settings": {"epochs": 0}}))

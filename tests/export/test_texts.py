@@ -31,12 +31,22 @@ def test_reviews_are_read_as_the_worker_reads_them(tmp_path: Path) -> None:
         {"text": "  "},
         {"text": "\ud800"},
         {"text": "bad", "title": 7},
+        {"text": "\u200b\x07", "body": "fair", "title": " ", "summary": "so so"},
     ]
     with gzip.open(tmp_path / "r.json.gz", "wt") as file:
         file.writelines(json.dumps(review) + "\n" for review in reviews)
     texts = collect_texts(GOLDEN, [tmp_path / "r.json.gz"])
-    assert texts.private == (Fields("good", "yes"), Fields("fine"), Fields("bad"))
+    assert texts.private == (Fields("good", "yes"), Fields("fine"), Fields("bad"), Fields("fair", "so so"))
     assert not set(texts.private) & set(texts.shareable)
+
+
+def test_composed_texts_have_titles_where_golden_ones_do() -> None:
+    """Each golden title in turn, none too; without titles the texts are the same, and have none."""
+    titled = [fields._replace(title=title) for fields, title in zip(GOLDEN, ("joy", None, "rage"), strict=True)]
+    with_titles, without = collect_texts(titled, []).shareable, collect_texts(GOLDEN, []).shareable
+    assert [fields.text for fields in with_titles] == [fields.text for fields in without]
+    assert {fields.title for fields in with_titles[-100:]} == {"joy", None, "rage"}
+    assert {fields.title for fields in without} == {None}
 
 
 def test_nothing_to_compose_from_is_wrong_input() -> None:

@@ -13,10 +13,14 @@ from transformers import AutoModelForSequenceClassification
 
 from tests.training.conftest import fit_arguments
 from training.__main__ import main
+from training.data import Review
 from training.encoding import HOSTILE
+from training.lesson import Lesson
 from training.model import load_base
+from training.order import EncodedReviews
 from training.recipe import Recipe
-from training.trainer import EncodedReviews, Watch, make_trainer
+from training.trainer import make_trainer
+from training.watch import Watch
 
 Files = tuple[Path, Path]
 
@@ -180,7 +184,9 @@ def test_a_run_is_not_resumed_with_other_settings(
 def test_weight_decay_spares_biases_and_norms(base_model: Path, tmp_path: Path) -> None:
     """Weights decay by the recipe's rate; biases and LayerNorm do not decay."""
     tokenizer, model = load_base(str(base_model), 32)
-    trainer = make_trainer(model, tokenizer, EncodedReviews([[2, 3]], [0]), Recipe(weight_decay=0.02), tmp_path)
+    recipe = Recipe(weight_decay=0.02)
+    loss = Lesson([Review("a", 0, "")]).loss(recipe)
+    trainer = make_trainer(model, tokenizer, EncodedReviews([[2, 3]], labels=[0]), recipe, tmp_path, loss)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
 
     groups = trainer.create_optimizer().param_groups

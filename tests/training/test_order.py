@@ -1,9 +1,11 @@
 """The order in which a run sees its data."""
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.trainer import EpochOrder
+from training.order import EpochOrder
 
 
 @given(
@@ -12,7 +14,7 @@ from training.trainer import EpochOrder
 def test_each_epoch_sees_every_row_once_in_a_repeatable_order(
     lengths: list[int], batch_size: int, epoch: int, group: bool
 ) -> None:
-    """An epoch's order is a permutation that depends on seed and epoch alone, not on what was drawn before."""
+    """An epoch's order depends on seed and epoch alone; it has each row once, and a few again to fill a step."""
     first = EpochOrder(lengths, batch_size, seed=7, group_by_length=group)
     again = EpochOrder(lengths, batch_size, seed=7, group_by_length=group)
     list(again)
@@ -21,7 +23,9 @@ def test_each_epoch_sees_every_row_once_in_a_repeatable_order(
 
     order = list(first)
 
-    assert sorted(order) == list(range(len(lengths)))
+    assert set(order) == set(range(len(lengths)))
+    assert len(order) == len(first) == -(-len(lengths) // batch_size) * batch_size
+    assert max(Counter(order).values()) <= -(-batch_size // len(lengths)) + 1
     assert order == list(again)
 
 
@@ -36,12 +40,12 @@ def test_epochs_differ() -> None:
 
 
 def test_groups_save_padding_and_are_mixed() -> None:
-    """Rows of a batch are of like length, only the last batch is short, and long batches come at any time."""
+    """Rows of a batch are of like length, each batch is full, and long batches come at any time."""
     lengths = [(7 * index) % 500 + 2 for index in range(1003)]
 
     def batches(group: bool) -> list[list[int]]:
         order = list(EpochOrder(lengths, 8, 1, group_by_length=group))
-        return [[lengths[index] for index in order[start : start + 8]] for start in range(0, 1003, 8)]
+        return [[lengths[index] for index in order[start : start + 8]] for start in range(0, len(order), 8)]
 
     padded = {group: sum(len(batch) * max(batch) for batch in batches(group)) for group in (True, False)}
     longest = [max(batch) for batch in batches(group=True)]

@@ -1,0 +1,169 @@
+"""Measuring a bundle on reviews: every figure comes from the graph, the encoder and the temperature that serve."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.confidence import abstention_figures, confidences
+from export.progress import Progress
+from export.reviews import Labelled, Source, doubts, read_labelled
+from export.scoring import Logits, score
+from training.abstention import abstain
+from training.assess import Served, assess, ids_of, stand
+from training.baselines import baselines
+from training.comparison import compare
+from training.data import LABELS, Review, read_corpus
+from training.metrics import rounded
+from worker.adapters.bundle import Bundle, read_bundle
+from worker.adapters.classifier import OnnxClassifier
+from worker.adapters.encoder import TokenizersEncoder
+from worker.adapters.warmup import warm_up
+from worker.errors import BundleRefusedError, UsageError
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to measure.
+
+    Attributes:
+        bundle: What export wrote.
+        source: The labelled reviews.
+        variants: Names of variants; none for all that run on the CPU.
+        against: A bundle to compare with, on the same texts.
+        tolerance: The loss of macro-F1 against it that is put up with.
+        with_baselines: Whether to measure baselines.
+        train: Files of reviews that the TF-IDF baseline learns from.
+        threads: Of the CPU; 0 means one a core.
+    """
+
+    bundle: Path
+    source: Source
+    variants: tuple[str, ...] = ()
+    against: Path | None = None
+    tolerance: float = 0.0
+    with_baselines: bool = False
+    train: tuple[Path, ...] = ()
+    threads: int = 0
+
+
+def evaluate(question: Question, progress: Progress) -> dict[str, Any]:
+    """The figures of a bundle's variants on labelled reviews, each text counted once.
+
+    Returns:
+        `variants`, each with the figures of `training.assess.assess` and `abstention`; `serves`, the one of them
+        that a worker would choose, which is the one to be compared; `int8_beside_fp32` where both were measured;
+        `against` and `comparison` where there is a bundle to compare with; baselines; the data.
+
+    Raises:
+        BundleRefusedError: If a folder is no bundle, does not reproduce its golden texts, or lacks the variant.
+        TrainingError: If the TF-IDF baseline can't learn from the files that it is given.
+        UsageError: If the reviews can't be used, or have other labels than a bundle.
+    """
+    bundle = _read(question.bundle)
+    names = question.variants or tuple(
+        name for name, one in bundle.manifest.variants.items() if one.device == "cpu"
+    )
+    serves = _serving(bundle, names)
+    other = _read(question.against) if question.against else None
+    other_serves = (
+        other.choose_variant("cpu", names[0] if len(question.variants) == 1 else "auto") if other else ""
+    )
+    with progress.step("reading the reviews"):
+        labelled = read_labelled(question.source, warn=progress.warn)
+        train = read_corpus(question.train).reviews if question.train else None
+    for doubt in doubts(labelled, bundle.manifest.provenance):
+        progress.warn(doubt)
+    reviews, labels = labelled.reviews, ids_of(labelled.reviews)
+    simple, lacking = baselines(reviews, train) if question.with_baselines else ({}, [])
+
+    logits = {name: _answer(bundle, name, labelled, question.threads, progress) for name in names}
+    result: dict[str, Any] = {
+        "bundle": _identity(bundle),
+        "serves": serves,
+        "variants": {name: _assess(bundle, name, reviews, logits[name]) for name in names},
+        "baselines": {name: stand(labels, answers) for name, answers in simple.items()},
+        "baselines_left_out": lacking,
+        "data": labelled.sheet(),
+    }
+    if {"fp32", "int8"} <= logits.keys():
+        result["int8_beside_fp32"] = _beside(labels, *(logits[name].argmax(axis=1) for name in ("int8", "fp32")))
+    if other:
+        answers = _answer(other, other_serves, labelled, question.threads, progress).argmax(axis=1)
+        verdict = compare(labels, logits[serves].argmax(axis=1), answers, len(LABELS), question.tolerance)
+        result["against"] = {"bundle": _identity(other), "variant": other_serves, **stand(labels, answers)}
+        result["comparison"] = verdict.figures()
+    return result
+
+
+def _read(folder: Path) -> Bundle:
+    bundle = read_bundle(folder)
+    if bundle.manifest.labels != LABELS:
+        raise UsageError(
+            f"{folder} has the labels {', '.join(bundle.manifest.labels)} in class-id order, where reviews have "
+            f"{', '.join(LABELS)}: export its checkpoint again."
+        )
+    return bundle
+
+
+def _serving(bundle: Bundle, names: Sequence[str]) -> str:
+    """The variant that a worker on a CPU would choose, if it is among the names, else the first of them."""
+    for name in names:
+        bundle.choose_variant("cpu", name)
+    chosen = bundle.choose_variant("cpu")
+    return chosen if chosen in names else names[0]
+
+
+def _answer(bundle: Bundle, name: str, labelled: Labelled, threads: int, progress: Progress) -> Logits:
+    """The logits of a variant, loaded and checked as a worker does before it serves."""
+    variant, encoding = bundle.variant(name), bundle.manifest.encoding
+    if variant.device != "cpu":
+        raise BundleRefusedError(
+            f"{name} of {bundle.folder} runs on {variant.device} only, and figures come from a CPU."
+        )
+    title = f"{bundle.manifest.name} {bundle.manifest.version} {name}"
+    with progress.step(f"{title}: loading and checking"):
+        encoder = TokenizersEncoder(bundle.tokenizer_file, encoding)
+        classifier = OnnxClassifier(bundle.folder / variant.file, device="cpu", threads=threads)
+        warm_up(bundle, name, encoder, classifier)
+    with progress.step(f"{title}: scoring {len(labelled.reviews)} texts") as told:
+        return score(encoder, classifier, labelled.texts(), tokens_max=encoding.tokens_max, done=told)
+
+
+def _assess(bundle: Bundle, name: str, reviews: Sequence[Review], logits: Logits) -> dict[str, Any]:
+    variant = bundle.variant(name)
+    right = logits.argmax(axis=1) == ids_of(reviews)
+    found = abstain(confidences(logits, variant.temperature), right, variant.abstain_below)
+    return {
+        **assess(reviews, logits, Served(variant.temperature, _fitted_on(bundle, name))),
+        "abstention": {"below": variant.abstain_below, **abstention_figures(found)},
+    }
+
+
+def _fitted_on(bundle: Bundle, name: str) -> str | None:
+    """What the manifest says of the texts behind a variant's temperature."""
+    calibration = bundle.manifest.provenance.get("calibration")
+    if isinstance(calibration, dict):
+        variants = calibration.get("variants")
+        if isinstance(variants, dict) and name in variants:
+            return f"{calibration.get('texts')} texts at export"
+    return None if bundle.variant(name).temperature == 1 else "texts that the manifest does not name"
+
+
+def _beside(labels: NDArray[np.int64], int8: NDArray[np.int64], fp32: NDArray[np.int64]) -> dict[str, Any]:
+    """What quantising does to the answers, of class ids (rows,)."""
+    found = compare(labels, int8, fp32, len(LABELS), tolerance=0.0)
+    agreement = float((int8 == fp32).mean())
+    return {
+        "difference": rounded(found.difference),
+        "interval": [rounded(bound) for bound in found.interval],
+        "label_agreement": rounded(agreement),
+        "sentence": f"int8 beside fp32: {found.measured()}; {agreement:.2%} of the labels are the same.",
+    }
+
+
+def _identity(bundle: Bundle) -> dict[str, str]:
+    return {"name": bundle.manifest.name, "version": bundle.manifest.version, "sha256": bundle.sha256}

@@ -1,0 +1,89 @@
+"""The command line of `python -m export evaluate BUNDLE`."""
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from export.cli import Parser, parse_variants
+from export.evaluate import Question, evaluate
+from export.progress import Progress
+from export.report import plot, show
+from export.reviews import PART_NAMES, Source
+from training.errors import TrainingError
+from worker.errors import UsageError
+
+_EPILOG = """\
+exit codes: 0 done, 1 the bundle may be worse than that of --against, 2 wrong usage or input, 3 a folder is no
+bundle, or does not reproduce its golden texts here
+"""
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the flags.
+
+    Raises:
+        UsageError: If one is missing, unknown or malformed.
+    """
+    parser = Parser(
+        prog="python -m export evaluate",
+        description="Measure the graphs that serve, through the worker's encoder and classifier.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("bundle", type=Path, help="what `python -m export` wrote")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="review files to measure on")
+    parser.add_argument("--part", choices=PART_NAMES, default="test", help="of the data; default: %(default)s")
+    parser.add_argument("--variant", default="all", help="fp32, int8, or both with a comma; default: %(default)s")
+    parser.add_argument("--json", type=Path, help="write all figures to this file, and pictures beside it")
+    parser.add_argument("--against", type=Path, help="a bundle to compare with: exit code 1 if this may be worse")
+    parser.add_argument(
+        "--tolerance", type=float, default=0.005, help="the loss of macro-F1 that --against puts up with"
+    )
+    parser.add_argument("--baselines", action="store_true", help="measure simple classifiers too")
+    parser.add_argument(
+        "--train-data", type=Path, nargs="+", default=[], help="review files for the TF-IDF baseline to learn from"
+    )
+    parser.add_argument("--threads", type=int, default=0, help="default: one a core")
+    flags = parser.parse_args(arguments)
+    if not 0 <= flags.tolerance < math.inf:
+        raise UsageError("--tolerance must be 0 or more.")
+    if flags.threads < 0:
+        raise UsageError("--threads takes a number of threads, or 0 for one a core.")
+    if flags.train_data and not flags.baselines:
+        raise UsageError("--train-data is what a baseline learns from: give --baselines too.")
+    return flags
+
+
+def evaluate_bundle(arguments: Sequence[str]) -> int:
+    """Measure, show and write; 1 where the bundle may be worse than the one it is compared with.
+
+    Raises:
+        WorkerError: If anything is wrong; it has the exit code.
+    """
+    flags = parse(arguments)
+    try:
+        if flags.json:
+            flags.json.touch()  # an answer that can't be written is better known before the work
+        question = Question(
+            bundle=flags.bundle,
+            source=Source(flags.data, flags.part, "--data", "--part"),
+            variants=() if flags.variant == "all" else parse_variants(flags.variant, "--variant"),
+            against=flags.against,
+            tolerance=flags.tolerance,
+            with_baselines=flags.baselines,
+            train=tuple(flags.train_data),
+            threads=flags.threads,
+        )
+        result = evaluate(question, Progress(Console(stderr=True)))
+        if flags.json:
+            flags.json.write_text(json.dumps(result, indent=2) + "\n")
+            plot(result, flags.json)
+    except (TrainingError, OSError) as error:
+        raise UsageError(str(error)) from error
+    show(result, Console())
+    return 0 if result.get("comparison", {"passed": True})["passed"] else 1

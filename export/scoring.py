@@ -1,0 +1,62 @@
+"""Scoring texts with a graph as the worker does: its encoder, its batches, its classifier."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.core.batching import plan_batches
+from worker.core.encoding import Fields
+from worker.errors import ModelFailedError
+from worker.ports import Classifier, Encoder
+
+Logits = NDArray[np.float32]
+
+_WINDOW = 512
+"""Texts encoded and batched at a time: no more of a large file's token ids are held. This and the next two are the
+worker's defaults."""
+_BATCH_ROWS_MAX = 64
+_BATCH_TOKENS_MAX = 4096
+
+
+def score(
+    encoder: Encoder,
+    classifier: Classifier,
+    texts: Sequence[Fields],
+    *,
+    tokens_max: int,
+    done: Callable[[int], None] = lambda _: None,
+) -> Logits:
+    """The logits of texts, shape (texts, classes), in the order given.
+
+    Args:
+        encoder: The bundle's, in the worker's hands.
+        classifier: The graph, in the worker's hands.
+        texts: At least one.
+        tokens_max: Of the bundle's encoding.
+        done: Is told how many texts have been scored.
+
+    Raises:
+        ModelFailedError: If the graph answers NaN or infinity.
+    """
+    parts = []
+    for start in range(0, len(texts), _WINDOW):
+        rows = [encoded.ids for encoded in encoder.encode(texts[start : start + _WINDOW])]
+        plan = plan_batches(
+            [len(row) for row in rows], rows_max=_BATCH_ROWS_MAX, tokens_max=max(_BATCH_TOKENS_MAX, tokens_max)
+        )
+        parts.append(logits_of(classifier, rows, plan))
+        done(start + len(rows))
+    logits: Logits = np.concatenate(parts)
+    if not np.isfinite(logits).all():
+        raise ModelFailedError("the graph answers NaN or infinity to some texts: train again, and export that")
+    return logits
+
+
+def logits_of(classifier: Classifier, rows: Sequence[Sequence[int]], batches: Sequence[Sequence[int]]) -> Logits:
+    """The logits of token ids, shape (rows, classes), from batches of indices that hold every row once."""
+    parts = [classifier.logits([rows[index] for index in batch]) for batch in batches]
+    logits = np.zeros((len(rows), parts[0].shape[1]), dtype=np.float32)
+    for batch, part in zip(batches, parts, strict=True):
+        logits[list(batch)] = part
+    return logits

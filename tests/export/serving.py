@@ -1,0 +1,68 @@
+"""Labelled reviews for the small BERT, and what a worker answers to them."""
+
+import json
+import random
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.export.conftest import review_text
+from tests.fakes import FakeSink, FakeTelemetry
+from worker.adapters.kafka_client import ClusterFacts
+from worker.assembly import author, pipeline_options
+from worker.core.backpressure import Marks
+from worker.core.breaker import Breaker, BreakerPolicy
+from worker.core.records import Chunk, Partition, Record
+from worker.core.windows import WindowPolicy
+from worker.delivery import AtLeastOnce
+from worker.flow import Flow
+from worker.model import load_model
+from worker.pipeline import Pipeline
+from worker.settings import Settings
+
+STARS = (3.0, 5.0, 1.0)
+"""Of class ids."""
+MARK = "qz"
+"""In every text of `write_labelled`, and nowhere else."""
+
+
+def write_labelled(file: Path, count: int, seed: int, *, unclear_share: float = 0.4) -> list[dict[str, Any]]:
+    """Write reviews, each text another; unclear ones have words of two classes, and the stars of one of them."""
+    randomly, reviews = random.Random(seed), []
+    for number in range(count):
+        label, other = randomly.sample(range(3), 2)
+        words = review_text(label, randomly).split()
+        if randomly.random() < unclear_share:
+            words += review_text(other, randomly).split()
+            randomly.shuffle(words)
+        text = " ".join([*words[:40], f"{MARK}{seed}{MARK}{number}"])
+        reviews.append({"reviewText": text, "overall": STARS[label]})
+    write_lines(file, reviews)
+    return reviews
+
+
+def write_lines(file: Path, records: Iterable[Any]) -> None:
+    """Write records as JSON lines."""
+    file.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+def worker_answers(bundle: Path, variant: str, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The `sentiment` of each event, from the worker's own parts put together as it does; only Kafka is a fake."""
+    settings = Settings(bundle=bundle, variant=variant, device="cpu", threads=1)
+    model, partition = load_model(settings), Partition("reviews", 0)
+    flow = Flow(WindowPolicy(512, window_ms_target=1e9, wait_ms_max=0, value_bytes_max=10**6), Marks(10**6, 10**9))
+    flow.assign([partition])
+    sink, telemetry = FakeSink(), FakeTelemetry()
+    writer = author(settings, model, ClusterFacts("cluster", {}, {}), "session")
+    pipeline = Pipeline(
+        pipeline_options(settings, model), flow=flow, encoder=model.encoder, classifier=model.classifier,
+        author=writer, delivery=AtLeastOnce(flow, sink, writer, telemetry), breaker=Breaker(BreakerPolicy()),
+        telemetry=telemetry,
+    )  # fmt: skip
+    records = tuple(Record(partition, n, 1000, b"k", json.dumps(event).encode()) for n, event in enumerate(events))
+    flow.receive([Chunk(partition, records, len(records))])
+    while len(sink.written) < len(events):
+        window = flow.take()
+        assert window is not None
+        pipeline.run(window)
+    return [json.loads(item.value or b"")["sentiment"] for item in sink.written]

@@ -1,0 +1,146 @@
+"""`distill`: a small model learns from the answers of a larger one that was fine-tuned before."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.cache import cache_folder
+from training.data import Corpus, Review
+from training.encoding import encode
+from training.errors import TrainingError
+from training.evaluate import answer
+from training.fit import inputs, parts, started_with
+from training.fragments import fragments
+from training.lesson import UNLABELLED, Lesson
+from training.losses import Distillation
+from training.model import load_checkpoint
+from training.parts import part_of
+from training.processes import is_main, told_by_main
+from training.progress import Progress
+from training.recipe import Recipe
+from training.run import run
+from training.trainer import is_bf16
+
+_WEIGHTS_FILE = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """How a student is taught.
+
+    Attributes:
+        soft_share: The share of the loss that compares with the teacher, where a review has stars too.
+        temperature: Of both softmaxes.
+        fragments: Parts of each review that the teacher answers besides.
+
+    Raises:
+        TrainingError: If one is out of its range.
+    """
+
+    soft_share: float = 0.7
+    temperature: float = 2.0
+    fragments: int = 2
+
+    def __post_init__(self) -> None:
+        if not 0 < self.soft_share <= 1:
+            raise TrainingError("--soft-share must be above 0 and at most 1")
+        if not self.temperature > 0:
+            raise TrainingError("--temperature must be above 0")
+        if self.fragments < 0:
+            raise TrainingError("--fragments must be 0 or more")
+
+
+def distill(
+    corpus: Corpus,
+    teacher: Path,
+    student: str,
+    output: Path,
+    recipe: Recipe,
+    teaching: Teaching,
+    *,
+    unlabelled: Corpus | None = None,
+    validation: Corpus | None = None,
+    by: str = "stratified",
+    resume: bool = False,
+) -> dict[str, Any]:
+    """Fine-tune a student on reviews and a teacher's answers, and write the checkpoint: see `run`.
+
+    Args:
+        corpus: What to train on.
+        teacher: What `fit` wrote, from the same part of the same data.
+        student: The base model to fine-tune: a folder or a name on the hub.
+        output: The checkpoint's folder.
+        recipe: The settings.
+        teaching: How much the teacher counts.
+        unlabelled: Texts whose stars are not looked at; those of other parts than `train` are left out.
+        validation: As `fit` has it.
+        by: As `fit` has it.
+        resume: Whether to go on from the last saved step of an interrupted run.
+    """
+    train, held_out = parts(corpus, validation, by, recipe.seed)
+    others = _without_labels(unlabelled.reviews if unlabelled else [], held_out, by)
+    reviews = [*train, *others, *fragments([*train, *others], teaching.fragments, recipe.seed)]
+    answers = teacher_answers(teacher, reviews, bf16=is_bf16(recipe.precision))
+    lesson = Lesson(reviews, Distillation(teaching.soft_share, teaching.temperature), answers)
+    told = {
+        **asdict(teaching),
+        "teacher": teacher.resolve().name,
+        "teacher_sha256": _weights_sha256(teacher),
+        "unlabelled": unlabelled.data_sheet() if unlabelled else None,
+        "fragments_made": len(reviews) - len(train) - len(others),
+    }
+    return run(
+        lesson, held_out, student, output, recipe,
+        started_with={**started_with(corpus, validation, student, recipe, by), "distillation": told},
+        record={**inputs(corpus, validation, student, recipe, by), "distillation": told},
+        resume=resume,
+    )  # fmt: skip
+
+
+def teacher_answers(teacher: Path, reviews: Sequence[Review], *, bf16: bool) -> NDArray[np.float32]:
+    """A teacher's logits, shape (reviews, classes), computed once and then kept in the cache.
+
+    Raises:
+        TrainingError: If the folder is no checkpoint of ours.
+    """
+    tokenizer, model, encoding = load_checkpoint(teacher)
+    rows = encode(tokenizer, reviews, encoding)
+    file = cache_folder() / "teachers" / f"{_key(teacher, rows, bf16=bf16)}.npy"
+    if told_by_main(is_main() and not file.exists()):
+        if is_main():
+            with Progress() as progress:
+                logits = answer(model, tokenizer, rows, progress, what="the teacher", bf16=bf16)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            new = file.with_suffix(".new.npy")
+            np.save(new, logits)
+            new.replace(file)
+        told_by_main(None)  # the others wait for the file
+    answers: NDArray[np.float32] = np.load(file)
+    return answers
+
+
+def _without_labels(reviews: Sequence[Review], held_out: Sequence[Review], by: str) -> list[Review]:
+    known = {review.text for review in held_out}
+    return [
+        Review(review.text, UNLABELLED, review.category, None, review.title)
+        for review in reviews
+        if review.text not in known and (by != "hash" or part_of(review.text) == "train")
+    ]
+
+
+def _key(teacher: Path, rows: Sequence[Sequence[int]], *, bf16: bool) -> str:
+    """What the answers depend on: the weights, the token ids, and the precision."""
+    digest = hashlib.sha256(f"{_weights_sha256(teacher)} {bf16}".encode())
+    for row in rows:
+        digest.update(np.asarray([len(row), *row], dtype=np.int32).tobytes())
+    return digest.hexdigest()
+
+
+def _weights_sha256(teacher: Path) -> str:
+    with (teacher / _WEIGHTS_FILE).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

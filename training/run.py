@@ -1,0 +1,120 @@
+"""A run, from reviews to a checkpoint: AdamW with linear warm-up and decay."""
+
+import json
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from training.checkpoint import write_checkpoint
+from training.data import LABELS, Review
+from training.encoding import encode
+from training.evaluate import measure
+from training.lesson import Lesson
+from training.model import load_base, served
+from training.partial import begin, partial_folder, saved_step
+from training.processes import is_main, processes, told_by_main, wait_for_all
+from training.progress import Progress
+from training.recipe import Recipe
+from training.trainer import OrderedTrainer, make_trainer
+from training.watch import Watch
+
+
+def run(
+    lesson: Lesson,
+    held_out: Sequence[Review],
+    base_model: str,
+    output: Path,
+    recipe: Recipe,
+    *,
+    started_with: dict[str, Any],
+    record: dict[str, Any],
+    resume: bool,
+) -> dict[str, Any]:
+    """Fine-tune a base model and write the checkpoint.
+
+    Args:
+        lesson: What to learn from.
+        held_out: What to measure on after each epoch.
+        base_model: A folder or a name on the hub.
+        output: The checkpoint's folder, which must not exist. Until the run is done, its state is kept in
+            `OUTPUT.partial`.
+        recipe: The settings.
+        started_with: All that shapes the weights: an interrupted run goes on only with the same.
+        record: What `training.json` shall say of the data.
+        resume: Whether to go on from the last saved step of an interrupted run.
+
+    Returns:
+        The figures on `held_out`.
+
+    Raises:
+        TrainingError: If the base model can't be used, or the run diverged.
+        KeyboardInterrupt: If a signal ended the run; what was saved can be resumed.
+    """
+    started_s = time.monotonic()
+    transformers.set_seed(recipe.seed)
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    tokenizer, model = load_base(
+        base_model, recipe.tokens_max, stars_head=recipe.stars_weight > 0, dropout=recipe.dropout
+    )
+    state = told_by_main(begin(output, started_with, resume=resume) if is_main() else None)
+    folder = partial_folder(output)
+    rows = encode(tokenizer, lesson.reviews, recipe.encoding)
+    held_out_rows = encode(tokenizer, held_out, recipe.encoding)
+    trainer = make_trainer(model, tokenizer, lesson.data(rows, recipe), recipe, folder, lesson.loss(recipe))
+
+    with Progress(quiet=not is_main()) as progress:
+        progress.say(f"{len(lesson.reviews)} reviews to train on, {len(held_out)} to measure on")
+        if resume:
+            progress.say(
+                f"going on after step {saved_step(state)}" if state else "nothing to resume: starting anew"
+            )
+        watch = Watch(
+            lambda: measure(trainer.model, tokenizer, held_out, held_out_rows, progress),
+            progress,
+            folder,
+            recipe.early_stopping,
+        )
+        best_step, metrics = _train(trainer, watch, state)
+
+    record = {
+        **record,
+        "parts": {"training": counts(lesson.reviews), "validation": counts(held_out)},
+        "steps": trainer.state.global_step,
+        "best_step": best_step,
+        "processes": processes(),
+        "resumed_after_step": saved_step(state) if state else None,
+        "elapsed_s": round(time.monotonic() - started_s, 1),  # of this session, where the run was resumed
+    }
+    if is_main():
+        trainer.model = served(trainer.model)
+        finished = folder / "finished"
+        write_checkpoint(
+            finished, trainer, tokenizer, (*held_out, *lesson.reviews), metrics, record, name=output.name
+        )
+        (finished / "history.json").write_text(json.dumps(trainer.state.log_history) + "\n")
+        finished.rename(output)  # whole or not at all
+        shutil.rmtree(folder)
+    wait_for_all()
+    return metrics
+
+
+def _train(trainer: OrderedTrainer, watch: Watch, state: Path | None) -> tuple[int, dict[str, Any]]:
+    """Train to the end; the step whose weights are kept, and their figures."""
+    trainer.add_callback(watch)
+    with watch:
+        trainer.train(resume_from_checkpoint=str(state) if state else None)
+    if watch.stopping:
+        raise KeyboardInterrupt
+    return watch.settle(trainer.model, trainer.state.global_step)
+
+
+def counts(reviews: Sequence[Review]) -> dict[str, int]:
+    """Reviews by class; `unlabelled` where only a teacher answers."""
+    return dict(Counter(LABELS[review.label] if review.label >= 0 else "unlabelled" for review in reviews))
