@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from training.card import model_card
 from training.data import Review
 from training.encoding import Encoding, write_encoding
 from training.plots import plot_confusion, plot_loss
+from training.report import write_report
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "scikit-learn", "numpy")
 
@@ -34,9 +34,10 @@ def write_checkpoint(
         trainer: Holds the model and the log of the losses.
         tokenizer: What the texts were encoded with.
         reviews: The golden pairs are drawn from these.
-        metrics: The figures on the validation part.
+        metrics: What `training.assess.assess` or `training.metrics.figures` gives of the validation part; the
+            hardest texts are not written down.
         record: Settings, data and time of the run.
-        name: What the model card calls it.
+        name: What report and model card call it.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -57,10 +58,11 @@ def write_checkpoint(
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     (folder / "training.json").write_text(json.dumps(record, indent=2) + "\n")
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    figures = {key: value for key, value in metrics.items() if key != "hardest"}  # texts of the data
+    (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n")
     plot_loss(trainer.state.log_history, folder / "loss.png")
     plot_confusion(metrics["confusion"], folder / "confusion.png")
-    (folder / "README.md").write_text(model_card(name, metrics, record))
+    write_report(folder, name, metrics, trainer.state.log_history, record)
 
 
 def _save_tokenizer(folder: Path, tokenizer: Any) -> None:
