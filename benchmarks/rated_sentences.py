@@ -1,7 +1,7 @@
 """How a bundle agrees with people: the 3,708 sentences of Amazon reviews that twenty people rated each.
 
-The sentences and ratings are Hutto & Gilbert's of 2014 (MIT), in the domain of which VADER was tuned. A model that was
-trained on stars saw none of them. Its score of a sentence is P(positive) - P(negative) at the bundle's temperature.
+The sentences and ratings are Hutto & Gilbert's of 2014 (MIT), in the domain of which VADER was tuned. A model that
+was trained on stars saw none of them. Its score is P(positive) - P(negative) at the bundle's temperature.
 Baseline: VADER's compound score, and its labels at its own cut of 0.05. Limit: one person alone against the mean
 rating, 0.911 as the authors published it. A sentence is neutral where |mean rating| < 0.5.
 """
@@ -98,7 +98,8 @@ def _show(rows: dict[str, dict[str, Any]], count: int) -> None:
     for name, row in rows.items():
         table.add_row(
             name, f"{row['correlation']:.3f}", _interval(row["correlation_95"]), f"{row['macro_f1']:.3f}",
-            _interval(row["macro_f1_95"]), f"{row['accuracy']:.3f}", *(f"{row['f1'][label]:.3f}" for label in LABELS),
+            _interval(row["macro_f1_95"]), f"{row['accuracy']:.3f}",
+            *(f"{row['f1'][label]:.3f}" for label in LABELS),
         )  # fmt: skip
     console = Console()
     console.width = max(console.width, 120)
