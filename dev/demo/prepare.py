@@ -73,12 +73,15 @@ def _split_sentences(training_file: Path, validation_file: Path) -> list[HeldOut
 
 
 def _split_reviews(reviews: Sequence[Path], training_file: Path, validation_file: Path) -> list[HeldOut]:
-    training, tested = split(read_corpus(reviews).reviews, seed=_SEED)
     shuffled = random.Random(_SEED)
+    training, tested = (
+        part.select(shuffled.sample(range(len(part)), min(limit, len(part))))
+        for part, limit in zip(
+            split(read_corpus(reviews).reviews, seed=_SEED), (_REVIEWS_MAX, _HELD_OUT_MAX), strict=True
+        )
+    )
     stars = dict(zip(LABELS, (3, 5, 1), strict=True))
-    for part, limit, file in ((training, _REVIEWS_MAX, training_file), (tested, _HELD_OUT_MAX, validation_file)):
-        shuffled.shuffle(part)
-        del part[limit:]
+    for part, file in ((training, training_file), (tested, validation_file)):
         lines = [{"reviewText": item.text, "overall": stars[LABELS[item.label]]} for item in part]
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return [HeldOut(f"review-{n}", item.text, LABELS[item.label]) for n, item in enumerate(tested)]

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,15 @@ RECIPE = (
 )  # fmt: skip
 
 Write = Callable[[Path, Sequence[Any]], Path]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of these tests' own; nothing is left in the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("REVIEW_SENTIMENT_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")
