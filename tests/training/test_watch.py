@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from tests.training.conftest import fit_arguments
-from training import run as running
+from training import evaluate, run
 from training.__main__ import main
 from training.failures import what_to_do
 from training.trainer import layers_below_head
@@ -22,12 +22,12 @@ _FOUR_EPOCHS = ("--epochs", "4", "--early-stopping", "2")
 
 def _figures_one_after_the_other(monkeypatch: pytest.MonkeyPatch, *macro_f1: float) -> None:
     """The model is measured as it is, but its macro-F1 is said to be another."""
-    measure, left = running.measure, list(macro_f1)
+    measure, left = evaluate.measure, list(macro_f1)
 
     def told(*arguments: Any) -> dict[str, Any]:
         return {**measure(*arguments), "macro_f1": left.pop(0)}
 
-    monkeypatch.setattr(running, "measure", told)
+    monkeypatch.setattr(run, "measure", told)
 
 
 def test_a_run_ends_early_with_the_best_weights(
