@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ def _add_run(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--data", type=Path, nargs="+", required=True, help="review files: .json, .jsonl, also .gz"
     )
+    _add_categories(command)
     command.add_argument("--validation", type=Path, nargs="+", help="measure on these instead of a held-out part")
     command.add_argument(
         "--split", choices=("stratified", "hash"), default="stratified",
@@ -61,6 +63,10 @@ def _add_run(command: argparse.ArgumentParser) -> None:
     command.add_argument("--output", type=Path, required=True, help="folder of the checkpoint")
     command.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     _add_settings(command, Recipe)
+
+
+def _add_categories(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--categories", nargs="+", default=[], help="only reviews of these categories of --data")
 
 
 def _add_settings(command: argparse.ArgumentParser, settings: type) -> None:
@@ -77,6 +83,7 @@ def _add_settings(command: argparse.ArgumentParser, settings: type) -> None:
 def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--checkpoint", type=Path, required=True, help="what `fit` wrote")
     evaluate.add_argument("--data", type=Path, nargs="+", required=True, help="review files to measure on")
+    _add_categories(evaluate)
     evaluate.add_argument(
         "--part", choices=("all", *PARTS), default="all", help="of --data, as `fit --split hash` parts it"
     )
@@ -125,7 +132,7 @@ def _settings(options: argparse.Namespace, kind: type) -> Any:
 
 def _material(options: argparse.Namespace) -> dict[str, Any]:
     return {
-        "corpus": _read(options.data),
+        "corpus": _read(options.data, options.categories),
         "validation": _read(options.validation) if options.validation else None,
         "by": options.split,
         "resume": options.resume,
@@ -137,7 +144,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         raise TrainingError("--tolerance must be 0 or more")
     if options.json:
         options.json.touch()  # an answer that can't be written is better known before the work
-    corpus = _read(options.data)
+    corpus = _read(options.data, options.categories)
     if options.part != "all":
         corpus = corpus.part(options.part)
     calibration = _read(options.calibration) if options.calibration else None
@@ -164,11 +171,11 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0 if result.get("comparison", {"passed": True})["passed"] else 1
 
 
-def _read(files: list[Path]) -> Any:
+def _read(files: list[Path], categories: Sequence[str] = ()) -> Any:
     from training.data import read_corpus  # noqa: PLC0415 - nor --help for scikit-learn
 
-    corpus = read_corpus(files)
-    for line in corpus.left_out():
+    corpus = read_corpus(files, categories=categories)
+    for line in (*corpus.left_out(), *corpus.oddities()):
         print(line, file=sys.stderr)
     return corpus
 
