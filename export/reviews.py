@@ -1,18 +1,17 @@
 """Labelled reviews that a bundle is calibrated or measured on, and whether the model may have seen them before."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import JsonValue
 
-from training.assess import distinct
-from training.data import LABELS, Corpus, Review, read_corpus, text_key, without_copies
+from training.data import LABELS, Corpus, Review, distinct, read_corpus, without_copies
 from training.errors import TrainingError
-from training.parts import PARTS, part_of
+from training.parts import PARTS
 from worker.core.encoding import Fields
 from worker.errors import UsageError
 
@@ -40,7 +39,7 @@ class Labelled:
         left_out: How many were left out, by reason.
     """
 
-    reviews: list[Review]
+    reviews: Sequence[Review]
     source: Source
     files: list[dict[str, Any]]
     left_out: dict[str, int]
@@ -94,7 +93,7 @@ def read_labelled(
             raise UsageError(
                 f"all {len(once)} texts of {source.flag} are in the bundle or used for calibration: give others."
             )
-        chosen = apart if texts_max is None else sorted(apart, key=_hash)[:texts_max]
+        chosen = apart if texts_max is None else apart.select(np.argsort(apart.keys)[:texts_max])
         replace(wanted, reviews=chosen).require_classes()
     except TrainingError as error:
         raise UsageError(f"{source.flag}, part {source.part!r}: {error}") from error
@@ -137,15 +136,10 @@ def doubts(labelled: Labelled, provenance: Mapping[str, JsonValue]) -> Iterator[
         )
 
 
-def _part(corpus: Corpus, part: str) -> Corpus:
-    """One part of a corpus by its texts' hashes, or all of it."""
-    if part == "all":
-        return corpus
-    return replace(corpus, reviews=[review for review in corpus.reviews if part_of(review.text) == part])
-
-
-def _hash(review: Review) -> bytes:
-    return hashlib.sha256(text_key(review.text).encode()).digest()
+def _part(corpus: Corpus, name: str) -> Corpus:
+    """One part of a corpus, without what is copied from another, or all of it."""
+    part = next((part for part in PARTS if part == name), None)
+    return corpus.part(part) if part else corpus
 
 
 def _hashes(value: JsonValue) -> Iterator[str]:

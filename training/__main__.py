@@ -1,28 +1,35 @@
-"""The command line: `python -m training fit | evaluate`."""
+"""The command line: `python -m training fit | distill | evaluate`."""
 
 import argparse
 import json
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from training.errors import TrainingError
+from training.failures import what_to_do
 from training.partial import partial_folder, saved_state, saved_step
+from training.parts import PARTS
 from training.recipe import Recipe
+from training.teaching import Teaching
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 1 for a model that is not as good, 2 for what the user can mend, 130 for Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
-        return _fit(options) if options.command == "fit" else _evaluate(options)
-    except (TrainingError, OSError) as error:
-        print(f"training: {error}", file=sys.stderr)
+        return {"fit": _fit, "distill": _distill, "evaluate": _evaluate}[options.command](options)
+    except (TrainingError, OSError, MemoryError, RuntimeError) as error:
+        told = str(error) if isinstance(error, TrainingError) else what_to_do(error)
+        if told is None:
+            raise
+        print(f"training: {told}{_how_to_go_on(options)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"training: interrupted{_how_to_go_on(options)}", file=sys.stderr)
+        print(f"training: interrupted{_how_to_go_on(options) or '; nothing was saved yet'}", file=sys.stderr)
         return 130
 
 
@@ -31,28 +38,55 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     shown = argparse.ArgumentDefaultsHelpFormatter
     fit = commands.add_parser("fit", help="fine-tune a base model", formatter_class=shown)
-    fit.add_argument("--data", type=Path, nargs="+", required=True, help="review files: .json, .jsonl, also .gz")
-    fit.add_argument("--validation", type=Path, nargs="+", help="measure on these instead of a held-out fifth")
     fit.add_argument("--base-model", required=True, help="a folder, or a name on the Hugging Face hub")
-    fit.add_argument(
+    _add_run(fit)
+    distill = commands.add_parser("distill", help="fine-tune by a larger model's answers", formatter_class=shown)
+    distill.add_argument("--teacher", type=Path, required=True, help="what `fit` wrote, from the same data")
+    distill.add_argument("--student", required=True, help="the base model: a folder, or a name on the hub")
+    distill.add_argument("--unlabelled", type=Path, nargs="+", help="review files whose stars are not looked at")
+    _add_settings(distill, Teaching)
+    _add_run(distill)
+    _add_evaluate(commands.add_parser("evaluate", help="measure a checkpoint", formatter_class=shown))
+    return parser
+
+
+def _add_run(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data", type=Path, nargs="+", required=True, help="review files: .json, .jsonl, also .gz"
+    )
+    _add_categories(command)
+    command.add_argument("--validation", type=Path, nargs="+", help="measure on these instead of a held-out part")
+    command.add_argument(
         "--split", choices=("stratified", "hash"), default="stratified",
         help="hold out a fifth, or by content: train, validation, calibration and test stay apart for good",
     )  # fmt: skip
-    fit.add_argument("--output", type=Path, required=True, help="folder of the checkpoint")
-    fit.add_argument("--resume", action="store_true", help="go on with an interrupted run")
-    for setting in fields(Recipe):
+    command.add_argument("--output", type=Path, required=True, help="folder of the checkpoint")
+    command.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    _add_settings(command, Recipe)
+
+
+def _add_categories(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--categories", nargs="+", default=[], help="only reviews of these categories of --data")
+
+
+def _add_settings(command: argparse.ArgumentParser, settings: type) -> None:
+    for setting in fields(settings):
         name, meaning = f"--{setting.name.replace('_', '-')}", setting.metadata["help"]
         if isinstance(setting.default, bool):
-            fit.add_argument(name, action=argparse.BooleanOptionalAction, default=setting.default, help=meaning)
+            command.add_argument(
+                name, action=argparse.BooleanOptionalAction, default=setting.default, help=meaning
+            )
         else:
-            fit.add_argument(name, type=type(setting.default), default=setting.default, help=meaning)
-    _add_evaluate(commands.add_parser("evaluate", help="measure a checkpoint", formatter_class=shown))
-    return parser
+            command.add_argument(name, type=type(setting.default), default=setting.default, help=meaning)
 
 
 def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--checkpoint", type=Path, required=True, help="what `fit` wrote")
     evaluate.add_argument("--data", type=Path, nargs="+", required=True, help="review files to measure on")
+    _add_categories(evaluate)
+    evaluate.add_argument(
+        "--part", choices=("all", *PARTS), default="all", help="of --data, as `fit --split hash` parts it"
+    )
     evaluate.add_argument("--json", type=Path, help="write all figures to this file, and pictures beside it")
     evaluate.add_argument(
         "--calibration", type=Path, nargs="+", help="review files to fit the temperature on, instead of by halves"
@@ -72,22 +106,37 @@ def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
 
 
 def _fit(options: argparse.Namespace) -> int:
-    recipe = Recipe(**{setting.name: getattr(options, setting.name) for setting in fields(Recipe)})
-    corpus = _read(options.data)
-    validation = _read(options.validation) if options.validation else None
+    recipe, material = _settings(options, Recipe), _material(options)
     from training.fit import fit  # noqa: PLC0415 - wrong usage need not wait for PyTorch
 
-    metrics = fit(
-        corpus,
-        options.base_model,
-        options.output,
-        recipe,
-        validation=validation,
-        by=options.split,
-        resume=options.resume,
-    )
+    print(_summary(fit(base_model=options.base_model, output=options.output, recipe=recipe, **material)))
+    return 0
+
+
+def _distill(options: argparse.Namespace) -> int:
+    recipe, teaching, material = _settings(options, Recipe), _settings(options, Teaching), _material(options)
+    unlabelled = _read(options.unlabelled) if options.unlabelled else None
+    from training.distill import distill  # noqa: PLC0415 - as above
+
+    metrics = distill(
+        teacher=options.teacher, student=options.student, output=options.output, recipe=recipe,
+        teaching=teaching, unlabelled=unlabelled, **material,
+    )  # fmt: skip
     print(_summary(metrics))
     return 0
+
+
+def _settings(options: argparse.Namespace, kind: type) -> Any:
+    return kind(**{setting.name: getattr(options, setting.name) for setting in fields(kind)})
+
+
+def _material(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "corpus": _read(options.data, options.categories),
+        "validation": _read(options.validation) if options.validation else None,
+        "by": options.split,
+        "resume": options.resume,
+    }
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -95,7 +144,9 @@ def _evaluate(options: argparse.Namespace) -> int:
         raise TrainingError("--tolerance must be 0 or more")
     if options.json:
         options.json.touch()  # an answer that can't be written is better known before the work
-    corpus = _read(options.data)
+    corpus = _read(options.data, options.categories)
+    if options.part != "all":
+        corpus = corpus.part(options.part)
     calibration = _read(options.calibration) if options.calibration else None
     train = _read(options.train_data) if options.train_data else None
     from rich.console import Console  # noqa: PLC0415 - as above
@@ -120,21 +171,19 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0 if result.get("comparison", {"passed": True})["passed"] else 1
 
 
-def _read(files: list[Path]) -> Any:
+def _read(files: list[Path], categories: Sequence[str] = ()) -> Any:
     from training.data import read_corpus  # noqa: PLC0415 - nor --help for scikit-learn
 
-    corpus = read_corpus(files)
-    for line in corpus.left_out():
+    corpus = read_corpus(files, categories=categories)
+    for line in (*corpus.left_out(), *corpus.oddities()):
         print(line, file=sys.stderr)
     return corpus
 
 
 def _how_to_go_on(options: argparse.Namespace) -> str:
-    if options.command != "fit":
-        return ""
-    state = saved_state(partial_folder(options.output))
+    state = None if options.command == "evaluate" else saved_state(partial_folder(options.output))
     if state is None:
-        return "; nothing was saved yet"
+        return ""
     return f", saved at step {saved_step(state)}; the same command with --resume goes on from there"
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from training import calibration, confusion
 from training.bootstrap import interval, resampled_counts, resampled_means
-from training.data import LABELS, Review, text_key
+from training.data import LABELS, Review, Reviews, text_key
 from training.metrics import RANKS, answer_figures, figures, rounded
 
 Ids = NDArray[np.int64]
@@ -28,14 +28,6 @@ class Served:
 
     temperature: float
     fitted_on: str | None
-
-
-def distinct(reviews: Iterable[Review]) -> list[Review]:
-    """The first review of each text, where case, spaces and punctuation make no difference."""
-    first: dict[str, Review] = {}
-    for review in reviews:
-        first.setdefault(text_key(review.text), review)
-    return list(first.values())
 
 
 def assess(
@@ -67,6 +59,8 @@ def assess(
 
 def ids_of(reviews: Sequence[Review]) -> Ids:
     """The class ids of reviews, shape (rows,)."""
+    if isinstance(reviews, Reviews):
+        return reviews.labels.astype(np.int64)
     return np.array([review.label for review in reviews], dtype=np.int64)
 
 

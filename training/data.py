@@ -1,54 +1,70 @@
-"""From review files to labelled texts, with an account of every line that was left out."""
+"""From review files to labelled texts in parts, with an account of everything that was left out."""
 
-import ast
-import gzip
-import hashlib
-import json
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
+from training.duplicates import firsts
 from training.errors import TrainingError
+from training.ingestion import Account, Tally, ingest
+from training.parts import PARTS, Part
+from training.reviews import LABELS, Review, Reviews, star_label, text_key
 
-LABELS = ("neutral", "positive", "negative")
-"""In class-id order."""
+__all__ = [
+    "LABELS", "Corpus", "Review", "Reviews", "distinct", "read_corpus", "split", "star_label", "text_key",
+    "without_copies",
+]  # fmt: skip
 
-_TEXT_FIELDS = ("text", "reviewText")  # in the worker's order: both must read the same text of a record
-_STAR_FIELDS = ("overall", "rating")
-_STARS_MAX = 5
 _STARS_OF_CLASS = ("3", "4 or 5", "0 to 2")
-
-
-@dataclass(frozen=True)
-class Review:
-    """A text with its class id (see `LABELS`), where it came from, and its rating if it had one."""
-
-    text: str
-    label: int
-    category: str
-    stars: float | None = None
-    title: str | None = None
 
 
 @dataclass
 class Corpus:
-    """The usable reviews of some files, and what was left out: by reason, with the first place of each."""
+    """The usable reviews of some files, and what was left out: by reason, with the first place of each.
 
-    reviews: list[Review] = field(default_factory=list)
+    Attributes:
+        reviews: Read from disk as they are looked at.
+        rejected: Lines that can't be used, by reason.
+        first_place: `file:line` of the first line of each reason and oddity.
+        files: Name, sha256 and number of usable lines of each file.
+        odd: Lines that are used though something about them is odd, by what it is.
+        chosen: The categories that were asked for; empty for all.
+        name: The part that this is; None for the whole.
+        apart: Of a part: reviews that were left out of it, by reason.
+    """
+
+    reviews: Reviews = field(default_factory=lambda: Reviews.of([]))
     rejected: Counter[str] = field(default_factory=Counter)
     first_place: dict[str, str] = field(default_factory=dict)
-    files: list[dict[str, Any]] = field(default_factory=list)  # name, sha256, reviews
+    files: list[dict[str, Any]] = field(default_factory=list)
+    odd: Counter[str] = field(default_factory=Counter)
+    chosen: Sequence[str] = ()
+    name: Part | None = None
+    apart: Counter[str] = field(default_factory=Counter)
 
     def left_out(self) -> list[str]:
-        """A phrase for each reason why lines were left out."""
-        return [
+        """A phrase for each reason why lines, or reviews of this part, were left out."""
+        lines = [
             f"{count} line{'s' * (count > 1)} left out: {reason}, first {self.first_place[reason]}"
             for reason, count in self.rejected.items()
+        ]
+        return lines + [
+            f"{count} review{'s' * (count > 1)} left out of the {self.name} part: {reason}"
+            for reason, count in self.apart.items()
+        ]
+
+    def oddities(self) -> list[str]:
+        """A phrase for each oddity of lines that are used all the same."""
+        return [
+            f"{count} line{'s' * (count > 1)} with {what}, first {self.first_place[what]}"
+            for what, count in self.odd.items()
         ]
 
     def require_classes(self) -> None:
@@ -57,158 +73,157 @@ class Corpus:
         Raises:
             TrainingError: If a class is missing.
         """
-        counts = Counter(review.label for review in self.reviews)
+        counts = _by_class(self.reviews)
         for label, name in enumerate(LABELS):
-            if not counts[label]:
-                found = ", ".join(f"{count} {LABELS[other]}" for other, count in counts.items())
+            if not counts[name]:
+                found = ", ".join(f"{count} {other}" for other, count in counts.items()) or "none at all"
                 names = ", ".join(file["name"] for file in self.files)
+                where = f"the {self.name} part of {names}" if self.name else names
                 raise TrainingError(
-                    f"no {name} review ({_STARS_OF_CLASS[label]} stars) in {names}, only {found}: add files that "
+                    f"no {name} review ({_STARS_OF_CLASS[label]} stars) in {where}, only {found}: add files that "
                     f"have some. {_sentence(self.left_out())}".strip()
                 )
 
+    def part(self, name: Part) -> "Corpus":
+        """One of `PARTS`: what no other part holds in the same or nearly the same words.
+
+        A group of copies and near duplicates (see `training.duplicates`) stays in the part of the highest priority
+        that any of it belongs to, and is left out of the others. Of copies within the train part, the first stays.
+
+        Raises:
+            ValueError: If there is no such part.
+        """
+        keys, here = self.reviews.keys, self.reviews.parts == PARTS.index(name)
+        places = np.flatnonzero(here & self._apart_from_others)
+        gone = np.flatnonzero(here & ~self._apart_from_others)
+        copies = int(np.isin(keys[gone], keys[self.reviews.parts > PARTS.index(name)]).sum())
+        once = places[firsts(keys[places])] if name == "train" else places
+        apart = {
+            "copied from another part": copies,
+            "nearly the same as one of another part": len(gone) - copies,
+            "copied within the part": len(places) - len(once),
+        }
+        found = Counter({reason: count for reason, count in apart.items() if count})
+        return replace(self, reviews=self.reviews.select(once), name=name, apart=found)
+
+    @cached_property
+    def _apart_from_others(self) -> NDArray[np.bool_]:
+        """Whether each review is in the part that its group stays in, shape (reviews,)."""
+        groups, parts = self.reviews.groups, self.reviews.parts
+        highest = np.zeros(int(groups.max(initial=0)) + 1, dtype=np.int8)
+        np.maximum.at(highest, groups, parts)
+        return np.asarray(parts == highest[groups])
+
     def data_sheet(self) -> dict[str, Any]:
         """What is worth knowing of the data, for the report."""
+        ids, names = self.reviews.categories
+        counts = np.bincount(ids, minlength=len(names)).tolist()
         return {
             "files": self.files,
             "reviews": len(self.reviews),
-            "by_class": dict(Counter(LABELS[review.label] for review in self.reviews)),
-            "by_category": dict(Counter(review.category for review in self.reviews)),
+            "by_class": dict(_by_class(self.reviews)),
+            "by_category": dict(zip(names, counts, strict=True)),
+            "with_title": int(self.reviews.titled.sum()),
             "rejected": dict(self.rejected),
-            "rejected_first": {reason: Path(place).name for reason, place in self.first_place.items()},
+            "rejected_first": self._first_of(self.rejected),
+            "odd": dict(self.odd),
+            "odd_first": self._first_of(self.odd),
+            "categories": list(self.chosen) or "all",
+            **({"part": self.name, "left_out_of_part": dict(self.apart)} if self.name else {}),
         }
 
-
-def star_label(stars: float) -> int:
-    """The class id of a rating: 4-5 positive, 3 neutral, 0-2 negative; between them the lower class counts.
-
-    Raises:
-        ValueError: If the rating is not between 0 and 5.
-    """
-    if not 0 <= stars <= _STARS_MAX:
-        raise ValueError("stars outside 0..5")
-    name = "positive" if stars >= 4 else "neutral" if stars >= 3 else "negative"  # noqa: PLR2004
-    return LABELS.index(name)
+    def _first_of(self, reasons: Iterable[str]) -> dict[str, str]:
+        return {reason: Path(self.first_place[reason]).name for reason in reasons}
 
 
-def read_corpus(files: Sequence[Path]) -> Corpus:
-    """Read Amazon review files: JSON lines of 2014 (`reviewText`, `overall`) or 2023 (`text`, `rating`).
+def read_corpus(files: Sequence[Path], *, categories: Sequence[str] = ()) -> Corpus:
+    """Read Amazon review files: JSON lines of 2014 (`reviewText`, `overall`), 2018 or 2023 (`text`, `rating`).
+
+    What was read is kept in the cache, so that the next time is instant.
+
+    Args:
+        files: Of any size, also compressed (`.gz`).
+        categories: Only reviews of these; a record's `category`, or else the beginning of its file's name.
 
     Raises:
-        TrainingError: If a file can't be read, or nothing in the files is usable.
+        TrainingError: If a file can't be read, nothing in the files is usable, or there is no such category.
     """
-    corpus = Corpus()
-    for file in files:
-        before = len(corpus.reviews)
-        try:
-            with file.open("rb") as raw:
-                sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
-            with _open(file) as lines:
-                _read_lines(file, lines, corpus)
-        except (OSError, EOFError, zlib.error) as error:
-            raise TrainingError(f"can't read {file}: {getattr(error, 'strerror', None) or error}") from error
-        corpus.files.append({"name": file.name, "sha256": sha256, "reviews": len(corpus.reviews) - before})
-    if not corpus.reviews:
+    reviews, account = ingest(files)
+    places = {
+        reason: f"{files[tally.file]}:{tally.line}"
+        for reason, tally in (*account.rejected.items(), *account.odd.items())
+    }
+    corpus = Corpus(
+        reviews, _counts(account.rejected), places, _files(files, account), _counts(account.odd), categories
+    )
+    if not len(reviews):
         raise TrainingError(
             f"nothing usable in {', '.join(map(str, files))}: {_sentence(corpus.left_out()) or 'no lines at all.'}"
             " A line is a JSON object with `reviewText` or `text`, and `overall` or `rating` from 0 to 5."
         )
-    return corpus
+    return replace(corpus, reviews=_of_categories(reviews, categories, files)) if categories else corpus
 
 
-def split(
-    reviews: Sequence[Review], validation_share: float = 0.2, seed: int = 2018
-) -> tuple[list[Review], list[Review]]:
-    """A stratified training and validation part; copies of a text stay on one side.
+def split(reviews: Iterable[Review], validation_share: float = 0.2, seed: int = 2018) -> tuple[Reviews, Reviews]:
+    """A stratified training and validation part; copies and near duplicates of a text stay on one side.
 
     Raises:
         TrainingError: If a class has fewer than two different texts.
     """
-    labels = {text_key(review.text): review.label for review in reviews}
-    counts = Counter(labels.values())
+    reviews = Reviews.of(reviews)
+    _, first, group_of = np.unique(reviews.groups, return_index=True, return_inverse=True)
+    labels = reviews.labels[first]  # a group counts as its first review
     for label, name in enumerate(LABELS):
-        if counts[label] < 2:  # noqa: PLR2004 - one for each side
+        count = int((labels == label).sum())
+        if count < 2:  # noqa: PLR2004 - one for each side
             raise TrainingError(
-                f"only {counts[label]} different {name} text(s): each class needs at least two, one for each part"
+                f"only {count} different {name} text(s): each class needs at least two, one for each part"
             )
+    keys = np.full(len(first), np.iinfo(np.uint64).max, dtype=np.uint64)
+    np.minimum.at(keys, group_of, reviews.keys)
+    order = np.argsort(keys)  # the same texts are split the same way, in whatever order they come
     _, held_out = train_test_split(
-        sorted(labels),
-        test_size=max(validation_share, len(LABELS) / len(labels)),
-        stratify=[labels[key] for key in sorted(labels)],
-        random_state=seed,
+        order, test_size=max(validation_share, len(LABELS) / len(order)), stratify=labels[order], random_state=seed
     )
-    chosen = set(held_out)
-    parts: tuple[list[Review], list[Review]] = ([], [])
-    for review in reviews:
-        parts[text_key(review.text) in chosen].append(review)
-    return parts
+    chosen = np.isin(group_of, held_out)
+    return reviews.select(~chosen), reviews.select(chosen)
 
 
-def without_copies(reviews: Iterable[Review], of: Iterable[Review]) -> list[Review]:
+def without_copies(reviews: Iterable[Review], of: Iterable[Review]) -> Reviews:
     """The reviews whose text does not stand in `of` too."""
-    known = {text_key(review.text) for review in of}
-    return [review for review in reviews if text_key(review.text) not in known]
+    reviews = Reviews.of(reviews)
+    return reviews.select(~np.isin(reviews.keys, Reviews.of(of).keys))
 
 
-def text_key(text: str) -> str:
-    """Equal for texts that differ in case, spaces and punctuation only."""
-    return "".join(filter(str.isalnum, text.casefold())) or text
+def distinct(reviews: Iterable[Review]) -> Reviews:
+    """The first review of each text, where case, spaces and punctuation make no difference."""
+    reviews = Reviews.of(reviews)
+    return reviews.select(firsts(reviews.keys))
 
 
-def _open(file: Path) -> gzip.GzipFile | BinaryIO:
-    return gzip.GzipFile(file) if file.suffix == ".gz" else file.open("rb")
+def _of_categories(reviews: Reviews, wanted: Sequence[str], files: Sequence[Path]) -> Reviews:
+    ids, names = reviews.categories
+    if unknown := [name for name in wanted if name not in names]:
+        counts = np.bincount(ids, minlength=len(names)).tolist()
+        there = ", ".join(f"{name} ({count})" for name, count in zip(names, counts, strict=True))
+        raise TrainingError(
+            f"no review of the category {' or '.join(unknown)} in {', '.join(map(str, files))}: there are {there}"
+        )
+    return reviews.select(np.isin(ids, [names.index(name) for name in wanted]))
 
 
-def _read_lines(file: Path, lines: Iterable[bytes], corpus: Corpus) -> None:
-    stem = file.name.split(".")[0]
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            corpus.reviews.append(_review(_parse(line), stem))
-        except ValueError as error:
-            corpus.rejected[str(error)] += 1
-            corpus.first_place.setdefault(str(error), f"{file}:{number}")
+def _files(files: Sequence[Path], account: Account) -> list[dict[str, Any]]:
+    rows = zip(files, account.sha256, account.reviews, strict=True)
+    return [{"name": file.name, "sha256": sha256, "reviews": count} for file, sha256, count in rows]
 
 
-def _parse(line: bytes) -> dict[str, Any]:
-    try:
-        text = line.decode("utf-8-sig").strip()
-    except UnicodeDecodeError:
-        raise ValueError("not UTF-8") from None
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
-        try:  # the 2014 set was first published as Python literals
-            record = ast.literal_eval(text)
-        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-            raise ValueError("not JSON") from None
-    if not isinstance(record, dict):
-        raise ValueError("not an object")  # noqa: TRY004 - counted with the other reasons
-    return record
+def _counts(tallies: Mapping[str, Tally]) -> Counter[str]:
+    return Counter({reason: tally.lines for reason, tally in tallies.items()})
 
 
-def _review(record: dict[str, Any], stem: str) -> Review:
-    texts = [text for name in _TEXT_FIELDS if isinstance(text := record.get(name), str) and _has_signs(text)]
-    stars = [
-        star
-        for name in _STAR_FIELDS
-        if isinstance(star := record.get(name), int | float) and not isinstance(star, bool)
-    ]
-    if not texts:
-        raise ValueError("no text")
-    if not stars:
-        raise ValueError("no stars")
-    if any("\ud800" <= sign <= "\udfff" for sign in texts[0]):
-        raise ValueError("a lone surrogate in the text")  # JSON can write one; UTF-8 and tokenizers can't
-    category = record.get("category")
-    category = category if isinstance(category, str) and category else stem
-    return Review(texts[0], star_label(stars[0]), category, float(stars[0]))
-
-
-def _has_signs(text: str) -> bool:
-    """Whether there is more than white space and control characters; the worker refuses such texts too."""
-    return any(sign.isprintable() and not sign.isspace() for sign in text)
+def _by_class(reviews: Reviews) -> Counter[str]:
+    counts = np.bincount(reviews.labels, minlength=len(LABELS)).tolist()
+    return Counter({name: count for name, count in zip(LABELS, counts, strict=True) if count})
 
 
 def _sentence(parts: Sequence[str]) -> str:

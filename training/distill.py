@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from training.cache import cache_folder
 from training.data import Corpus, Review
 from training.encoding import encode
-from training.errors import TrainingError
 from training.evaluate import answer
 from training.fit import inputs, parts, started_with
 from training.fragments import fragments
@@ -20,49 +19,24 @@ from training.lesson import UNLABELLED, Lesson
 from training.losses import Distillation
 from training.model import load_checkpoint
 from training.parts import part_of
-from training.processes import is_main, told_by_main
+from training.processes import is_main, start, told_by_main
 from training.progress import Progress
 from training.recipe import Recipe
 from training.run import run
+from training.teaching import Teaching
 from training.trainer import is_bf16
 
 _WEIGHTS_FILE = "model.safetensors"
 
 
-@dataclass(frozen=True)
-class Teaching:
-    """How a student is taught.
-
-    Attributes:
-        soft_share: The share of the loss that compares with the teacher, where a review has stars too.
-        temperature: Of both softmaxes.
-        fragments: Parts of each review that the teacher answers besides.
-
-    Raises:
-        TrainingError: If one is out of its range.
-    """
-
-    soft_share: float = 0.7
-    temperature: float = 2.0
-    fragments: int = 2
-
-    def __post_init__(self) -> None:
-        if not 0 < self.soft_share <= 1:
-            raise TrainingError("--soft-share must be above 0 and at most 1")
-        if not self.temperature > 0:
-            raise TrainingError("--temperature must be above 0")
-        if self.fragments < 0:
-            raise TrainingError("--fragments must be 0 or more")
-
-
 def distill(
     corpus: Corpus,
+    *,
     teacher: Path,
     student: str,
     output: Path,
     recipe: Recipe,
     teaching: Teaching,
-    *,
     unlabelled: Corpus | None = None,
     validation: Corpus | None = None,
     by: str = "stratified",
@@ -108,6 +82,7 @@ def teacher_answers(teacher: Path, reviews: Sequence[Review], *, bf16: bool) -> 
     Raises:
         TrainingError: If the folder is no checkpoint of ours.
     """
+    start()
     tokenizer, model, encoding = load_checkpoint(teacher)
     rows = encode(tokenizer, reviews, encoding)
     file = cache_folder() / "teachers" / f"{_key(teacher, rows, bf16=bf16)}.npy"

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.assess import assess, distinct, ids_of, stand
+from training.assess import assess, ids_of, stand
 from training.baselines import baselines
 from training.comparison import compare
-from training.data import LABELS, Corpus, Review, without_copies
+from training.data import LABELS, Corpus, Review, Reviews, distinct, without_copies
 from training.encoding import encode
 from training.errors import TrainingError
 from training.metrics import figures
@@ -50,13 +50,13 @@ def evaluate(
     measured = replace(corpus, reviews=distinct(corpus.reviews))
     measured.require_classes()
     reviews, labels = measured.reviews, ids_of(measured.reviews)
-    apart = distinct(without_copies(calibration.reviews, of=reviews)) if calibration else []
+    apart = distinct(without_copies(calibration.reviews, of=reviews)) if calibration else Reviews.of([])
     if calibration and not apart:
         raise TrainingError("--calibration holds no text but those of --data: give other reviews, or leave it out")
     others, left_out = baselines(reviews, train.reviews if train else None) if with_baselines else ({}, [])
 
     with Progress() as progress:
-        logits = _answer(checkpoint, [*reviews, *apart], progress)
+        logits = _answer(checkpoint, reviews.joined(apart), progress)
         logits_against = _answer(against, reviews, progress) if against else None
 
     logits, logits_apart = logits[: len(reviews)], logits[len(reviews) :]

@@ -1,14 +1,12 @@
 """`fit`: what a run learns from, and what it is measured on."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from training.data import LABELS, Corpus, Review, split, without_copies
+from training.data import LABELS, Corpus, Reviews, split, without_copies
 from training.errors import TrainingError
 from training.lesson import Lesson
-from training.parts import part_of
 from training.recipe import Recipe
 from training.run import counts, run
 
@@ -44,9 +42,7 @@ def fit(
     )  # fmt: skip
 
 
-def parts(
-    corpus: Corpus, validation: Corpus | None, by: str, seed: int
-) -> tuple[Sequence[Review], Sequence[Review]]:
+def parts(corpus: Corpus, validation: Corpus | None, by: str, seed: int) -> tuple[Reviews, Reviews]:
     """What to train on and what to measure on; no text stands in both.
 
     Raises:
@@ -55,21 +51,19 @@ def parts(
     corpus.require_classes()
     if validation is not None:
         validation.require_classes()
-        train: Sequence[Review] = without_copies(corpus.reviews, of=validation.reviews)
-        held_out: Sequence[Review] = validation.reviews
-        advice = "of --data is left without the texts that --validation holds too: validate on other reviews"
-    elif by == "hash":
-        train, held_out = (
-            [review for review in corpus.reviews if part_of(review.text) == name]
-            for name in ("train", "validation")
-        )
-        advice = "falls into each part of --split hash: add files, or take --split stratified"
-    else:
+        train = without_copies(corpus.reviews, of=validation.reviews)
+        if lacking := set(LABELS) - set(counts(train)):
+            raise TrainingError(
+                f"no {' and no '.join(sorted(lacking))} review of --data is left without the texts that "
+                "--validation holds too: validate on other reviews, or leave --validation out"
+            )
+        return train, validation.reviews
+    if by == "stratified":
         return split(corpus.reviews, seed=seed)
-    for part in (train, held_out):
-        if lacking := set(LABELS) - set(counts(part)):
-            raise TrainingError(f"no {' and no '.join(sorted(lacking))} review {advice}")
-    return train, held_out
+    learnt, measured = corpus.part("train"), corpus.part("validation")
+    learnt.require_classes()
+    measured.require_classes()
+    return learnt.reviews, measured.reviews
 
 
 def started_with(
@@ -81,6 +75,7 @@ def started_with(
         "base_model": base_name(base_model),
         "split": by,
         "data": [file["sha256"][:16] for file in corpus.files],
+        "categories": list(corpus.chosen),
         "validation": [file["sha256"][:16] for file in validation.files] if validation else None,
     }
 
@@ -92,6 +87,7 @@ def inputs(corpus: Corpus, validation: Corpus | None, base_model: str, recipe: R
         "settings": asdict(recipe),
         "split": "given" if validation else by,
         "data": corpus.data_sheet(),
+        "left_out_of_train": corpus.part("train").left_out() if by == "hash" and not validation else [],
         "validation_data": validation.data_sheet() if validation else None,
     }
 

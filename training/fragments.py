@@ -30,6 +30,8 @@ def _parts(review: Review, count: int, randomly: random.Random) -> Iterator[Revi
     pieces = _SENTENCE_END.split(review.text)
     if len(pieces) == 1:
         pieces = review.text.split()
+    if len(pieces) < 2:  # noqa: PLR2004 - there is no part of one word
+        return
     for text in dict.fromkeys(_run(pieces, randomly) for _ in range(count)):
         if len(text.split()) >= _WORDS_MIN:
             title = review.title if randomly.random() < 0.5 else None  # noqa: PLR2004 - one case of two
@@ -37,6 +39,6 @@ def _parts(review: Review, count: int, randomly: random.Random) -> Iterator[Revi
 
 
 def _run(pieces: Sequence[str], randomly: random.Random) -> str:
-    length = randomly.randint(1, max(1, len(pieces) - 1))
+    length = randomly.randint(1, len(pieces) - 1)
     start = randomly.randint(0, len(pieces) - length)
     return " ".join(pieces[start : start + length])

@@ -6,9 +6,11 @@ from typing import Literal, get_args
 Part = Literal["train", "validation", "calibration", "test"]
 
 PARTS: tuple[Part, ...] = get_args(Part)
+"""By rising priority: of texts that are too much alike, only those in the part of the highest priority stay."""
 
 _VALIDATION_BELOW = 13  # of the 256 values of the second byte
 _CALIBRATION_BELOW = 29
+_ASCII_SIGNS = bytes(code for code in range(128) if not chr(code).isalnum())
 
 
 def part_of(text: str) -> Part:
@@ -17,9 +19,16 @@ def part_of(text: str) -> Part:
     The first byte of the SHA-256 of the lower-cased text without anything but letters and digits decides whether
     it is for the test (divisible by five); the second byte decides among the other parts.
     """
-    digest = hashlib.sha256("".join(filter(str.isalnum, text.lower())).encode("utf-8", "surrogatepass")).digest()
+    digest = hashlib.sha256(letters_and_digits(text.lower()).encode("utf-8", "surrogatepass")).digest()
     if digest[0] % 5 == 0:
         return "test"
     if digest[1] < _VALIDATION_BELOW:
         return "validation"
     return "calibration" if digest[1] < _CALIBRATION_BELOW else "train"
+
+
+def letters_and_digits(text: str) -> str:
+    """The text without anything else. Nearly all texts are ASCII, for which this is ten times as fast."""
+    if text.isascii():
+        return text.encode().translate(None, _ASCII_SIGNS).decode()
+    return "".join(filter(str.isalnum, text))

@@ -54,6 +54,11 @@ class Progress:
             self._said_s = time.monotonic()
             self.say(f"{self._what} {done} of {self._total}  {note}".rstrip())
 
+    def rate(self, done: str, count: int, things: str, elapsed_s: float) -> None:
+        """Tell how fast an activity was, where it was long enough to be waited for."""
+        if elapsed_s >= _LINE_EVERY_S:
+            self.say(f"{done} {count:,} {things} in {elapsed_s:,.0f} s: {count / elapsed_s:,.0f}/s")
+
     def follow(self, what: str, batches: Sequence[list[Any]], total: int) -> Iterator[list[Any]]:
         """The batches, one after the other, shown as an activity of `total` items."""
         self.begin(what, total)

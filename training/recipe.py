@@ -8,7 +8,8 @@ from training.encoding import TEMPLATES, TRUNCATIONS, Encoding
 from training.errors import TrainingError
 
 
-def _setting(default: Any, meaning: str) -> Any:
+def setting(default: Any, meaning: str) -> Any:
+    """A field with a default, and its meaning for the command line."""
     return field(default=default, metadata={"help": meaning})
 
 
@@ -20,28 +21,28 @@ class Recipe:
         TrainingError: If one is out of its range.
     """
 
-    epochs: float = _setting(2.0, "passes over the data")
-    learning_rate: float = _setting(2e-5, "peak, after the warm-up; then it falls linearly to zero")
-    layer_decay: float = _setting(1.0, "each layer below the head learns at this share of the rate above it")
-    batch_size: int = _setting(8, "rows of a step, over all processes")
-    micro_batch_size: int = _setting(0, "rows at a time on a device, summed up to a step; 0 takes them at once")
-    template: str = _setting("text", "what is read: text, or title+text")
-    truncation: str = _setting("head", "what is kept of long texts: head, or head+tail (a quarter and the rest)")
-    tokens_max: int = _setting(512, "longer texts are cut; special tokens included")
-    class_weights: float = _setting(0.0, "weight of a class: its frequency to minus this power; 0.5 is the root")
-    focal_gamma: float = _setting(0.0, "exponent of the focal loss: easy rows count less")
-    label_smoothing: float = _setting(0.0, "share of a label that is spread over all classes")
-    stars_weight: float = _setting(0.0, "weight of a second head that learns the stars and is dropped at the end")
-    dropout: float = _setting(-1.0, "of hidden states and attention; below 0, the base model's own")
-    weight_decay: float = _setting(0.01, "of AdamW; not on biases and LayerNorm")
-    warmup_ratio: float = _setting(0.1, "share of the steps in which the learning rate rises")
-    early_stopping: int = _setting(0, "end after so many epochs without a better macro-F1, with the best weights")
-    seed: int = _setting(2018, "of the split, the new head, the order and the dropout")
-    group_by_length: bool = _setting(True, "texts of like length share a batch: less padding, less time")
-    precision: str = _setting("auto", "fp32, bf16 or auto: bf16 where the GPU or the CPU computes in it")
-    compile: bool = _setting(False, "torch.compile the model")
-    save_steps: int = _setting(500, "steps between two states to resume from; Ctrl-C saves one too")
-    threads: int = _setting(0, "CPU threads; 0 is PyTorch's choice")
+    epochs: float = setting(2.0, "passes over the data")
+    learning_rate: float = setting(2e-5, "peak, after the warm-up; then it falls linearly to zero")
+    layer_decay: float = setting(1.0, "each layer below the head learns at this share of the rate above it")
+    batch_size: int = setting(8, "rows of a step, over all processes")
+    micro_batch_size: int = setting(0, "rows at a time on a device, summed up to a step; 0 takes them at once")
+    template: str = setting("text", "what is read: text, or title+text")
+    truncation: str = setting("head", "what is kept of long texts: head, or head+tail (a quarter and the rest)")
+    tokens_max: int = setting(512, "longer texts are cut; special tokens included")
+    class_weights: float = setting(0.0, "weight of a class: its frequency to minus this power; 0.5 is the root")
+    focal_gamma: float = setting(0.0, "exponent of the focal loss: easy rows count less")
+    label_smoothing: float = setting(0.0, "share of a label that is spread over all classes")
+    stars_weight: float = setting(0.0, "weight of a second head that learns the stars and is dropped at the end")
+    dropout: float = setting(-1.0, "of hidden states and attention; below 0, the base model's own")
+    weight_decay: float = setting(0.01, "of AdamW; not on biases and LayerNorm")
+    warmup_ratio: float = setting(0.1, "share of the steps in which the learning rate rises")
+    early_stopping: int = setting(0, "end after so many epochs without a better macro-F1, with the best weights")
+    seed: int = setting(2018, "of the split, the new head, the order and the dropout")
+    group_by_length: bool = setting(True, "texts of like length share a batch: less padding, less time")
+    precision: str = setting("auto", "fp32, bf16 or auto: bf16 where the GPU or the CPU computes in it")
+    compile: bool = setting(False, "torch.compile the model")
+    save_steps: int = setting(500, "steps between two states to resume from; Ctrl-C saves one too")
+    threads: int = setting(0, "CPU threads; 0 is PyTorch's choice")
 
     def __post_init__(self) -> None:
         laws = {

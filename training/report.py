@@ -18,6 +18,7 @@ from training.metrics import ORDER
 from training.plots import loss_figure, reliability_figure, scores_figure, svg
 from training.recipe import Recipe
 from training.reproduce import command
+from training.teaching import Teaching
 
 _REPORT_FILE = "report.html"
 _CARD_FILE = "README.md"
@@ -64,7 +65,8 @@ def _page(name: str, assessment: dict[str, Any], history: Sequence[dict[str, Any
             findings=findings(assessment, history, record),
             limits=limits(assessment, record),
             pictures=_pictures(assessment, history, record),
-            meanings={setting.name: setting.metadata.get("help", "") for setting in fields(Recipe)},
+            meanings=_meanings(Recipe),
+            taught=_meanings(Teaching),
             command=command(name, record) if record else None,
         )
     )
@@ -82,6 +84,10 @@ def _templates() -> Environment:
     )
     environment.filters |= {**formats.FILTERS, "codes": _codes, "in_order": _in_order}
     return environment
+
+
+def _meanings(settings: type[Recipe | Teaching]) -> dict[str, str]:
+    return {setting.name: setting.metadata["help"] for setting in fields(settings)}
 
 
 def _codes(text: str) -> Markup:

@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from training.recipe import Recipe
+from training.teaching import Teaching
 
 
 def command(name: str, record: dict[str, Any]) -> str:
@@ -19,12 +20,14 @@ def command(name: str, record: dict[str, Any]) -> str:
     taught, sheet = record.get("distillation"), record.get("data") or {}
     base_model = record.get("base_model", "BASE_MODEL")
     words = ["python", "-m", "training", "distill" if taught else "fit", "--data", *_files(sheet)]
-    if isinstance(sheet.get("categories"), list):
+    if isinstance(sheet.get("categories"), list):  # else all
         words += ["--categories", *sheet["categories"]]
     if taught:
         words += ["--teacher", taught.get("teacher", "TEACHER"), "--student", base_model]
         words += ["--unlabelled", *_files(taught["unlabelled"])] if taught.get("unlabelled") else []
-        words += _flags({key: taught[key] for key in ("soft_share", "temperature", "fragments") if key in taught})
+        words += _flags(
+            {setting.name: taught[setting.name] for setting in fields(Teaching) if setting.name in taught}
+        )
     else:
         words += ["--base-model", base_model]
     validation = record.get("validation_data")
@@ -40,7 +43,7 @@ def _files(sheet: dict[str, Any]) -> list[str]:
 
 
 def _flags(settings: dict[str, Any]) -> list[str]:
-    defaults = {setting.name: setting.default for setting in fields(Recipe)}
+    defaults = {setting.name: setting.default for setting in (*fields(Recipe), *fields(Teaching))}
     words = []
     for setting, value in settings.items():
         if setting in defaults and defaults[setting] == value:

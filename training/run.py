@@ -18,7 +18,7 @@ from training.evaluate import measure
 from training.lesson import Lesson
 from training.model import load_base, served
 from training.partial import begin, partial_folder, saved_step
-from training.processes import is_main, processes, told_by_main, wait_for_all
+from training.processes import is_main, processes, start, told_by_main, wait_for_all
 from training.progress import Progress
 from training.recipe import Recipe
 from training.trainer import OrderedTrainer, make_trainer
@@ -57,6 +57,8 @@ def run(
         KeyboardInterrupt: If a signal ended the run; what was saved can be resumed.
     """
     started_s = time.monotonic()
+    start()
+    transformers.utils.logging.set_verbosity_error()  # what it warns of when a run is resumed is meant
     transformers.set_seed(recipe.seed)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)

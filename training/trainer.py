@@ -26,6 +26,7 @@ class OrderedTrainer(Trainer):  # type: ignore[misc]
     order: EpochOrder
     loss: Loss
     layer_decay: float
+    optimizer: Any
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:  # noqa: ARG002 - the Trainer's signature
         return self.order
@@ -34,7 +35,9 @@ class OrderedTrainer(Trainer):  # type: ignore[misc]
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None  # noqa: ARG002, FBT001, FBT002
     ) -> Any:  # fmt: skip
         """The recipe's loss, a mean over rows."""
-        targets = {name: inputs.pop(name) for name in ("labels", "stars", "teacher") if name in inputs}
+        targets: dict[str, Any] = {
+            name: inputs.pop(name) for name in ("labels", "stars", "teacher") if name in inputs
+        }
         outputs = model(**inputs)
         loss = self.loss(outputs, targets)
         return (loss, outputs) if return_outputs else loss

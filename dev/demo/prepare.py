@@ -1,4 +1,4 @@
-"""The demo's data and model: a training part, a held-out part that it never sees, and the bundle."""
+"""The demo's data and model: parts to train on, to calibrate on and to test on, and the bundle."""
 
 import json
 import random
@@ -9,13 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.samples import minilm_folder, rated_sentences, split_by_review, write_reviews
+from dev.samples import encoder_folder, rated_sentences, split_by_review, write_reviews
 from training.data import LABELS, read_corpus, split
 
 _SEED = 2018
+_BASE_MODEL = "bge-small-en-v1.5"
 # What two cores fine-tune within three minutes.
-_SAMPLE_RECIPE = ("--epochs", "3", "--tokens-max", "128", "--batch-size", "16", "--learning-rate", "5e-5")
-_REVIEWS_RECIPE = ("--epochs", "2", "--tokens-max", "128", "--batch-size", "16", "--learning-rate", "5e-5")
+_RECIPE = (
+    "--tokens-max", "128", "--batch-size", "16", "--learning-rate", "1e-4", "--layer-decay", "0.9",
+    "--class-weights", "0.5",
+)  # fmt: skip
+_PRECISION = "0.9"
+_CALIBRATION_SHARE = 0.12  # of what is not held out
 _REVIEWS_MAX = 1200
 _HELD_OUT_MAX = 600
 
@@ -27,10 +32,12 @@ class HeldOut:
     identity: str
     text: str
     label: str
+    title: str | None = None
 
     def event(self, repeat: int) -> bytes:
         """An Amazon review record under a new id for each repeat."""
-        return json.dumps({"reviewerID": f"{self.identity}#{repeat}", "reviewText": self.text}).encode()
+        title = {"summary": self.title} if self.title else {}
+        return json.dumps({"reviewerID": f"{self.identity}#{repeat}", "reviewText": self.text, **title}).encode()
 
 
 @dataclass(frozen=True)
@@ -53,35 +60,46 @@ def prepare(folder: Path, reviews: Sequence[Path]) -> Material:
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    training_file, validation_file = folder / "training.jsonl", folder / "held-out.jsonl"
+    files = tuple(folder / f"{part}.jsonl" for part in ("training", "calibration", "held-out"))
+    training_file, calibration_file, held_out_file = files
     if reviews:
-        held_out, labels_from = _split_reviews(reviews, training_file, validation_file), "stars"
+        held_out, labels_from = _split_reviews(reviews, files), "stars"
     else:
-        held_out, labels_from = _split_sentences(training_file, validation_file), "the mean of 20 people's ratings"
+        held_out, labels_from = _split_sentences(files), "the mean of 20 people's ratings"
     checkpoint, bundle = folder / "checkpoint", folder / "bundle"
-    fit = ["fit", "--data", training_file, "--validation", validation_file, "--base-model", minilm_folder()]
-    _run("training", *fit, "--output", checkpoint, *(_REVIEWS_RECIPE if reviews else _SAMPLE_RECIPE))
-    _run("export", "--checkpoint", checkpoint, "--output", bundle, "--name", "demo", "--texts", validation_file)
+    fit = ["fit", "--data", training_file, "--validation", held_out_file, "--output", checkpoint]
+    varying = ["--epochs", 2, "--template", "title+text"] if reviews else ["--epochs", 3]
+    _run("training", *fit, "--base-model", encoder_folder(_BASE_MODEL), *varying, *_RECIPE)
+    calibration = ["--calibration", calibration_file, "--calibration-part", "all", "--precision", _PRECISION]
+    export = ["--checkpoint", checkpoint, "--output", bundle, "--name", "demo", "--texts", held_out_file]
+    _run("export", *export, *calibration)
     return Material(held_out, checkpoint, bundle, labels_from)
 
 
-def _split_sentences(training_file: Path, validation_file: Path) -> list[HeldOut]:
-    training, tested = split_by_review(rated_sentences())
-    write_reviews(training, training_file)
-    write_reviews(tested, validation_file)
+def _split_sentences(files: Sequence[Path]) -> list[HeldOut]:
+    others, tested = split_by_review(rated_sentences())
+    training, calibration = split_by_review(others, _CALIBRATION_SHARE)
+    for part, file in zip((training, calibration, tested), files, strict=True):
+        write_reviews(part, file)
     return [HeldOut(sentence.sentence_id, sentence.text, sentence.label) for sentence in tested]
 
 
-def _split_reviews(reviews: Sequence[Path], training_file: Path, validation_file: Path) -> list[HeldOut]:
-    training, tested = split(read_corpus(reviews).reviews, seed=_SEED)
+def _split_reviews(reviews: Sequence[Path], files: Sequence[Path]) -> list[HeldOut]:
     shuffled = random.Random(_SEED)
+    others, tested = split(read_corpus(reviews).reviews, seed=_SEED)
+    training, calibration = split(others, _CALIBRATION_SHARE, _SEED)
+    limits = _REVIEWS_MAX, int(_REVIEWS_MAX * _CALIBRATION_SHARE), _HELD_OUT_MAX
+    training, calibration, tested = (
+        part.select(shuffled.sample(range(len(part)), min(limit, len(part))))
+        for part, limit in zip((training, calibration, tested), limits, strict=True)
+    )
     stars = dict(zip(LABELS, (3, 5, 1), strict=True))
-    for part, limit, file in ((training, _REVIEWS_MAX, training_file), (tested, _HELD_OUT_MAX, validation_file)):
-        shuffled.shuffle(part)
-        del part[limit:]
-        lines = [{"reviewText": item.text, "overall": stars[LABELS[item.label]]} for item in part]
+    for part, file in zip((training, calibration, tested), files, strict=True):
+        lines = [
+            {"reviewText": item.text, "overall": stars[LABELS[item.label]], "summary": item.title} for item in part
+        ]
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return [HeldOut(f"review-{n}", item.text, LABELS[item.label]) for n, item in enumerate(tested)]
+    return [HeldOut(f"review-{n}", item.text, LABELS[item.label], item.title) for n, item in enumerate(tested)]
 
 
 def _run(module: str, *arguments: object) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,19 @@ WORDS = {5: ("great", "love", "perfect"), 3: ("okay", "average", "fine"), 1: ("a
 FILLER = ("the", "phone", "case", "a", "very", "it", "is", "and", "was", "cable", "really", "product")
 RECIPE = (
     "--epochs", "2", "--learning-rate", "5e-3", "--batch-size", "8", "--tokens-max", "32", "--threads", "1",
-    "--save-steps", "1000",
+    "--save-steps", "1000", "--precision", "fp32",
 )  # fmt: skip
 
 Write = Callable[[Path, Sequence[Any]], Path]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of these tests' own; nothing is left in the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("REVIEW_SENTIMENT_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from training.assess import assess, distinct, ids_of, stand
+from training.assess import assess, ids_of, stand
 from training.baselines import baselines
-from training.data import LABELS, Review, star_label
+from training.data import LABELS, Review, distinct, star_label
 from training.errors import TrainingError
 from training.tables import show
 
@@ -91,7 +91,7 @@ def test_calibration_is_measured_on_rows_that_did_not_fit_it() -> None:
 def test_a_text_counts_once() -> None:
     """Of copies, also in capitals or with other punctuation, the first is measured."""
     reviews = [Review("Good one.", 1, "x", 5.0), Review("good ONE", 0, "y", 3.0), Review("other", 2, "x", 1.0)]
-    assert distinct(reviews) == [reviews[0], reviews[2]]
+    assert list(distinct(reviews)) == [reviews[0], reviews[2]]
 
 
 def test_baselines_answer_what_they_should() -> None:

@@ -1,0 +1,63 @@
+"""What the model reads of a review, and that serving reads the same."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.data import Review
+from training.encoding import Encoding, encode, read_encoding, write_encoding
+from training.errors import TrainingError
+from training.model import load_base
+from worker.adapters.encoder import TokenizersEncoder
+from worker.core.encoding import Fields, truncate
+from worker.manifest import Encoding as WorkersEncoding
+
+
+@pytest.mark.parametrize("template", ["text", "title+text"])
+@pytest.mark.parametrize("truncation", ["head", "head+tail"])
+def test_the_worker_encodes_alike(template: str, truncation: str, base_model: Path, tmp_path: Path) -> None:
+    """Each golden pair, of titles and cut texts too, is what the worker's own encoder makes of its fields."""
+    tokenizer, _ = load_base(str(base_model), 64)
+    words = "the phone case is great and the cable broken "
+    reviews = [Review(words * n, 1, "", title="okay " * (n % 4) or None) for n in range(1, 40)]
+    encoding = Encoding(template, truncation, 32)
+    write_encoding(tmp_path, tokenizer, reviews, encoding, seed=1)
+    tokenizer.backend_tokenizer.save(str(tmp_path / "tokenizer.json"))
+
+    pairs = json.loads((tmp_path / "golden_pairs.json").read_text())
+    theirs = WorkersEncoding.model_validate_json((tmp_path / "encoding.json").read_bytes())
+    encoder = TokenizersEncoder(tmp_path / "tokenizer.json", theirs)
+    encoded = encoder.encode([Fields(pair["fields"]["text"], pair["fields"].get("title")) for pair in pairs])
+
+    assert [ids for ids, _ in encoded] == [pair["ids"] for pair in pairs]
+    assert any("title" in pair["fields"] for pair in pairs) == (template == "title+text")
+    assert any(len(pair["ids"]) == 32 for pair in pairs)
+    assert read_encoding(tmp_path) == encoding
+
+
+@given(st.lists(st.integers(), max_size=60), st.integers(3, 40), st.sampled_from(["head", "head+tail"]))
+def test_tokens_are_cut_as_the_worker_cuts_them(ids: list[int], tokens_max: int, truncation: str) -> None:
+    """Whatever the length, the same tokens are kept."""
+    assert Encoding("text", truncation, tokens_max).cut(ids) == truncate(ids, tokens_max - 2, truncation)
+
+
+def test_a_blank_title_is_none(base_model: Path) -> None:
+    """A title of spaces, or none, leaves the text alone."""
+    tokenizer, _ = load_base(str(base_model), 64)
+    encoding = Encoding("title+text")
+    rows = encode(
+        tokenizer, [Review("great", 1, "", title=title) for title in (None, "", " \n ", "fine")], encoding
+    )
+    assert rows[0] == rows[1] == rows[2] != rows[3]
+
+
+def test_an_unknown_encoding_is_refused(tmp_path: Path) -> None:
+    """A later version's encoding is not guessed at."""
+    (tmp_path / "encoding.json").write_text(
+        '{"format": 1, "template": "text", "truncation": "middle", "tokens_max": 9}'
+    )
+    with pytest.raises(TrainingError, match="does not know"):
+        read_encoding(tmp_path)
