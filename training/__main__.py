@@ -88,6 +88,7 @@ def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
         "--part", choices=("all", *PARTS), default="all", help="of --data, as `fit --split hash` parts it"
     )
     evaluate.add_argument("--json", type=Path, help="write all figures to this file, and pictures beside it")
+    evaluate.add_argument("--report", type=Path, help="write one HTML page to this file")
     evaluate.add_argument(
         "--calibration", type=Path, nargs="+", help="review files to fit the temperature on, instead of by halves"
     )
@@ -153,6 +154,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     from training.evaluate import evaluate  # noqa: PLC0415
     from training.plots import plot_evaluation  # noqa: PLC0415
+    from training.report import write_evaluation_report  # noqa: PLC0415
     from training.tables import show  # noqa: PLC0415
 
     result = evaluate(
@@ -167,6 +169,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
         plot_evaluation(result, options.json)
+    if options.report:
+        write_evaluation_report(options.report, result)
     show(result, Console())
     return 0 if result.get("comparison", {"passed": True})["passed"] else 1
 

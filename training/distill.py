@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.cache import cache_folder
-from training.data import Corpus, Review
+from training.data import Corpus, Review, Reviews
 from training.encoding import encode
 from training.evaluate import answer
 from training.fit import inputs, parts, started_with
@@ -58,7 +58,8 @@ def distill(
     """
     train, held_out = parts(corpus, validation, by, recipe.seed)
     others = _without_labels(unlabelled.reviews if unlabelled else [], held_out, by)
-    reviews = [*train, *others, *fragments([*train, *others], teaching.fragments, recipe.seed)]
+    texts = train.joined(Reviews.of(others))
+    reviews = texts.joined(Reviews.of(fragments(texts, teaching.fragments, recipe.seed)))
     answers = teacher_answers(teacher, reviews, bf16=is_bf16(recipe.precision))
     lesson = Lesson(reviews, Distillation(teaching.soft_share, teaching.temperature), answers)
     told = {
@@ -66,7 +67,7 @@ def distill(
         "teacher": teacher.resolve().name,
         "teacher_sha256": _weights_sha256(teacher),
         "unlabelled": unlabelled.data_sheet() if unlabelled else None,
-        "fragments_made": len(reviews) - len(train) - len(others),
+        "fragments_made": len(reviews) - len(texts),
     }
     return run(
         lesson, held_out, student, output, recipe,

@@ -125,7 +125,8 @@ def write_encoding(folder: Path, tokenizer: Any, reviews: Sequence[Review], enco
     hostile = [Review(text, 0, "") for text in HOSTILE]
     if encoding.template == "title+text":  # a title of one and the text of another
         hostile += [Review(text, 0, "", title=title) for text, title in zip(HOSTILE, HOSTILE[7:], strict=False)]
-    order = random.Random(seed).sample(range(len(reviews)), len(reviews))  # noqa: S311 - a sample, no secret
+    drawn = min(len(reviews), 4 * _GOLDEN_PAIRS)  # some may be copies
+    order = random.Random(seed).sample(range(len(reviews)), drawn)  # noqa: S311 - a sample, no secret
     real = list(islice(dict.fromkeys(reviews[index] for index in order), _GOLDEN_PAIRS - len(hostile)))
     chosen = [*hostile, *real]
     rows = encode(tokenizer, chosen, encoding)

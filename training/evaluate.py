@@ -15,7 +15,6 @@ from training.comparison import compare
 from training.data import LABELS, Corpus, Review, Reviews, distinct, without_copies
 from training.encoding import encode
 from training.errors import TrainingError
-from training.metrics import figures
 from training.model import load_checkpoint
 from training.progress import Progress
 
@@ -78,12 +77,15 @@ def evaluate(
 def measure(
     model: Any, tokenizer: Any, reviews: Sequence[Review], rows: Sequence[Sequence[int]], progress: Progress
 ) -> dict[str, Any]:
-    """The figures of a model on encoded reviews; in fp32, without dropout, and no random number is drawn.
+    """What `assess` tells of a model and encoded reviews, but for their texts.
+
+    In fp32, without dropout, and no random number is drawn.
 
     Raises:
         TrainingError: If the model is worn out: it answers no numbers.
     """
-    return figures(ids_of(reviews), answer(model, tokenizer, rows, progress))
+    assessment = assess(reviews, answer(model, tokenizer, rows, progress))
+    return {name: value for name, value in assessment.items() if name != "hardest"}
 
 
 def _answer(checkpoint: Path, reviews: Sequence[Review], progress: Progress) -> NDArray[np.float32]:

@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from training.data import Review
 from training.losses import Distillation, Loss
 from training.order import EncodedReviews
 from training.recipe import Recipe
+from training.reviews import Reviews
 
 UNLABELLED = -1
 
@@ -25,24 +24,24 @@ class Lesson:
         answers: Its logits, shape (reviews, classes).
     """
 
-    reviews: Sequence[Review]
+    reviews: Reviews
     distillation: Distillation | None = None
     answers: NDArray[np.float32] | None = None
 
     def loss(self, recipe: Recipe) -> Loss:
         """The recipe's loss."""
-        return Loss(recipe, [review.label for review in self.reviews], self.distillation)
+        return Loss(recipe, self.reviews.labels, self.distillation)
 
     def data(self, rows: Sequence[Sequence[int]], recipe: Recipe) -> EncodedReviews:
         """The rows, encoded, with the targets that the loss asks for."""
-        targets: dict[str, Sequence[Any]] = {"labels": [review.label for review in self.reviews]}
+        targets: dict[str, ArrayLike] = {"labels": self.reviews.labels}
         if recipe.stars_weight:
-            targets["stars"] = [_rating(review.stars) for review in self.reviews]
+            targets["stars"] = ratings(self.reviews.stars)
         if self.answers is not None:
-            targets["teacher"] = self.answers.tolist()
+            targets["teacher"] = self.answers
         return EncodedReviews(rows, **targets)
 
 
-def _rating(stars: float | None) -> int:
-    """The place among the ratings of 1 to 5 stars, or `UNLABELLED`; no stars count as one, like the class does."""
-    return UNLABELLED if stars is None else max(0, int(stars) - 1)
+def ratings(stars: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The place of each among the ratings of 1 to 5, or `UNLABELLED` where it is NaN; below 1 counts as 1."""
+    return np.where(np.isnan(stars), UNLABELLED, np.maximum(np.nan_to_num(stars), 1).astype(np.int64) - 1)

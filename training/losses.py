@@ -1,11 +1,11 @@
 """What a step minimises: a mean over rows, so that any division of a batch over devices has the same gradient."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch.nn import functional
 
 from training.recipe import Recipe
@@ -27,7 +27,7 @@ class Distillation:
 class Loss:
     """The loss of a recipe."""
 
-    def __init__(self, recipe: Recipe, labels: Sequence[int], distillation: Distillation | None = None) -> None:
+    def __init__(self, recipe: Recipe, labels: ArrayLike, distillation: Distillation | None = None) -> None:
         """Take the classes' frequencies from the training labels; -1 stands for a row without one."""
         self._recipe, self._distillation = recipe, distillation
         self.weights = torch.tensor(class_weights(labels, recipe.class_weights), dtype=torch.float32)
@@ -70,7 +70,7 @@ class Loss:
         return heat**2 * functional.kl_div(student, wanted, reduction="none", log_target=True).sum(dim=-1)
 
 
-def class_weights(labels: Sequence[int], power: float) -> list[float]:
+def class_weights(labels: ArrayLike, power: float) -> list[float]:
     """A weight for each class: its frequency to the minus `power`, scaled so that the mean over rows is 1.
 
     Args:

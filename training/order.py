@@ -3,8 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch.utils.data import Dataset, Sampler
+
+from training.tokens import Rows
 
 _GROUPED_BATCHES = 50  # are sorted by length together: like lengths in a batch, yet another mix every epoch
 
@@ -12,14 +16,21 @@ _GROUPED_BATCHES = 50  # are sorted by length together: like lengths in a batch,
 class EncodedReviews(Dataset[dict[str, Any]]):
     """Token ids with what is to be learnt of each row, such as `labels`; a batch is padded to its longest."""
 
-    def __init__(self, rows: Sequence[Sequence[int]], **targets: Sequence[Any]) -> None:
-        self.rows, self._targets = rows, targets
+    def __init__(self, rows: Sequence[Sequence[int]], **targets: ArrayLike) -> None:
+        """Take the rows, and targets whose first axis is the rows'."""
+        self.rows = rows
+        self._targets = {name: np.asarray(of) for name, of in targets.items()}
+
+    @property
+    def lengths(self) -> ArrayLike:
+        """Tokens of each row, shape (rows,)."""
+        return self.rows.lengths if isinstance(self.rows, Rows) else [len(row) for row in self.rows]
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        return {"input_ids": self.rows[index]} | {name: of[index] for name, of in self._targets.items()}
+        return {"input_ids": self.rows[index]} | {name: of[index].tolist() for name, of in self._targets.items()}
 
 
 class EpochOrder(Sampler[int]):
@@ -30,9 +41,9 @@ class EpochOrder(Sampler[int]):
     not have equally many.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, *, group_by_length: bool) -> None:
+    def __init__(self, lengths: ArrayLike, batch_size: int, seed: int, *, group_by_length: bool) -> None:
         """Take the lengths of all rows in tokens, and the rows of a step over all processes."""
-        self._lengths, self._batch_size, self._seed = lengths, batch_size, seed
+        self._lengths, self._batch_size, self._seed = np.asarray(lengths), batch_size, seed
         self._group_by_length = group_by_length
         self._epoch = 0
 
@@ -45,19 +56,9 @@ class EpochOrder(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         randomly = torch.Generator().manual_seed(self._seed + self._epoch)
-        order = torch.randperm(len(self._lengths), generator=randomly).tolist()
-        order += [order[index % len(order)] for index in range(len(self) - len(order))]
-        if not self._group_by_length:
-            return iter(order)
-        size = self._batch_size * _GROUPED_BATCHES
-        groups = (order[start : start + size] for start in range(0, len(order), size))
-        batches = [batch for group in groups for batch in self._batches(group)]
-        return iter(
-            [row for at in torch.randperm(len(batches), generator=randomly).tolist() for row in batches[at]]
-        )
-
-    def _batches(self, group: list[int]) -> list[list[int]]:
-        by_length = sorted(group, key=lambda index: self._lengths[index], reverse=True)
-        return [
-            by_length[start : start + self._batch_size] for start in range(0, len(by_length), self._batch_size)
-        ]
+        order = np.resize(torch.randperm(len(self._lengths), generator=randomly).numpy(), len(self))
+        if self._group_by_length:
+            group = np.arange(len(order)) // (self._batch_size * _GROUPED_BATCHES)
+            batches = order[np.lexsort((-self._lengths[order], group))].reshape(-1, self._batch_size)
+            order = batches[torch.randperm(len(batches), generator=randomly).numpy()].ravel()
+        return map(int, order)

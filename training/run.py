@@ -3,31 +3,33 @@
 import json
 import shutil
 import time
-from collections import Counter
-from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import transformers
 
+from training.cache import fingerprint
 from training.checkpoint import write_checkpoint
-from training.data import LABELS, Review
+from training.data import LABELS, Reviews
 from training.encoding import encode
 from training.evaluate import measure
-from training.lesson import Lesson
+from training.lesson import UNLABELLED, Lesson
 from training.model import load_base, served
 from training.partial import begin, partial_folder, saved_step
 from training.processes import is_main, processes, start, told_by_main, wait_for_all
 from training.progress import Progress
 from training.recipe import Recipe
+from training.tokens import tokenise
 from training.trainer import OrderedTrainer, make_trainer
 from training.watch import Watch
 
 
 def run(
     lesson: Lesson,
-    held_out: Sequence[Review],
+    held_out: Reviews,
     base_model: str,
     output: Path,
     recipe: Recipe,
@@ -67,7 +69,11 @@ def run(
     )
     state = told_by_main(begin(output, started_with, resume=resume) if is_main() else None)
     folder = partial_folder(output)
-    rows = encode(tokenizer, lesson.reviews, recipe.encoding)
+    rows = tokenise(
+        lesson.reviews,
+        lambda reviews: encode(tokenizer, reviews, recipe.encoding),
+        fingerprint(asdict(recipe.encoding), tokenizer.backend_tokenizer.to_str()),
+    )
     held_out_rows = encode(tokenizer, held_out, recipe.encoding)
     trainer = make_trainer(model, tokenizer, lesson.data(rows, recipe), recipe, folder, lesson.loss(recipe))
 
@@ -97,9 +103,8 @@ def run(
     if is_main():
         trainer.model = served(trainer.model)
         finished = folder / "finished"
-        write_checkpoint(
-            finished, trainer, tokenizer, (*held_out, *lesson.reviews), metrics, record, name=output.name
-        )
+        reviews = held_out.joined(lesson.reviews)
+        write_checkpoint(finished, trainer, tokenizer, reviews, metrics, record, name=output.name)
         (finished / "history.json").write_text(json.dumps(trainer.state.log_history) + "\n")
         finished.rename(output)  # whole or not at all
         shutil.rmtree(folder)
@@ -117,6 +122,8 @@ def _train(trainer: OrderedTrainer, watch: Watch, state: Path | None) -> tuple[i
     return watch.settle(trainer.model, trainer.state.global_step)
 
 
-def counts(reviews: Sequence[Review]) -> dict[str, int]:
+def counts(reviews: Reviews) -> dict[str, int]:
     """Reviews by class; `unlabelled` where only a teacher answers."""
-    return dict(Counter(LABELS[review.label] if review.label >= 0 else "unlabelled" for review in reviews))
+    ids, found = np.unique(reviews.labels, return_counts=True)
+    names = ("unlabelled" if label == UNLABELLED else LABELS[label] for label in ids)
+    return dict(zip(names, found.tolist(), strict=True))

@@ -1,7 +1,6 @@
 """Hugging Face's Trainer, set up for the recipe."""
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,14 +91,11 @@ def make_trainer(
     )
     trainer.loss, trainer.layer_decay = loss, recipe.layer_decay
     trainer.loss_is_scaled_for_ga = False  # a mean over the rows at hand
-    lengths = _lengths(data.rows)
-    trainer.order = EpochOrder(lengths, recipe.batch_size, recipe.seed, group_by_length=recipe.group_by_length)
+    trainer.order = EpochOrder(
+        data.lengths, recipe.batch_size, recipe.seed, group_by_length=recipe.group_by_length
+    )
     trainer.remove_callback(PrinterCallback)  # `Watch` shows what there is to see
     return trainer
-
-
-def _lengths(rows: Sequence[Sequence[int]]) -> Sequence[int]:
-    return getattr(rows, "lengths", None) or [len(row) for row in rows]
 
 
 def _arguments(recipe: Recipe, folder: Path) -> TrainingArguments:

@@ -13,7 +13,7 @@ from transformers import AutoModelForSequenceClassification
 
 from tests.training.conftest import fit_arguments
 from training.__main__ import main
-from training.data import Review
+from training.data import Review, Reviews
 from training.encoding import HOSTILE
 from training.lesson import Lesson
 from training.model import load_base
@@ -28,8 +28,8 @@ Files = tuple[Path, Path]
 def test_a_checkpoint_is_whole(checkpoint: Path) -> None:
     """Everything that export, people and transformers need is there; nothing is left of the run beside it."""
     assert {file.name for file in checkpoint.iterdir()} == {
-        "README.md", "config.json", "confusion.png", "encoding.json", "golden_pairs.json", "loss.png",
-        "metrics.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "training.json",
+        "README.md", "config.json", "confusion.png", "encoding.json", "golden_pairs.json", "history.json", "loss.png",
+        "metrics.json", "model.safetensors", "report.html", "tokenizer.json", "tokenizer_config.json", "training.json",
         "vocab.txt",
     }  # fmt: skip
     assert [file.name for file in checkpoint.parent.iterdir()] == ["checkpoint"]
@@ -185,7 +185,7 @@ def test_weight_decay_spares_biases_and_norms(base_model: Path, tmp_path: Path) 
     """Weights decay by the recipe's rate; biases and LayerNorm do not decay."""
     tokenizer, model = load_base(str(base_model), 32)
     recipe = Recipe(weight_decay=0.02)
-    loss = Lesson([Review("a", 0, "")]).loss(recipe)
+    loss = Lesson(Reviews.of([Review("a", 0, "")])).loss(recipe)
     trainer = make_trainer(model, tokenizer, EncodedReviews([[2, 3]], labels=[0]), recipe, tmp_path, loss)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
 
