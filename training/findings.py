@@ -65,13 +65,13 @@ def _beside_baselines(assessment: dict[str, Any]) -> Iterator[Finding]:
     text = f"Macro-F1 {figure(assessment['macro_f1'])} against {figure(best['macro_f1'])} of {name}. "
     low = assessment.get("intervals", {}).get("macro_f1", [0.0])[0]
     high = best.get("intervals", {}).get("macro_f1", [0.0, 1.0])[1]
-    if low > high:
-        yield Finding("good", "Better than every baseline", text + "Their 95 % intervals do not touch.")
-    elif ahead > 0:
+    if ahead <= 0:
+        yield Finding("warning", "No better than a baseline", f"{text}What is simpler does as well.")
+    elif low > high:
+        yield Finding("good", "Better than every baseline", f"{text}Their 95 % intervals do not touch.")
+    else:
         overlap = "Their 95 % intervals overlap: more texts would tell whether it really is."
         yield Finding("note", "Ahead of every baseline, but not by much", text + overlap)
-    else:
-        yield Finding("warning", "No better than a baseline", f"{text}What is simpler does as well.")
 
 
 def _beside_another(assessment: dict[str, Any]) -> Iterator[Finding]:

@@ -147,7 +147,7 @@ def test_the_table_shows_the_figures_whatever_a_category_is_called() -> None:
 
 def test_the_figures_need_no_torch() -> None:
     """What judges logits can judge those of a graph: it imports no PyTorch."""
-    names = ", ".join(f"training.{name}" for name in ("assess", "baselines", "comparison", "tables", "plots"))
+    names = ", ".join(f"training.{name}" for name in ("assess", "baselines", "comparison", "tables", "report"))
     code = f"import sys, {names}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.stdout == b"False\n", done.stderr

@@ -28,9 +28,9 @@ Files = tuple[Path, Path]
 def test_a_checkpoint_is_whole(checkpoint: Path) -> None:
     """Everything that export, people and transformers need is there; nothing is left of the run beside it."""
     assert {file.name for file in checkpoint.iterdir()} == {
-        "README.md", "config.json", "confusion.png", "encoding.json", "golden_pairs.json", "history.json", "loss.png",
-        "metrics.json", "model.safetensors", "report.html", "tokenizer.json", "tokenizer_config.json", "training.json",
-        "vocab.txt",
+        "README.md", "config.json", "confusion.png", "encoding.json", "golden_pairs.json", "history.json",
+        "loss.png", "metrics.json", "model.safetensors", "report.html", "tokenizer.json",
+        "tokenizer_config.json", "training.json", "vocab.txt",
     }  # fmt: skip
     assert [file.name for file in checkpoint.parent.iterdir()] == ["checkpoint"]
     config = json.loads((checkpoint / "config.json").read_text())
