@@ -195,7 +195,8 @@ def test_the_card_has_metadata_that_the_hub_reads(written: Path, assessment: dic
 def test_a_licence_that_is_known_is_stated(assessment: dict[str, Any], record: dict[str, Any]) -> None:
     """`license` in the record is the model's."""
     card = model_card("a", assessment, {**record, "license": "mit"})
-    assert ModelCard(card).data.to_dict()["license"] == "mit"
+    data: Any = ModelCard(card).data
+    assert data.license == "mit"
     assert "Not stated" not in card
 
 
