@@ -49,7 +49,7 @@ def near_groups(
         for band in range(BANDS):
             _join(np.array(bands[band, : len(positions)]), positions, parents, lambda some: texts_at(places[some]))
         del bands  # closes the file before its folder goes
-    group_of_key = places[_roots(parents)][np.argsort(np.argsort(first))]
+    group_of_key = places[_roots(parents, parents)][np.searchsorted(places, first)]
     return np.asarray(group_of_key[copy_of])
 
 
@@ -99,15 +99,19 @@ def _join(hashes: NDArray[np.uint32], positions: Ids, parents: Ids, texts_at: Te
 def _candidates(hashes: NDArray[np.uint32], positions: Ids, parents: Ids) -> Iterator[list[Ids]]:
     """Buckets that hold texts of different groups, as many as are to be in memory together."""
     order = np.argsort(hashes, kind="stable")
-    edges = np.flatnonzero(np.diff(hashes[order])) + 1
-    starts, ends = np.concatenate([[0], edges]), np.concatenate([edges, [len(order)]])
-    roots = _roots(parents)[positions[order]]
-    mixed = np.concatenate([[0], np.cumsum(roots[1:] != roots[:-1])])  # rises within a bucket of different groups
-    open_ = mixed[ends - 1] > mixed[starts] if len(order) else np.zeros(1, dtype=np.bool_)
+    joined = hashes[order]
+    joined = np.concatenate([[False], joined[1:] == joined[:-1], [False]])[: len(order) + 1]
+    shared = joined[:-1] | joined[1:]  # most texts are alone, and cost no more from here on
+    members, opens = positions[order[shared]], ~joined[:-1][shared]
+    roots = _roots(parents, members)
+    starts = np.flatnonzero(opens)
+    ends = np.append(starts[1:], len(members))
+    mixed = np.cumsum(np.append(False, roots[1:] != roots[:-1]))  # rises within a bucket of different groups
+    open_ = mixed[ends - 1] > mixed[starts] if len(starts) else np.zeros(0, dtype=np.bool_)
     buckets: list[Ids] = []
     size = 0
-    for start, end in zip(starts[open_].tolist(), ends[open_].tolist(), strict=True):
-        buckets.append(positions[order[start:end]])
+    for start, end in zip(starts[open_].tolist(), ends[: len(starts)][open_].tolist(), strict=True):
+        buckets.append(members[start:end])
         size += end - start
         if size >= _CANDIDATES:
             yield buckets
@@ -116,10 +120,10 @@ def _candidates(hashes: NDArray[np.uint32], positions: Ids, parents: Ids) -> Ite
         yield buckets
 
 
-def _roots(parents: Ids) -> Ids:
-    """The root of each text, found for all at once."""
-    roots = parents
-    while not np.array_equal(above := roots[roots], roots):
+def _roots(parents: Ids, texts: Ids) -> Ids:
+    """The roots of some texts, found for all at once."""
+    roots = texts
+    while not np.array_equal(above := parents[roots], roots):
         roots = above
     return roots
 
