@@ -1,5 +1,6 @@
 """One suite for transactions on the real broker and for the fake that the fast tests use."""
 
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -61,7 +62,10 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     cluster.create_topics({f"{name}.out": 2}, {"max.message.bytes": str(LIMIT_BYTES)})
     settings = kafka_settings(cluster, name).model_copy(update={"group_id": name})
     servers = cluster.bootstrap_servers.split(",")
-    consumer = KafkaConsumer(f"{name}.in", bootstrap_servers=servers, group_id=name, enable_auto_commit=False)
+    consumer = KafkaConsumer(bootstrap_servers=servers, group_id=name, enable_auto_commit=False)
+    while not consumer.partitions_for_topic(f"{name}.in"):
+        time.sleep(0.1)  # a client that joins before it knows the topic assigns itself nothing, for good
+    consumer.subscribe([f"{name}.in"])
     while not consumer.assignment():
         consumer.poll(100)
     member = consumer.group_metadata()
