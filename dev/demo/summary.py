@@ -120,7 +120,7 @@ def show(summary: Summary, material: Material, console: Console) -> None:
     table.add_row("latency", f"{latency}   at a steady {s.steady_per_second:,.0f} records/s")
     table.add_row("labels", mix_bar(Counter(s.labels)))
     table.add_row("processor", s.processor)
-    table.add_row("training report", f"{material.checkpoint}/README.md with loss.png and confusion.png")
+    table.add_row("training report", f"{material.checkpoint}/report.html")
     console.print(table)
     for failure in s.failures:
         console.print(f"[red]broken promise:[/] {failure}")
