@@ -14,7 +14,7 @@ import transformers
 from training.cache import fingerprint
 from training.checkpoint import write_checkpoint
 from training.data import LABELS, Reviews
-from training.encoding import encode
+from training.encoding import Encoding, encode
 from training.evaluate import measure
 from training.lesson import UNLABELLED, Lesson
 from training.model import load_base, served
@@ -22,7 +22,7 @@ from training.partial import begin, partial_folder, saved_step
 from training.processes import is_main, processes, start, told_by_main, wait_for_all
 from training.progress import Progress
 from training.recipe import Recipe
-from training.tokens import tokenise
+from training.tokens import Rows, tokenise
 from training.trainer import OrderedTrainer, make_trainer
 from training.watch import Watch
 
@@ -69,12 +69,7 @@ def run(
     )
     state = told_by_main(begin(output, started_with, resume=resume) if is_main() else None)
     folder = partial_folder(output)
-    rows = tokenise(
-        lesson.reviews,
-        lambda reviews: encode(tokenizer, reviews, recipe.encoding),
-        fingerprint(asdict(recipe.encoding), tokenizer.backend_tokenizer.to_str()),
-    )
-    held_out_rows = encode(tokenizer, held_out, recipe.encoding)
+    rows, held_out_rows = (_rows(tokenizer, reviews, recipe.encoding) for reviews in (lesson.reviews, held_out))
     trainer = make_trainer(model, tokenizer, lesson.data(rows, recipe), recipe, folder, lesson.loss(recipe))
 
     with Progress(quiet=not is_main()) as progress:
@@ -101,15 +96,14 @@ def run(
         "elapsed_s": round(time.monotonic() - started_s, 1),  # of this session, where the run was resumed
     }
     if is_main():
-        trainer.model = served(trainer.model)
-        finished = folder / "finished"
-        reviews = held_out.joined(lesson.reviews)
-        write_checkpoint(finished, trainer, tokenizer, reviews, metrics, record, name=output.name)
-        (finished / "history.json").write_text(json.dumps(trainer.state.log_history) + "\n")
-        finished.rename(output)  # whole or not at all
-        shutil.rmtree(folder)
+        _write(output, trainer, tokenizer, held_out.joined(lesson.reviews), metrics, record)
     wait_for_all()
     return metrics
+
+
+def _rows(tokenizer: Any, reviews: Reviews, encoding: Encoding) -> Rows:
+    key = fingerprint(asdict(encoding), tokenizer.backend_tokenizer.to_str())
+    return tokenise(reviews, lambda some: encode(tokenizer, some, encoding), key)
 
 
 def _train(trainer: OrderedTrainer, watch: Watch, state: Path | None) -> tuple[int, dict[str, Any]]:
@@ -120,6 +114,24 @@ def _train(trainer: OrderedTrainer, watch: Watch, state: Path | None) -> tuple[i
     if watch.stopping:
         raise KeyboardInterrupt
     return watch.settle(trainer.model, trainer.state.global_step)
+
+
+def _write(
+    output: Path,
+    trainer: OrderedTrainer,
+    tokenizer: Any,
+    reviews: Reviews,
+    metrics: dict[str, Any],
+    record: dict[str, Any],
+) -> None:
+    """Write the checkpoint under another name first: it is there whole or not at all."""
+    folder = partial_folder(output)
+    finished = folder / "finished"
+    trainer.model = served(trainer.model)
+    write_checkpoint(finished, trainer, tokenizer, reviews, metrics, record, name=output.name)
+    (finished / "history.json").write_text(json.dumps(trainer.state.log_history) + "\n")
+    finished.rename(output)
+    shutil.rmtree(folder)
 
 
 def counts(reviews: Reviews) -> dict[str, int]:
