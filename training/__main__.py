@@ -41,7 +41,10 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--base-model", required=True, help="a folder, or a name on the Hugging Face hub")
     _add_run(fit)
     distill = commands.add_parser("distill", help="fine-tune by a larger model's answers", formatter_class=shown)
-    distill.add_argument("--teacher", type=Path, required=True, help="what `fit` wrote, from the same data")
+    distill.add_argument(
+        "--teacher", type=Path, nargs="+", required=True, metavar="CHECKPOINT",
+        help="what `fit` wrote, from the same data; the mean of several teaches",
+    )  # fmt: skip
     distill.add_argument("--student", required=True, help="the base model: a folder, or a name on the hub")
     distill.add_argument("--unlabelled", type=Path, nargs="+", help="review files whose stars are not looked at")
     _add_settings(distill, Teaching)
@@ -120,7 +123,7 @@ def _distill(options: argparse.Namespace) -> int:
     from training.distill import distill  # noqa: PLC0415 - as above
 
     metrics = distill(
-        teacher=options.teacher, student=options.student, output=options.output, recipe=recipe,
+        teachers=options.teacher, student=options.student, output=options.output, recipe=recipe,
         teaching=teaching, unlabelled=unlabelled, **material,
     )  # fmt: skip
     print(_summary(metrics))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax, logsumexp
 
 from training.cache import cache_folder
 from training.data import Corpus, Review, Reviews
@@ -32,7 +33,7 @@ _WEIGHTS_FILE = "model.safetensors"
 def distill(
     corpus: Corpus,
     *,
-    teacher: Path,
+    teachers: Sequence[Path],
     student: str,
     output: Path,
     recipe: Recipe,
@@ -46,7 +47,7 @@ def distill(
 
     Args:
         corpus: What to train on.
-        teacher: What `fit` wrote, from the same part of the same data.
+        teachers: What `fit` or `distill` wrote, from the same part of the same data; the mean of several teaches.
         student: The base model to fine-tune: a folder or a name on the hub.
         output: The checkpoint's folder.
         recipe: The settings.
@@ -60,12 +61,11 @@ def distill(
     others = _without_labels(unlabelled.reviews if unlabelled else [], held_out, by)
     texts = train.joined(Reviews.of(others))
     reviews = texts.joined(Reviews.of(fragments(texts, teaching.fragments, recipe.seed)))
-    answers = teacher_answers(teacher, reviews, bf16=is_bf16(recipe.precision))
+    answers = mean_answers([teacher_answers(one, reviews, bf16=is_bf16(recipe.precision)) for one in teachers])
     lesson = Lesson(reviews, Distillation(teaching.soft_share, teaching.temperature), answers)
     told = {
         **asdict(teaching),
-        "teacher": teacher.resolve().name,
-        "teacher_sha256": _weights_sha256(teacher),
+        "teachers": [{"name": one.resolve().name, "sha256": _weights_sha256(one)} for one in teachers],
         "unlabelled": unlabelled.data_sheet() if unlabelled else None,
         "fragments_made": len(reviews) - len(texts),
     }
@@ -98,6 +98,15 @@ def teacher_answers(teacher: Path, reviews: Sequence[Review], *, bf16: bool) -> 
         told_by_main(None)  # the others wait for the file
     answers: NDArray[np.float32] = np.load(file)
     return answers
+
+
+def mean_answers(answers: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The logarithms of the mean probabilities of several teachers' logits (reviews, classes); of one, its own."""
+    if len(answers) == 1:
+        return answers[0]
+    logarithms = log_softmax(np.stack(answers).astype(np.float64), axis=-1)
+    mean: NDArray[np.float32] = (logsumexp(logarithms, axis=0) - np.log(len(answers))).astype(np.float32)
+    return mean
 
 
 def _without_labels(reviews: Sequence[Review], held_out: Sequence[Review], by: str) -> list[Review]:

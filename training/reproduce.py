@@ -23,7 +23,7 @@ def command(name: str, record: dict[str, Any]) -> str:
     if isinstance(sheet.get("categories"), list):  # else all
         words += ["--categories", *sheet["categories"]]
     if taught:
-        words += ["--teacher", taught.get("teacher", "TEACHER"), "--student", base_model]
+        words += ["--teacher", *teachers(taught), "--student", base_model]
         words += ["--unlabelled", *_files(taught["unlabelled"])] if taught.get("unlabelled") else []
         words += _flags(
             {setting.name: taught[setting.name] for setting in fields(Teaching) if setting.name in taught}
@@ -36,6 +36,11 @@ def command(name: str, record: dict[str, Any]) -> str:
     elif "split" in record:
         words += ["--split", record["split"]]
     return shlex.join([*words, *_flags(record.get("settings") or {}), "--output", name])
+
+
+def teachers(taught: dict[str, Any]) -> list[str]:
+    """The teachers' names, from what a record says of a distillation."""
+    return [teacher["name"] for teacher in taught.get("teachers") or []] or ["TEACHER"]
 
 
 def _files(sheet: dict[str, Any]) -> list[str]:

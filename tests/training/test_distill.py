@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from tests.training.conftest import RECIPE, write_lines
 from training import distill as distilling
 from training.__main__ import main
 from training.data import Review
-from training.distill import teacher_answers
+from training.distill import mean_answers, teacher_answers
 from training.model import load_checkpoint
 
 Files = tuple[Path, Path]
@@ -47,8 +48,8 @@ def test_a_student_learns_from_its_teacher(
     assert main([*arguments, "--unlabelled", str(more)]) == 0
 
     record = json.loads((output / "training.json").read_text())
-    assert record["distillation"]["teacher"] == "checkpoint"
-    assert record["distillation"]["teacher_sha256"]
+    assert [teacher["name"] for teacher in record["distillation"]["teachers"]] == ["checkpoint"]
+    assert record["distillation"]["teachers"][0]["sha256"]
     assert record["parts"]["training"]["positive"] == 50
     made = record["distillation"]["fragments_made"]
     assert record["parts"]["training"]["unlabelled"] == made + 1
@@ -75,6 +76,14 @@ def test_teachers_answers_are_computed_once(
         assert (teacher_answers(checkpoint, reviews, bf16=False) == first).all()
     assert not np.allclose(teacher_answers(checkpoint, reviews[::-1], bf16=False), first)
     assert not list((tmp_path / "cache").rglob("*.new.npy"))
+
+
+def test_the_mean_of_several_teachers_teaches() -> None:
+    """It is of the probabilities: one that is sure does not outvote the others by the size of its logits."""
+    sure, unsure = np.array([[90.0, 0, 0]], dtype=np.float32), np.array([[0.0, 5, 0]], dtype=np.float32)
+    mean = (softmax(sure, axis=1) + softmax(unsure, axis=1)) / 2
+    assert np.allclose(softmax(mean_answers([sure, unsure]), axis=1), mean, atol=1e-6)
+    assert (mean_answers([sure]) == sure).all()
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,12 @@ def test_limits_tell_what_was_not_measured(assessment: dict[str, Any]) -> None:
 def test_the_command_is_one_that_we_take(record: dict[str, Any], *, taught: bool) -> None:
     """Our own parser reads the command back, with the settings of the record."""
     if taught:
-        unlabelled = {"files": [{"name": "u.jsonl"}]}
-        record["distillation"] = {"soft_share": 0.9, "fragments": 3, "teacher": "big", "unlabelled": unlabelled}
+        record["distillation"] = {
+            "soft_share": 0.9,
+            "fragments": 3,
+            "teachers": [{"name": "big"}, {"name": "old"}],
+            "unlabelled": {"files": [{"name": "u.jsonl"}]},
+        }
         record["data"]["categories"] = ["Books", "Home & Kitchen"]
     words = shlex.split(command("my <model>", record))
     options = _parser().parse_args(words[3:])
@@ -87,7 +91,8 @@ def test_the_command_is_one_that_we_take(record: dict[str, Any], *, taught: bool
     assert (str(options.output), options.split) == ("my <model>", "hash")
     assert [file.name for file in options.data] == [Path(f"{HOSTILE}.jsonl").name]
     if taught:
-        assert (options.student, str(options.teacher), options.soft_share) == ("tiny-bert", "big", 0.9)
+        assert (options.student, options.soft_share) == ("tiny-bert", 0.9)
+        assert options.teacher == [Path("big"), Path("old")]
         assert options.categories == ["Books", "Home & Kitchen"]
     else:
         assert options.base_model == "tiny-bert"
