@@ -1,0 +1,143 @@
+"""How much more data would help: one recipe on growing shares of the train part.
+
+A smaller share is contained in every larger one: texts come in the order of their hashes. Each model is measured
+on the validation and the calibration part together; the test part stays out of it. Baseline: TF-IDF with logistic
+regression on the same texts.
+"""
+
+import argparse
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from training.assess import ids_of, stand
+from training.baselines import baselines
+from training.data import Corpus, Reviews, read_corpus
+from training.encoding import encode
+from training.evaluate import answer
+from training.lesson import Lesson
+from training.model import load_checkpoint
+from training.partial import partial_folder
+from training.progress import Progress
+from training.recipe import Recipe
+from training.run import run
+
+_TFIDF = "TF-IDF + logistic regression"
+_SHARES = (0.125, 0.25, 0.5, 1.0)
+
+
+def main() -> None:
+    """Train and measure once a share, print the figures and draw them."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.learning_curve", description=__doc__)
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="review files")
+    parser.add_argument("--base-model", required=True, help="as `fit` has it")
+    parser.add_argument("--like", type=Path, required=True, help="a checkpoint: the settings of its run are taken")
+    parser.add_argument("--shares", type=float, nargs="+", default=_SHARES, help="of the train part")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the checkpoints and the figures")
+    options = parser.parse_args()
+    corpus = read_corpus(options.data)
+    held_out = corpus.part("validation").reviews.joined(corpus.part("calibration").reviews)
+    recipe = _recipe(options.like)
+    options.output.mkdir(parents=True, exist_ok=True)
+    train = corpus.part("train")
+    rows = [
+        _row(train, share, held_out, options.base_model, options.output, recipe)
+        for share in sorted(options.shares)
+    ]
+    (options.output / "learning_curve.json").write_text(json.dumps(rows, indent=2) + "\n")
+    _draw(rows, options.base_model).savefig(options.output / "learning_curve.svg")
+    _show(rows, len(held_out))
+
+
+def _recipe(checkpoint: Path) -> Recipe:
+    settings = json.loads((checkpoint / "training.json").read_text())["settings"]
+    return Recipe(**{one.name: settings[one.name] for one in fields(Recipe) if one.name in settings})
+
+
+def _row(
+    part: Corpus, share: float, held_out: Reviews, base_model: str, folder: Path, recipe: Recipe
+) -> dict[str, Any]:
+    train = part.reviews
+    train = train.select(np.argsort(train.keys)[: round(share * len(train))])
+    output = folder / f"{share:g}"
+    if not output.exists():  # what an interrupted benchmark has finished is kept
+        replace(part, reviews=train).require_classes()
+        given = {"base_model": base_model, "settings": recipe.shaping(), "share": share}
+        run(
+            Lesson(train),
+            held_out,
+            base_model,
+            output,
+            recipe,
+            started_with=given,
+            record=given,
+            resume=partial_folder(output).exists(),
+        )
+    labels = ids_of(held_out)
+    model = _figures(labels, _answers(output, held_out))
+    words = _figures(labels, baselines(held_out, train)[0][_TFIDF])
+    return {"reviews": len(train), "model": model, "TF-IDF": words}
+
+
+def _answers(checkpoint: Path, held_out: Reviews) -> NDArray[np.int64]:
+    tokenizer, model, encoding = load_checkpoint(checkpoint)
+    with Progress() as progress:
+        logits = answer(model, tokenizer, encode(tokenizer, held_out, encoding), progress)
+    return np.asarray(logits.argmax(axis=1))
+
+
+def _figures(labels: NDArray[np.int64], answers: NDArray[np.int64]) -> dict[str, Any]:
+    figures = stand(labels, answers)
+    bounds = figures["intervals"]
+    return {
+        "macro_f1": figures["macro_f1"],
+        "macro_f1_95": bounds["macro_f1"],
+        "f1_neutral": figures["by_class"]["neutral"]["f1"],
+        "f1_neutral_95": bounds["f1_neutral"],
+    }
+
+
+def _draw(rows: list[dict[str, Any]], name: str) -> Figure:
+    figure = Figure(figsize=(5.2, 3.6), layout="constrained")
+    axes = figure.subplots()
+    reviews = [row["reviews"] for row in rows]
+    for who, label in (("model", Path(name).name), ("TF-IDF", _TFIDF)):
+        scores = np.array([row[who]["macro_f1"] for row in rows])
+        bounds = np.array([row[who]["macro_f1_95"] for row in rows])
+        axes.errorbar(reviews, scores, yerr=np.abs(bounds.T - scores), marker="o", capsize=3, label=label)
+    axes.set(xscale="log", xlabel="reviews to train on", ylabel="macro-F1, 95 % interval")
+    axes.set_xticks(reviews, [f"{count:,}" for count in reviews], minor=False)
+    axes.minorticks_off()
+    axes.legend(loc="lower right", frameon=False)
+    return figure
+
+
+def _show(rows: list[dict[str, Any]], count: int) -> None:
+    table = Table(title=f"measured on {count} texts of the validation and the calibration part")
+    for column in ("reviews", "macro-F1", "95 %", "F1 of neutral", "95 %", "TF-IDF", "95 %"):
+        table.add_column(column)
+    for row in rows:
+        model, words = row["model"], row["TF-IDF"]
+        table.add_row(
+            f"{row['reviews']:,}", f"{model['macro_f1']:.3f}", _interval(model["macro_f1_95"]),
+            f"{model['f1_neutral']:.3f}", _interval(model["f1_neutral_95"]), f"{words['macro_f1']:.3f}",
+            _interval(words["macro_f1_95"]),
+        )  # fmt: skip
+    console = Console()
+    console.width = max(console.width, 120)
+    console.print(table)
+
+
+def _interval(bounds: list[float]) -> str:
+    return f"{bounds[0]:.3f}-{bounds[1]:.3f}"
+
+
+if __name__ == "__main__":
+    main()
