@@ -8,7 +8,7 @@ import numpy as np
 from export.scales import Floats, Observed
 
 TEXTS_MAX = 200
-_ROWS_PER_TEXT = 8
+_ROWS_PER_TEXT = 16
 """Tokens kept of each text, besides its first: [CLS] is what the label is read from."""
 
 

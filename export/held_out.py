@@ -1,6 +1,5 @@
 """What labelled reviews that trained nothing say of each variant: its temperature, its threshold, its figures."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,9 @@ from worker.adapters.classifier import OnnxClassifier
 from worker.core.encoding import Fields
 from worker.errors import UsageError
 from worker.ports import Encoder
+
+_PARITY_TEXTS_MAX = 300
+"""More would cost minutes on a BERT-base; these are as many as the texts that are made up where there are none."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class HeldOut:
     test: Labelled | None
     precision: float | None
 
+    def calibration_texts(self) -> list[Fields]:
+        """Some of them, for the scales of int8 and the parity of every variant: real texts tell most."""
+        return self.calibration.texts()[:_PARITY_TEXTS_MAX] if self.calibration else []
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -53,10 +59,8 @@ class Judged:
     accuracy: dict[str, float] | None = None
 
 
-def read_held_out(
-    wanted: Wanted, checkpoint: Checkpoint, shareable: Sequence[Fields], progress: Progress
-) -> HeldOut:
-    """Read the reviews, without the texts that go into the bundle: those trained the model, or selected it.
+def read_held_out(wanted: Wanted, checkpoint: Checkpoint, progress: Progress) -> HeldOut:
+    """Read the reviews, without the golden pairs' texts: those trained the model, or selected it.
 
     Nor is any text both for calibration and for the test.
 
@@ -74,7 +78,7 @@ def read_held_out(
         with progress.step(f"reading the reviews of {source.flag}"):
             calibration = read["--calibration"].texts() if read else []
             labelled = read_labelled(
-                source, warn=progress.warn, but=(*shareable, *calibration), texts_max=texts_max
+                source, warn=progress.warn, but=(*checkpoint.golden_fields(), *calibration), texts_max=texts_max
             )
         for doubt in doubts(labelled, {"training": checkpoint.training}):
             if source.flag == "--test":

@@ -67,8 +67,9 @@ def export_bundle(options: Options, progress: Progress) -> list[Result]:
         encoder = load_encoder(checkpoint)
     with progress.step(f"encoding {len(checkpoint.golden_pairs)} golden pairs as the worker does"):
         check_encoding(checkpoint, encoder)
-    sample = _sample(checkpoint, encoder, options.texts)
-    held_out = read_held_out(options.held_out, checkpoint, sample.texts[: sample.shareable], progress)
+    held_out = read_held_out(options.held_out, checkpoint, progress)
+    texts = collect_texts(checkpoint.golden_fields(), options.texts, held_out.calibration_texts())
+    sample = encode_sample(encoder, texts.shareable, texts.private, checkpoint.config.vocab_size)
     with staging_folder(options.output) as folder:
         model = load_model(checkpoint)
         yardstick = _ask_pytorch(model, sample, options.threads, progress)
@@ -85,11 +86,6 @@ def export_bundle(options: Options, progress: Progress) -> list[Result]:
             _try_out(folder, encoder, options.threads)
         publish(folder, options.output, overwrite=options.overwrite)
     return results
-
-
-def _sample(checkpoint: Checkpoint, encoder: Encoder, files: Sequence[Path]) -> Sample:
-    texts = collect_texts(checkpoint.golden_fields(), files)
-    return encode_sample(encoder, texts.shareable, texts.private, checkpoint.config.vocab_size)
 
 
 def _ask_pytorch(model: Any, sample: Sample, threads: int, progress: Progress) -> _Yardstick:

@@ -46,7 +46,7 @@ HOSTILE = (
 class ParityTexts:
     """Texts to measure on; only those of `shareable` may be written into the bundle.
 
-    What --texts names may be customers' reviews, which have no business in an artefact that travels.
+    Those of --texts and --calibration may be customers', which have no business in an artefact that travels.
     """
 
     shareable: tuple[Fields, ...]
@@ -58,13 +58,18 @@ class ParityTexts:
         return self.shareable + self.private
 
 
-def collect_texts(golden: Sequence[Fields], files: Sequence[Path]) -> ParityTexts:
+def collect_texts(golden: Sequence[Fields], files: Sequence[Path], held_out: Sequence[Fields] = ()) -> ParityTexts:
     """At least `TEXTS_MIN` different texts; the same input gives the same texts.
+
+    Args:
+        golden: Of the checkpoint.
+        files: What --texts names.
+        held_out: More texts that are not to be written into the bundle.
 
     Raises:
         UsageError: If a file can't be read, or the golden texts are too few and too alike to compose from.
     """
-    private = _read_files(files)
+    private = list(dict.fromkeys((*_read_files(files), *held_out)))
     kept = list(dict.fromkeys(chain(golden, map(Fields, HOSTILE))))
     wanted = max(_COMPOSED_MIN, TEXTS_MIN - len(kept) - len(private))
     composed = _compose(golden, wanted, known={fields.text for fields in kept})

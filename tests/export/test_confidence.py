@@ -96,9 +96,21 @@ def test_int8_has_a_temperature_of_its_own(calibrated: Path) -> None:
 
 
 def test_golden_probabilities_stay_uncalibrated(calibrated: Path, exported: Path) -> None:
-    """The goldens are those of the bundle without calibration, and the worker loads the bundle."""
-    assert read_bundle(calibrated).goldens == read_bundle(exported).goldens
+    """They are those of the bundle without calibration, and the worker loads the bundle."""
+    plain = {(golden.text, golden.title): golden for golden in read_bundle(exported).goldens}
+    both = [(ours, plain[ours.text, ours.title]) for ours in read_bundle(calibrated).goldens
+            if (ours.text, ours.title) in plain]  # fmt: skip
+    assert len(both) > 15, "the hostile texts are golden in every bundle"
+    for ours, theirs in both:
+        # Other neighbours in PyTorch's batches move the last digits.
+        assert ours.probabilities == pytest.approx(theirs.probabilities, abs=1e-6)
     assert len(worker_answers(calibrated, "int8", [{"text": "great"}])) == 1
+
+
+def test_calibration_texts_are_not_written(calibrated: Path, reviews: Reviews) -> None:
+    """Parity is measured on some of them; a bundle travels, and none of its texts is one of theirs."""
+    given = {review["reviewText"] for review in reviews}
+    assert not given & {golden.text for golden in read_bundle(calibrated).goldens}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -40,6 +40,14 @@ def test_reviews_are_read_as_the_worker_reads_them(tmp_path: Path) -> None:
     assert not set(texts.private) & set(texts.shareable)
 
 
+def test_held_out_texts_come_in_the_place_of_composed_ones() -> None:
+    """They are private, each once, and as many texts fewer are made up."""
+    held_out = [Fields(f"held out {number}") for number in range(300)]
+    texts = collect_texts(GOLDEN, [], [*held_out, held_out[0]])
+    assert texts.private == tuple(held_out)
+    assert len(texts.shareable) == len(collect_texts(GOLDEN, []).shareable) - 300
+
+
 def test_composed_texts_have_titles_where_golden_ones_do() -> None:
     """Each golden title in turn, none too; without titles the texts are the same, and have none."""
     titled = [fields._replace(title=title) for fields, title in zip(GOLDEN, ("joy", None, "rage"), strict=True)]
