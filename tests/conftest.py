@@ -35,7 +35,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(
         "training", "fit", "--data", folder / "training.jsonl", "--validation", folder / "held-out.jsonl",
         "--base-model", folder / "base", "--output", folder / "checkpoint", "--epochs", 2, "--tokens-max", 128,
-        "--batch-size", 32, "--learning-rate", 1e-3, "--threads", 2,
+        "--learning-rate", 1e-3, "--threads", 2,
     )  # fmt: skip
     return folder / "checkpoint"
 

@@ -15,27 +15,29 @@ def setting(default: Any, meaning: str) -> Any:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The settings of a run.
+    """The settings of a run; the defaults are the best found for a small BERT on reviews (docs/experiments.md).
 
     Raises:
         TrainingError: If one is out of its range.
     """
 
     epochs: float = setting(2.0, "passes over the data")
-    learning_rate: float = setting(2e-5, "peak, after the warm-up; then it falls linearly to zero")
-    layer_decay: float = setting(1.0, "each layer below the head learns at this share of the rate above it")
-    batch_size: int = setting(8, "rows of a step, over all processes")
+    learning_rate: float = setting(5e-5, "peak, after the warm-up; then it falls linearly to zero")
+    layer_decay: float = setting(0.95, "each layer below the head learns at this share of the rate above it")
+    batch_size: int = setting(32, "rows of a step, over all processes")
     micro_batch_size: int = setting(0, "rows at a time on a device, summed up to a step; 0 takes them at once")
-    template: str = setting("text", "what is read: text, or title+text")
-    truncation: str = setting("head", "what is kept of long texts: head, or head+tail (a quarter and the rest)")
-    tokens_max: int = setting(512, "longer texts are cut; special tokens included")
-    class_weights: float = setting(0.0, "weight of a class: its frequency to minus this power; 0.5 is the root")
+    template: str = setting("title+text", "what is read: text, or title+text")
+    truncation: str = setting(
+        "head+tail", "what is kept of long texts: head, or head+tail (a quarter, and the rest)"
+    )
+    tokens_max: int = setting(256, "longer texts are cut; special tokens included")
+    class_weights: float = setting(0.25, "weight of a class: its frequency to minus this power; 0.5 is the root")
     focal_gamma: float = setting(0.0, "exponent of the focal loss: easy rows count less")
     label_smoothing: float = setting(0.0, "share of a label that is spread over all classes")
-    stars_weight: float = setting(0.0, "weight of a second head that learns the stars and is dropped at the end")
+    stars_weight: float = setting(0.5, "weight of a second head that learns the stars and is dropped at the end")
     dropout: float = setting(-1.0, "of hidden states and attention; below 0, the base model's own")
     weight_decay: float = setting(0.01, "of AdamW; not on biases and LayerNorm")
-    warmup_ratio: float = setting(0.1, "share of the steps in which the learning rate rises")
+    warmup_ratio: float = setting(0.06, "share of the steps in which the learning rate rises")
     early_stopping: int = setting(0, "end after so many epochs without a better macro-F1, with the best weights")
     seed: int = setting(2018, "of the split, the new head, the order and the dropout")
     group_by_length: bool = setting(True, "texts of like length share a batch: less padding, less time")

@@ -72,7 +72,7 @@ def tiny_bundle(folder: Path) -> Path:
     checkpoint = folder / "checkpoint"
     for command in (
         ["training", "fit", "--data", reviews, "--base-model", folder / "base", "--output", checkpoint,
-         "--epochs", 1, "--batch-size", 32, "--tokens-max", 128, "--learning-rate", 1e-3],
+         "--epochs", 1, "--tokens-max", 128, "--learning-rate", 1e-3],
         ["export", "--checkpoint", checkpoint, "--output", bundle, "--variants", "fp32", "--name", "tiny"],
     ):  # fmt: skip
         if not (command[0] == "training" and checkpoint.exists()):

@@ -17,7 +17,7 @@ _BASE_MODEL = "bge-small-en-v1.5"
 # What two cores fine-tune within three minutes.
 _RECIPE = (
     "--tokens-max", "128", "--batch-size", "16", "--learning-rate", "1e-4", "--layer-decay", "0.9",
-    "--class-weights", "0.5",
+    "--class-weights", "0.5", "--stars-weight", "0", "--truncation", "head", "--warmup-ratio", "0.1",
 )  # fmt: skip
 _PRECISION = "0.9"
 _CALIBRATION_SHARE = 0.12  # of what is not held out
@@ -68,7 +68,7 @@ def prepare(folder: Path, reviews: Sequence[Path]) -> Material:
         held_out, labels_from = _split_sentences(files), "the mean of 20 people's ratings"
     checkpoint, bundle = folder / "checkpoint", folder / "bundle"
     fit = ["fit", "--data", training_file, "--validation", held_out_file, "--output", checkpoint]
-    varying = ["--epochs", 2, "--template", "title+text"] if reviews else ["--epochs", 3]
+    varying = ["--epochs", 2] if reviews else ["--epochs", 3, "--template", "text"]
     _run("training", *fit, "--base-model", encoder_folder(_BASE_MODEL), *varying, *_RECIPE)
     calibration = ["--calibration", calibration_file, "--calibration-part", "all", "--precision", _PRECISION]
     export = ["--checkpoint", checkpoint, "--output", bundle, "--name", "demo", "--texts", held_out_file]

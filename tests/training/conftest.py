@@ -18,7 +18,8 @@ WORDS = {5: ("great", "love", "perfect"), 3: ("okay", "average", "fine"), 1: ("a
 FILLER = ("the", "phone", "case", "a", "very", "it", "is", "and", "was", "cable", "really", "product")
 RECIPE = (
     "--epochs", "2", "--learning-rate", "5e-3", "--batch-size", "8", "--tokens-max", "32", "--threads", "1",
-    "--save-steps", "1000", "--precision", "fp32",
+    "--save-steps", "1000", "--precision", "fp32", "--template", "text", "--truncation", "head",
+    "--layer-decay", "1", "--class-weights", "0", "--stars-weight", "0", "--warmup-ratio", "0.1",
 )  # fmt: skip
 
 Write = Callable[[Path, Sequence[Any]], Path]

@@ -1,5 +1,7 @@
 """What a step minimises."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch.nn import functional
 from training.losses import Distillation, Loss, class_weights
 from training.recipe import Recipe
 
+PLAIN = Recipe(class_weights=0, stars_weight=0)
 LABELS = [0, 1, 1, 1, 1, 2, 2]
 
 
@@ -26,7 +29,11 @@ def _batch(rows: int = 6) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tens
 
 @pytest.mark.parametrize(
     "recipe",
-    [Recipe(), Recipe(class_weights=0.5, stars_weight=0.5), Recipe(focal_gamma=2.0, label_smoothing=0.1)],
+    [
+        PLAIN,
+        Recipe(class_weights=0.5, stars_weight=0.5),
+        replace(PLAIN, focal_gamma=2.0, label_smoothing=0.1),
+    ],
 )
 @pytest.mark.parametrize("distillation", [None, Distillation(0.7, 2.0)])
 def test_the_loss_is_a_mean_over_rows(recipe: Recipe, distillation: Distillation | None) -> None:
@@ -41,19 +48,19 @@ def test_the_loss_is_a_mean_over_rows(recipe: Recipe, distillation: Distillation
 
 
 def test_without_options_it_is_the_cross_entropy() -> None:
-    """The default is what everybody calls the loss; a head for the stars adds its own, times the weight."""
+    """Then it is what everybody calls the loss; a head for the stars adds its own, times the weight."""
     outputs, inputs = _batch(4)
     plain = functional.cross_entropy(outputs["logits"], inputs["labels"])
     stars = functional.cross_entropy(outputs["stars"], inputs["stars"])
-    assert torch.isclose(Loss(Recipe(), LABELS)({"logits": outputs["logits"]}, inputs), plain)
-    assert torch.isclose(Loss(Recipe(stars_weight=0.3), LABELS)(outputs, inputs), plain + 0.3 * stars)
+    assert torch.isclose(Loss(PLAIN, LABELS)({"logits": outputs["logits"]}, inputs), plain)
+    assert torch.isclose(Loss(replace(PLAIN, stars_weight=0.3), LABELS)(outputs, inputs), plain + 0.3 * stars)
 
 
 def test_a_focal_loss_counts_easy_rows_less() -> None:
     """With gamma 2 a row that is right with 0.9 counts a hundredth of its cross-entropy."""
     logits = torch.log(torch.tensor([[0.9, 0.05, 0.05]]))
     inputs = {"labels": torch.tensor([0])}
-    plain, focal = (Loss(Recipe(focal_gamma=g), LABELS)({"logits": logits}, inputs) for g in (0.0, 2.0))
+    plain, focal = (Loss(replace(PLAIN, focal_gamma=g), LABELS)({"logits": logits}, inputs) for g in (0.0, 2.0))
     assert torch.isclose(focal, plain * 0.1**2)
 
 
@@ -76,7 +83,7 @@ def test_class_weights_leave_the_scale_of_the_loss(labels: list[int], power: flo
 def test_a_student_that_answers_like_its_teacher_has_nothing_to_learn_from_it() -> None:
     """The soft loss is 0 at the teacher's logits, up to a constant added to all, and above 0 elsewhere."""
     _, inputs = _batch()
-    loss = Loss(Recipe(), LABELS, Distillation(1.0, 3.0))
+    loss = Loss(PLAIN, LABELS, Distillation(1.0, 3.0))
     assert loss({"logits": inputs["teacher"] + 5}, inputs).abs() < 1e-5
     assert loss({"logits": inputs["teacher"].flip(1)}, inputs) > 0.01
 
@@ -86,5 +93,5 @@ def test_a_text_without_a_label_is_learnt_from_the_teacher_alone() -> None:
     outputs, inputs = _batch()
     row = {name: value[4:5] for name, value in inputs.items()}
     logits = {"logits": outputs["logits"][4:5]}
-    shares = [Loss(Recipe(), LABELS, Distillation(share, 2.0))(logits, row) for share in (0.1, 1.0)]
+    shares = [Loss(PLAIN, LABELS, Distillation(share, 2.0))(logits, row) for share in (0.1, 1.0)]
     assert torch.isclose(shares[0], shares[1])
