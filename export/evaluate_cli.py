@@ -1,6 +1,7 @@
 """The command line of `python -m export evaluate BUNDLE`."""
 
 import argparse
+import contextlib
 import json
 import math
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from export.progress import Progress
 from export.report import plot, show
 from export.reviews import PART_NAMES, Source
 from training.errors import TrainingError
+from training.files import replacing
 from worker.errors import UsageError
 
 _EPILOG = """\
@@ -67,8 +69,6 @@ def evaluate_bundle(arguments: Sequence[str]) -> int:
     """
     flags = parse(arguments)
     try:
-        if flags.json:
-            flags.json.touch()  # an answer that can't be written is better known before the work
         question = Question(
             bundle=flags.bundle,
             source=Source(flags.data, flags.part, "--data", "--part"),
@@ -79,10 +79,12 @@ def evaluate_bundle(arguments: Sequence[str]) -> int:
             train=tuple(flags.train_data),
             threads=flags.threads,
         )
-        result = evaluate(question, Progress(Console(stderr=True)))
-        if flags.json:
-            flags.json.write_text(json.dumps(result, indent=2) + "\n")
-            plot(result, flags.json)
+        # An answer that can't be written is better known before the work.
+        with replacing(flags.json) if flags.json else contextlib.nullcontext() as new:
+            result = evaluate(question, Progress(Console(stderr=True)))
+            if new:
+                new.write_text(json.dumps(result, indent=2) + "\n")
+                plot(result, flags.json)
     except (TrainingError, OSError) as error:
         raise UsageError(str(error)) from error
     show(result, Console())

@@ -1,6 +1,7 @@
 """The command line: `python -m training fit | distill | evaluate`."""
 
 import argparse
+import contextlib
 import json
 import math
 import sys
@@ -11,7 +12,8 @@ from typing import Any
 
 from training.errors import TrainingError
 from training.failures import what_to_do
-from training.partial import partial_folder, saved_state, saved_step
+from training.files import replacing
+from training.partial import claimed, partial_folder, saved_state, saved_step
 from training.parts import PARTS
 from training.recipe import Recipe
 from training.teaching import Teaching
@@ -21,9 +23,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; 1 for a model that is not as good, 2 for what the user can mend, 130 for Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
-        return {"fit": _fit, "distill": _distill, "evaluate": _evaluate}[options.command](options)
-    except (TrainingError, OSError, MemoryError, RuntimeError) as error:
-        told = str(error) if isinstance(error, TrainingError) else what_to_do(error)
+        with contextlib.nullcontext() if options.command == "evaluate" else claimed(options.output):
+            return {"fit": _fit, "distill": _distill, "evaluate": _evaluate}[options.command](options)
+    except TrainingError as error:
+        print(f"training: {error}", file=sys.stderr)
+        return 2
+    except Exception as error:
+        told = what_to_do(error)  # the disk and the memory have many ways to say that they are full
         if told is None:
             raise
         print(f"training: {told}{_how_to_go_on(options)}", file=sys.stderr)
@@ -119,7 +125,7 @@ def _fit(options: argparse.Namespace) -> int:
 
 def _distill(options: argparse.Namespace) -> int:
     recipe, teaching, material = _settings(options, Recipe), _settings(options, Teaching), _material(options)
-    unlabelled = _read(options.unlabelled) if options.unlabelled else None
+    unlabelled = _read(options.unlabelled, starred=False) if options.unlabelled else None
     from training.distill import distill  # noqa: PLC0415 - as above
 
     metrics = distill(
@@ -146,8 +152,16 @@ def _material(options: argparse.Namespace) -> dict[str, Any]:
 def _evaluate(options: argparse.Namespace) -> int:
     if not 0 <= options.tolerance < math.inf:
         raise TrainingError("--tolerance must be 0 or more")
-    if options.json:
-        options.json.touch()  # an answer that can't be written is better known before the work
+    with contextlib.ExitStack() as stack:  # an answer that can't be written is better known before the work
+        files = {
+            name: stack.enter_context(replacing(file))
+            for name, file in (("json", options.json), ("report", options.report))
+            if file
+        }
+        return _evaluate_into(files, options)
+
+
+def _evaluate_into(files: dict[str, Path], options: argparse.Namespace) -> int:
     corpus = _read(options.data, options.categories)
     if options.part != "all":
         corpus = corpus.part(options.part)
@@ -155,11 +169,13 @@ def _evaluate(options: argparse.Namespace) -> int:
     train = _read(options.train_data) if options.train_data else None
     from rich.console import Console  # noqa: PLC0415 - as above
 
-    from training.evaluate import evaluate  # noqa: PLC0415
+    from training.evaluate import evaluate, seen_before  # noqa: PLC0415
     from training.plots import plot_evaluation  # noqa: PLC0415
     from training.report import write_evaluation_report  # noqa: PLC0415
     from training.tables import show  # noqa: PLC0415
 
+    if doubt := seen_before(options.checkpoint, corpus):
+        print(doubt, file=sys.stderr)
     result = evaluate(
         options.checkpoint,
         corpus,
@@ -170,18 +186,18 @@ def _evaluate(options: argparse.Namespace) -> int:
         tolerance=options.tolerance,
     )
     if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+        files["json"].write_text(json.dumps(result, indent=2) + "\n")
         plot_evaluation(result, options.json)
     if options.report:
-        write_evaluation_report(options.report, result)
+        write_evaluation_report(files["report"], result)
     show(result, Console())
     return 0 if result.get("comparison", {"passed": True})["passed"] else 1
 
 
-def _read(files: list[Path], categories: Sequence[str] = ()) -> Any:
+def _read(files: list[Path], categories: Sequence[str] = (), *, starred: bool = True) -> Any:
     from training.data import read_corpus  # noqa: PLC0415 - nor --help for scikit-learn
 
-    corpus = read_corpus(files, categories=categories)
+    corpus = read_corpus(files, categories=categories, starred=starred)
     for line in (*corpus.left_out(), *corpus.oddities()):
         print(line, file=sys.stderr)
     return corpus

@@ -1,12 +1,13 @@
 """What is made once and kept on disk: whole or not at all, and found again by what it was made of."""
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,21 @@ def kept(kind: str, name: str | None, make: Callable[[Path], None]) -> Path:
             _fill(partial, make)
             partial.rename(whole)
     return whole
+
+
+@contextlib.contextmanager
+def intact(entry: Path) -> Iterator[None]:
+    """Read what was kept, a file or a folder.
+
+    Raises:
+        TrainingError: If it is damaged: a disk that fails, or power that did.
+    """
+    try:
+        yield
+    except (ValueError, EOFError, KeyError, TypeError, OSError) as error:
+        raise TrainingError(
+            f"{entry} in the cache is damaged ({error}): remove it to have it made again"
+        ) from error
 
 
 def _fill(folder: Path, make: Callable[[Path], None]) -> None:

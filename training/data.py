@@ -15,7 +15,7 @@ from training.duplicates import firsts
 from training.errors import TrainingError
 from training.ingestion import Account, Tally, ingest
 from training.parts import PARTS, Part
-from training.reviews import LABELS, Review, Reviews, star_label, text_key
+from training.reviews import LABELS, UNLABELLED, Review, Reviews, star_label, text_key
 
 __all__ = [
     "LABELS", "Corpus", "Review", "Reviews", "distinct", "read_corpus", "split", "star_label", "text_key",
@@ -136,19 +136,20 @@ class Corpus:
         return {reason: Path(self.first_place[reason]).name for reason in reasons}
 
 
-def read_corpus(files: Sequence[Path], *, categories: Sequence[str] = ()) -> Corpus:
+def read_corpus(files: Sequence[Path], *, categories: Sequence[str] = (), starred: bool = True) -> Corpus:
     """Read Amazon review files: JSON lines of 2014 (`reviewText`, `overall`), 2018 or 2023 (`text`, `rating`).
 
     What was read is kept in the cache, so that the next time is instant.
 
     Args:
         files: Of any size, also compressed (`.gz`).
+        starred: Whether a review needs stars; else they are not looked at, and all are unlabelled.
         categories: Only reviews of these; a record's `category`, or else the beginning of its file's name.
 
     Raises:
         TrainingError: If a file can't be read, nothing in the files is usable, or there is no such category.
     """
-    reviews, account = ingest(files)
+    reviews, account = ingest(files, starred=starred)
     places = {
         reason: f"{files[tally.file]}:{tally.line}"
         for reason, tally in (*account.rejected.items(), *account.odd.items())
@@ -222,7 +223,8 @@ def _counts(tallies: Mapping[str, Tally]) -> Counter[str]:
 
 
 def _by_class(reviews: Reviews) -> Counter[str]:
-    counts = np.bincount(reviews.labels, minlength=len(LABELS)).tolist()
+    labels = reviews.labels
+    counts = np.bincount(labels[labels != UNLABELLED], minlength=len(LABELS)).tolist()
     return Counter({name: count for name, count in zip(LABELS, counts, strict=True) if count})
 
 

@@ -1,6 +1,7 @@
 """`distill`: a small model learns from the answers of a larger one that was fine-tuned before."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,19 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
-from training.cache import cache_folder
-from training.data import Corpus, Review, Reviews
+from training.cache import cache_folder, intact
+from training.data import Corpus, Review, Reviews, without_copies
 from training.encoding import encode
 from training.evaluate import answer
 from training.fit import inputs, parts, started_with
 from training.fragments import fragments
-from training.lesson import UNLABELLED, Lesson
+from training.lesson import Lesson
 from training.losses import Distillation
 from training.model import load_checkpoint
 from training.parts import part_of
 from training.processes import is_main, start, told_by_main
 from training.progress import Progress
 from training.recipe import Recipe
+from training.reviews import UNLABELLED
 from training.run import run
 from training.teaching import Teaching
 from training.trainer import is_bf16
@@ -58,7 +60,7 @@ def distill(
         resume: Whether to go on from the last saved step of an interrupted run.
     """
     train, held_out = parts(corpus, validation, by, recipe.seed)
-    others = _without_labels(unlabelled.reviews if unlabelled else [], held_out, by)
+    others = unlabelled_reviews(unlabelled.reviews if unlabelled else [], held_out, by)
     texts = train.joined(Reviews.of(others))
     reviews = texts.joined(Reviews.of(fragments(texts, teaching.fragments, recipe.seed)))
     answers = mean_answers([teacher_answers(one, reviews, bf16=is_bf16(recipe.precision)) for one in teachers])
@@ -92,11 +94,12 @@ def teacher_answers(teacher: Path, reviews: Sequence[Review], *, bf16: bool) -> 
             with Progress() as progress:
                 logits = answer(model, tokenizer, rows, progress, what="the teacher", bf16=bf16)
             file.parent.mkdir(parents=True, exist_ok=True)
-            new = file.with_suffix(".new.npy")
+            new = file.with_suffix(f".{os.getpid()}.npy")  # another run may ask the same teacher
             np.save(new, logits)
             new.replace(file)
         told_by_main(None)  # the others wait for the file
-    answers: NDArray[np.float32] = np.load(file)
+    with intact(file):
+        answers: NDArray[np.float32] = np.load(file)
     return answers
 
 
@@ -109,12 +112,12 @@ def mean_answers(answers: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     return mean
 
 
-def _without_labels(reviews: Sequence[Review], held_out: Sequence[Review], by: str) -> list[Review]:
-    known = {review.text for review in held_out}
+def unlabelled_reviews(reviews: Sequence[Review], held_out: Sequence[Review], by: str) -> list[Review]:
+    """Texts for the teacher alone: none that is measured on, nor, parted by content, of other parts than train."""
     return [
         Review(review.text, UNLABELLED, review.category, None, review.title)
-        for review in reviews
-        if review.text not in known and (by != "hash" or part_of(review.text) == "train")
+        for review in without_copies(reviews, of=held_out)
+        if by != "hash" or part_of(review.text) == "train"
     ]
 
 

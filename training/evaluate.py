@@ -1,5 +1,6 @@
 """Measuring models on reviews: `fit` and `evaluate` do it with the same lines, so their figures agree."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -72,6 +73,22 @@ def evaluate(
         result["against"] = {"checkpoint": against.resolve().name, **stand(labels, answers_against)}
         result["comparison"] = verdict.figures()
     return result
+
+
+def seen_before(checkpoint: Path, corpus: Corpus) -> str | None:
+    """Why figures on a corpus may be better than on new reviews: its files trained the checkpoint, as it says."""
+    try:
+        record = json.loads((checkpoint / "training.json").read_text())
+        trained = {file["sha256"] for file in record["data"]["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # without a record nothing is known
+    names = [file["name"] for file in corpus.files if file["sha256"] in trained]
+    if not names or (record.get("split") == "hash" and corpus.name not in (None, "train")):
+        return None
+    return (
+        f"{', '.join(names)} trained {checkpoint.name}, so these figures are better than those of new reviews: "
+        "name others, or train with --split hash and measure --part test"
+    )
 
 
 def measure(

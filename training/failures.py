@@ -5,7 +5,7 @@ import errno
 from training.errors import TrainingError
 
 _MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
-_DISK = ("no space left on device", "enforce fail at inline_container", "disk quota exceeded")
+_DISK = ("no space left on device", "iostream error", "enforce fail at inline_container", "disk quota exceeded")
 
 
 def what_to_do(error: BaseException) -> str | None:

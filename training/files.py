@@ -1,6 +1,8 @@
-"""Room on a disk, asked for before it is used."""
+"""Room on a disk, asked for before it is used, and files that are whole or not there."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -14,3 +16,19 @@ def reserve(file: Path, size_bytes: int) -> None:
     """
     with file.open("wb") as opened:
         os.posix_fallocate(opened.fileno(), 0, size_bytes)
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """A new file beside `file`, which takes its place if all goes well and is removed if not.
+
+    Raises:
+        OSError: If there can be none, before anything is done.
+    """
+    new = file.with_name(f".{file.name}.{os.getpid()}")
+    new.touch()
+    try:
+        yield new
+        new.replace(file)
+    finally:
+        new.unlink(missing_ok=True)

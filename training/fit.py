@@ -1,5 +1,6 @@
 """`fit`: what a run learns from, and what it is measured on."""
 
+import hashlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,13 @@ def parts(corpus: Corpus, validation: Corpus | None, by: str, seed: int) -> tupl
             )
         return train, validation.reviews
     if by == "stratified":
-        return split(corpus.reviews, seed=seed)
+        sides = split(corpus.reviews, seed=seed)
+        there = set.intersection(*(set(counts(side)) for side in sides))
+        if absent := sorted(set(LABELS) - there):
+            raise TrainingError(
+                f"too few {' and '.join(absent)} reviews to have some to train on and some to measure: give more"
+            )
+        return sides
     learnt, measured = corpus.part("train"), corpus.part("validation")
     learnt.require_classes()
     measured.require_classes()
@@ -73,11 +80,22 @@ def started_with(
     return {
         **recipe.shaping(),
         "base_model": base_name(base_model),
+        "base_files": _digests(Path(base_model)),
         "split": by,
         "data": [file["sha256"][:16] for file in corpus.files],
         "categories": list(corpus.chosen),
         "validation": [file["sha256"][:16] for file in validation.files] if validation else None,
     }
+
+
+def _digests(base_model: Path) -> list[str]:
+    """Of a folder's weights and tokenizer: another model may have the same name."""
+    digests = []
+    for file in sorted(base_model.glob("*")) if base_model.is_dir() else []:
+        if file.suffix in {".safetensors", ".bin"} or file.name in {"tokenizer.json", "vocab.txt"}:
+            with file.open("rb") as opened:
+                digests.append(hashlib.file_digest(opened, "sha256").hexdigest()[:16])
+    return digests
 
 
 def inputs(corpus: Corpus, validation: Corpus | None, base_model: str, recipe: Recipe, by: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from training.data import Review
-from training.lesson import UNLABELLED
+from training.reviews import UNLABELLED
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _WORDS_MIN = 3

@@ -17,7 +17,7 @@ import numpy as np
 from datasets import Dataset
 from datasets.arrow_writer import ArrowWriter
 
-from training.cache import fingerprint, kept
+from training.cache import fingerprint, intact, kept
 from training.duplicates import near_groups
 from training.errors import TrainingError
 from training.progress import Progress
@@ -48,8 +48,12 @@ class Account:
     odd: dict[str, Tally] = field(default_factory=dict)  # of lines that are used
 
 
-def ingest(files: Sequence[Path]) -> tuple[Reviews, Account]:
+def ingest(files: Sequence[Path], *, starred: bool = True) -> tuple[Reviews, Account]:
     """All usable reviews of some files, in order; from the cache if these files were read before.
+
+    Args:
+        files: What to read.
+        starred: Whether a review needs stars; else all are unlabelled.
 
     Raises:
         TrainingError: If a file can't be read, or the cache's disk is full.
@@ -57,34 +61,39 @@ def ingest(files: Sequence[Path]) -> tuple[Reviews, Account]:
     sums = [_sha256(file) for file in files]
     # Case and letters are those of a version of Unicode, and they decide parts and copies.
     settings = [_FORMAT, unicodedata.unidata_version, [file.name for file in files], sums]
-    name = fingerprint(settings)
-    folder = kept("reviews", name, lambda folder: _make(files, sums, folder))
-    raw = json.loads((folder / _ACCOUNT).read_text())
-    rejected, odd = ({why: Tally(**tally) for why, tally in raw[kind].items()} for kind in ("rejected", "odd"))
-    account = Account(raw["sha256"], raw["reviews"], rejected, odd)
-    if not any(account.reviews):
-        return Reviews.of([]), account
-    groups = np.load(folder / _GROUPS, mmap_mode="r")
-    return Reviews(Dataset.from_file(str(folder / _REVIEWS)), groups=groups, fingerprint=name), account
+    name = fingerprint(settings if starred else [*settings, "unlabelled"])
+    folder = kept("reviews", name, lambda folder: _make(files, sums, folder, starred=starred))
+    with intact(folder):
+        raw = json.loads((folder / _ACCOUNT).read_text())
+        rejected, odd = ({why: Tally(**tally) for why, tally in raw[kind].items()} for kind in ("rejected", "odd"))
+        account = Account(raw["sha256"], raw["reviews"], rejected, odd)
+        if not any(account.reviews):
+            return Reviews.of([]), account
+        groups, rows = np.load(folder / _GROUPS, mmap_mode="r"), Dataset.from_file(str(folder / _REVIEWS))
+        if not len(groups) == len(rows) == sum(account.reviews):
+            raise ValueError(f"{len(rows)} reviews where {sum(account.reviews)} were written")
+    return Reviews(rows, groups=groups, fingerprint=name), account
 
 
-def _make(files: Sequence[Path], sums: list[str], folder: Path) -> None:
+def _make(files: Sequence[Path], sums: list[str], folder: Path, *, starred: bool) -> None:
     account = Account(sha256=sums)
     with Progress() as progress:
-        _write_reviews(files, folder, account, progress)
+        _write_reviews(files, folder, account, progress, starred=starred)
         if any(account.reviews):
             _write_groups(folder, progress)
     (folder / _ACCOUNT).write_text(json.dumps(asdict(account)))
 
 
-def _write_reviews(files: Sequence[Path], folder: Path, account: Account, progress: Progress) -> None:
+def _write_reviews(
+    files: Sequence[Path], folder: Path, account: Account, progress: Progress, *, starred: bool
+) -> None:
     started_s, done_bytes = time.monotonic(), 0
     progress.begin("reading", sum(file.stat().st_size for file in files) // _MB + 1)
     with ArrowWriter(path=str(folder / _REVIEWS), features=FEATURES) as writer:
         for index, file in enumerate(files):
             account.reviews.append(0)
             with _opened(file) as (raw, lines):
-                for batch in _batches(file, index, lines, account):
+                for batch in _batches(file, index, lines, account, starred=starred):
                     writer.write_table(table_of(batch))
                     account.reviews[-1] += len(batch)
                     rate = sum(account.reviews) / (time.monotonic() - started_s)
@@ -106,13 +115,15 @@ def _write_groups(folder: Path, progress: Progress) -> None:
     progress.rate("compared", len(reviews), "reviews", time.monotonic() - started_s)
 
 
-def _batches(file: Path, index: int, lines: BinaryIO, account: Account) -> Iterator[list[Review]]:
+def _batches(
+    file: Path, index: int, lines: BinaryIO, account: Account, *, starred: bool
+) -> Iterator[list[Review]]:
     stem, batch = file.name.split(".")[0], []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            review, odd = read_line(line, stem)
+            review, odd = read_line(line, stem, starred=starred)
         except ValueError as error:
             account.rejected.setdefault(str(error), Tally(0, index, number)).lines += 1
             continue

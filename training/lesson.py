@@ -9,9 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from training.losses import Distillation, Loss
 from training.order import EncodedReviews
 from training.recipe import Recipe
-from training.reviews import Reviews
-
-UNLABELLED = -1
+from training.reviews import UNLABELLED, Reviews
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Loading a tokenizer and a BERT: a base model to fine-tune, or a checkpoint to measure."""
 
 import contextlib
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,11 @@ from transformers import AutoConfig, AutoTokenizer, BertForSequenceClassificatio
 from transformers.utils.logging import disable_progress_bar
 
 from training.data import LABELS
-from training.encoding import Encoding, read_encoding
+from training.encoding import ENCODING_FILE, Encoding, read_encoding
 from training.errors import TrainingError
 
 RATINGS = 5  # 1 to 5 stars
+_TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
 _NEW_IN_A_CLASSIFIER = ("classifier.", "bert.pooler.", "stars.")
 
 
@@ -64,11 +66,7 @@ def load_base(
         raise TrainingError(
             f"{base_model} reads {model.config.max_position_embeddings} tokens: --tokens-max can't be {tokens_max}"
         )
-    if len(tokenizer) > model.config.vocab_size:
-        raise TrainingError(
-            f"the tokenizer of {base_model} has {len(tokenizer)} tokens, its model {model.config.vocab_size}: "
-            "they do not belong together"
-        )
+    _require_one_vocabulary(base_model, tokenizer, model)
     tokenizer.model_max_length = tokens_max
     return tokenizer, model
 
@@ -90,6 +88,7 @@ def load_checkpoint(folder: Path) -> tuple[Any, Any, Encoding]:
         TrainingError: If the folder is none.
     """
     encoding = read_encoding(folder)
+    _require_our_labels(folder)
     tokenizer, model, missing = _load(
         str(folder),
         "Give --checkpoint what `python -m training fit --output` wrote.",
@@ -97,6 +96,12 @@ def load_checkpoint(folder: Path) -> tuple[Any, Any, Encoding]:
     )
     if missing:
         raise TrainingError(f"{folder} lacks weights ({min(missing)}, ...): it is not a fine-tuned classifier")
+    _require_one_vocabulary(str(folder), tokenizer, model)
+    if not 2 < encoding.tokens_max <= model.config.max_position_embeddings:  # noqa: PLR2004 - two are special
+        raise TrainingError(
+            f"{folder / ENCODING_FILE} asks for {encoding.tokens_max} tokens, and the model reads 3 to "
+            f"{model.config.max_position_embeddings}: the folder was changed after it was trained"
+        )
     return tokenizer, model.to("cuda" if torch.cuda.is_available() else "cpu"), encoding
 
 
@@ -110,6 +115,7 @@ def _load(
         names = {"id2label": dict(enumerate(LABELS)), "label2id": {name: i for i, name in enumerate(LABELS)}}
         config = AutoConfig.from_pretrained(source, **names, **(changes or {}))
         _require_bert(source, config, advice)
+        _require_tokenizer(source)
         tokenizer = AutoTokenizer.from_pretrained(source)
         with _no_load_report():
             model, found = kind.from_pretrained(
@@ -126,6 +132,31 @@ def _load(
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise TrainingError(f"can't load {source}: {absent}{reason}. {advice}") from error
     return tokenizer, model, sorted(found["missing_keys"])
+
+
+def _require_tokenizer(source: str) -> None:
+    """Without these files transformers makes up a tokenizer that knows no word."""
+    folder = Path(source)
+    if folder.is_dir() and not any((folder / name).is_file() for name in _TOKENIZER_FILES):
+        raise TrainingError(f"{source} has no tokenizer: copy {' or '.join(_TOKENIZER_FILES)} of the model there")
+
+
+def _require_one_vocabulary(source: str, tokenizer: Any, model: Any) -> None:
+    if len(tokenizer) > model.config.vocab_size:
+        raise TrainingError(
+            f"the tokenizer of {source} has {len(tokenizer)} tokens, its model {model.config.vocab_size}: "
+            "they do not belong together"
+        )
+
+
+def _require_our_labels(folder: Path) -> None:
+    """A head whose classes stand in another order would be measured as if it answered at random."""
+    try:
+        names = json.loads((folder / "config.json").read_text())["id2label"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # transformers says what is wrong with it
+    if names != {str(label): name for label, name in enumerate(LABELS)}:
+        raise TrainingError(f"{folder} answers {names}, and here classes are {dict(enumerate(LABELS))}")
 
 
 def _attention() -> str:

@@ -1,9 +1,14 @@
 """What an unfinished run leaves beside its output: the states to resume from, and what it was started with."""
 
+import contextlib
 import json
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from training.errors import TrainingError
 
@@ -24,6 +29,30 @@ def saved_state(folder: Path) -> Path | None:
 def saved_step(state: Path) -> int:
     """The step that a state was saved after."""
     return int(state.name.removeprefix("checkpoint-"))
+
+
+@contextlib.contextmanager
+def claimed(output: Path) -> Iterator[None]:
+    """Keep every other run out of `output`, as long as this one is at it.
+
+    Raises:
+        TrainingError: If another run writes there, or something is there already.
+    """
+    if output.exists() or output.is_symlink():
+        raise TrainingError(f"{output} exists already: remove it, or choose another --output")
+    if int(os.environ.get("RANK", "0")):  # of several processes the main one holds it
+        yield
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    lock = output.with_name(f".{output.name}.lock")
+    try:
+        with FileLock(lock, timeout=0):
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+    except Timeout:
+        raise TrainingError(f"another run writes {output}: wait for it, or choose another --output") from None
 
 
 def begin(output: Path, started_with: dict[str, Any], *, resume: bool) -> Path | None:

@@ -6,19 +6,20 @@ import math
 import unicodedata
 from typing import Any
 
-from training.reviews import Review, star_label
+from training.reviews import UNLABELLED, Review, star_label
 
 _TEXT_FIELDS = ("text", "reviewText")  # in the worker's order: both must read the same text of a record
 _TITLE_FIELDS = ("title", "summary")
 _STAR_FIELDS = ("overall", "rating")
 
 
-def read_line(line: bytes, stem: str) -> tuple[Review, list[str]]:
+def read_line(line: bytes, stem: str, *, starred: bool = True) -> tuple[Review, list[str]]:
     """The review of a line, and what is odd about it though it can be used.
 
     Args:
         line: A JSON object, or a Python literal as the set of 2014 was first published.
         stem: The category where the record names none.
+        starred: Whether it needs stars; else they are not looked at, and the review is unlabelled.
 
     Raises:
         ValueError: If it can't be used; the message is the reason, of few different ones.
@@ -32,11 +33,14 @@ def read_line(line: bytes, stem: str) -> tuple[Review, list[str]]:
     ]
     if not texts:
         raise ValueError("no text")
-    if not stars:
+    if starred and not stars:
         raise ValueError("no stars")
     if _has_surrogate(texts[0]):
         raise ValueError("a lone surrogate in the text")  # JSON can write one; UTF-8 and tokenizers can't
-    label, odd = star_label(stars[0]), []
+    odd: list[str] = []
+    if not starred:
+        return Review(texts[0], UNLABELLED, _category(record, stem, odd), None, _title(record, odd)), odd
+    label = star_label(stars[0])
     if math.trunc(stars[0]) != stars[0]:
         odd.append("stars between whole numbers")
     title = _title(record, odd)

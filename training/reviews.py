@@ -18,6 +18,9 @@ from training.parts import PARTS, letters_and_digits, part_of
 LABELS = ("neutral", "positive", "negative")
 """In class-id order."""
 
+UNLABELLED = -1
+"""The class id of a text whose stars are not known, or not looked at."""
+
 BATCH = 2000  # reviews that are in memory together while all are read
 _STARS_MAX = 5
 

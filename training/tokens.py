@@ -8,7 +8,7 @@ from typing import Self, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from training.cache import fingerprint, kept
+from training.cache import fingerprint, intact, kept
 from training.progress import Progress
 from training.reviews import BATCH, Review, Reviews
 
@@ -64,9 +64,12 @@ def tokenise(reviews: Sequence[Review], encode_batch: EncodeBatch, key: str | No
     content = reviews.fingerprint if isinstance(reviews, Reviews) else None
     name = fingerprint(_FORMAT, content, key) if content and key else None
     folder = kept("tokens", name, lambda folder: _write(reviews, encode_batch, folder))
-    offsets = np.load(folder / _OFFSETS, mmap_mode="r")
-    empty = np.zeros(0, dtype=np.int32)  # no memory map can have no bytes
-    ids = np.memmap(folder / _IDS, dtype=np.int32, mode="r") if offsets[-1] else empty
+    with intact(folder):
+        offsets = np.load(folder / _OFFSETS, mmap_mode="r")
+        empty = np.zeros(0, dtype=np.int32)  # no memory map can have no bytes
+        ids = np.memmap(folder / _IDS, dtype=np.int32, mode="r") if offsets[-1] else empty
+        if (len(offsets) - 1, offsets[-1]) != (len(reviews), len(ids)):
+            raise ValueError(f"{len(ids)} ids where {offsets[-1]} were written")
     return Rows(ids, offsets[:-1], offsets[1:])
 
 

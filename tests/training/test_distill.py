@@ -43,7 +43,7 @@ def test_a_student_learns_from_its_teacher(
 ) -> None:
     """The student is a checkpoint like any other; its record names the teacher and counts what was learnt from."""
     output = tmp_path / "student"
-    more = write_lines(tmp_path / "more.jsonl", [{"reviewText": "the phone is great great", "overall": 1.0}])
+    more = write_lines(tmp_path / "more.jsonl", [{"reviewText": "the phone is great great"}])
     arguments = [*_arguments(reviews, checkpoint, base_model, output), "--fragments", "2"]
     assert main([*arguments, "--unlabelled", str(more)]) == 0
 

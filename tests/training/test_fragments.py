@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from training.data import Review
 from training.fragments import fragments
-from training.lesson import UNLABELLED
+from training.reviews import UNLABELLED
 
 _TEXTS = st.lists(st.text("ab. !", min_size=1, max_size=60), min_size=1, max_size=8)
 
