@@ -83,6 +83,9 @@ def main(arguments: Sequence[str]) -> int:
 
             return evaluate_bundle(arguments[1:])
         return _export(parse(arguments))
+    except KeyboardInterrupt:
+        Console(stderr=True).print("export: interrupted; nothing was written", style="bold red")
+        return 130
     except OSError as error:
         Console(stderr=True).print(f"export: {error}", style="bold red", markup=False, highlight=False)
         return UsageError.exit_code

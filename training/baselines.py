@@ -69,5 +69,8 @@ def _tfidf(reviews: Sequence[Review], train: Sequence[Review]) -> Ids:
         TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2 if len(train) >= 1000 else 1),  # noqa: PLR2004
         LogisticRegression(class_weight="balanced", max_iter=1000),
     )
-    model.fit((review.text for review in train), labels)
+    try:
+        model.fit((review.text for review in train), labels)
+    except ValueError as error:  # not a word of two letters in all of it
+        raise TrainingError(f"TF-IDF can't learn from --train-data: {error}") from error
     return np.asarray(model.predict(review.text for review in reviews))

@@ -144,6 +144,8 @@ def _opened(file: Path) -> Iterator[tuple[BinaryIO, Any]]:
 
 
 def _sha256(file: Path) -> str:
+    if file.is_fifo():
+        raise TrainingError(f"can't read {file}: it is a pipe, and files are read twice: write it to a file first")
     with _reading(file), file.open("rb") as raw:
         return hashlib.file_digest(raw, "sha256").hexdigest()
 

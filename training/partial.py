@@ -38,7 +38,7 @@ def claimed(output: Path) -> Iterator[None]:
     Raises:
         TrainingError: If another run writes there, or something is there already.
     """
-    if output.exists() or output.is_symlink():
+    if output.exists() or output.is_symlink() or not output.name:
         raise TrainingError(f"{output} exists already: remove it, or choose another --output")
     if int(os.environ.get("RANK", "0")):  # of several processes the main one holds it
         yield

@@ -67,7 +67,7 @@ class Recipe:
             "--seed must be from 0 to 2^32-1": 0 <= self.seed < 2**32,
             "--precision must be auto, fp32 or bf16": self.precision in {"auto", "fp32", "bf16"},
             "--save-steps must be at least 1": self.save_steps >= 1,
-            "--threads must be 0 or more": self.threads >= 0,
+            "--threads must be from 0 to 1024": 0 <= self.threads <= 1024,  # noqa: PLR2004
         }
         for law, holds in laws.items():
             if not holds:

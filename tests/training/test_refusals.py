@@ -1,6 +1,7 @@
 """What must not end in a figure or a model that is silently wrong, nor take away what is there."""
 
 import json
+import os
 import random
 import shutil
 from pathlib import Path
@@ -149,3 +150,45 @@ def test_figures_on_what_was_trained_on_are_doubted(reviews: Files, checkpoint: 
     assert "better than those of new reviews" not in capsys.readouterr().err
     assert evaluate(checkpoint, (reviews[0], reviews[0])) == 0
     assert "train.jsonl trained checkpoint" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--output", "."], "exists already"),
+        (["--output", "/"], "exists already"),
+        (["--threads", "5000"], "1024"),
+    ],
+)
+def test_what_can_not_be_is_told(
+    extra: list[str], message: str, reviews: Files, base_model: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    """A folder that is there, and more threads than any machine has."""
+    assert main([*fit_arguments(reviews, base_model, tmp_path / "checkpoint"), *extra]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_pipe_is_no_review_file(reviews: Files, base_model: Path, tmp_path: Path, capsys: Captured) -> None:
+    """It would be read once for its hash and wait for ever for its lines."""
+    os.mkfifo(tmp_path / "pipe")
+    arguments = fit_arguments((tmp_path / "pipe", reviews[1]), base_model, tmp_path / "checkpoint")
+    assert main(arguments) == 2
+    assert "it is a pipe" in capsys.readouterr().err
+
+
+def test_training_data_without_words_is_told(
+    reviews: Files, checkpoint: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    """TF-IDF finds nothing in signs alone; exit code 1 would say that a gate failed."""
+    signs = write_lines(tmp_path / "signs.jsonl", [{"text": "!" * n, "rating": n % 5 + 1} for n in range(1, 60)])
+    arguments = [
+        "evaluate",
+        "--checkpoint",
+        str(checkpoint),
+        "--data",
+        str(reviews[1]),
+        "--train-data",
+        str(signs),
+    ]
+    assert main(arguments) == 2
+    assert "TF-IDF can't learn from --train-data" in capsys.readouterr().err
