@@ -28,6 +28,7 @@ from training.partial import partial_folder
 from training.progress import Progress
 from training.recipe import Recipe
 from training.run import run
+from training.tables import interval
 
 _TFIDF = "TF-IDF + logistic regression"
 _SHARES = (0.125, 0.25, 0.5, 1.0)
@@ -126,17 +127,13 @@ def _show(rows: list[dict[str, Any]], count: int) -> None:
     for row in rows:
         model, words = row["model"], row["TF-IDF"]
         table.add_row(
-            f"{row['reviews']:,}", f"{model['macro_f1']:.3f}", _interval(model["macro_f1_95"]),
-            f"{model['f1_neutral']:.3f}", _interval(model["f1_neutral_95"]), f"{words['macro_f1']:.3f}",
-            _interval(words["macro_f1_95"]),
+            f"{row['reviews']:,}", f"{model['macro_f1']:.3f}", interval(model["macro_f1_95"]),
+            f"{model['f1_neutral']:.3f}", interval(model["f1_neutral_95"]), f"{words['macro_f1']:.3f}",
+            interval(words["macro_f1_95"]),
         )  # fmt: skip
     console = Console()
     console.width = max(console.width, 120)
     console.print(table)
-
-
-def _interval(bounds: list[float]) -> str:
-    return f"{bounds[0]:.3f}-{bounds[1]:.3f}"
 
 
 if __name__ == "__main__":

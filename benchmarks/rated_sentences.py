@@ -21,6 +21,7 @@ from dev.samples import RatedSentence, rated_sentences
 from export.scoring import score
 from training.assess import stand
 from training.data import LABELS
+from training.tables import interval
 from worker.adapters.bundle import Bundle, read_bundle
 from worker.adapters.classifier import OnnxClassifier
 from worker.adapters.encoder import TokenizersEncoder
@@ -97,17 +98,13 @@ def _show(rows: dict[str, dict[str, Any]], count: int) -> None:
         table.add_column(column)
     for name, row in rows.items():
         table.add_row(
-            name, f"{row['correlation']:.3f}", _interval(row["correlation_95"]), f"{row['macro_f1']:.3f}",
-            _interval(row["macro_f1_95"]), f"{row['accuracy']:.3f}",
+            name, f"{row['correlation']:.3f}", interval(row["correlation_95"]), f"{row['macro_f1']:.3f}",
+            interval(row["macro_f1_95"]), f"{row['accuracy']:.3f}",
             *(f"{row['f1'][label]:.3f}" for label in LABELS),
         )  # fmt: skip
     console = Console()
     console.width = max(console.width, 120)
     console.print(table)
-
-
-def _interval(bounds: list[float]) -> str:
-    return f"{bounds[0]:.3f}-{bounds[1]:.3f}"
 
 
 if __name__ == "__main__":

@@ -60,14 +60,7 @@ def run(
         KeyboardInterrupt: If a signal ended the run; what was saved can be resumed.
     """
     started_s = time.monotonic()
-    start()
-    transformers.utils.logging.set_verbosity_error()  # what it warns of when a run is resumed is meant
-    transformers.set_seed(recipe.seed)
-    if recipe.threads:
-        torch.set_num_threads(recipe.threads)
-    tokenizer, model = load_base(
-        base_model, recipe.tokens_max, stars_head=recipe.stars_weight > 0, dropout=recipe.dropout
-    )
+    tokenizer, model = _start(base_model, recipe)
     state = told_by_main(begin(output, started_with, resume=resume) if is_main() else None)
     folder = partial_folder(output)
     rows, held_out_rows = (_rows(tokenizer, reviews, recipe.encoding) for reviews in (lesson.reviews, held_out))
@@ -79,27 +72,42 @@ def run(
             progress.say(
                 f"going on after step {saved_step(state)}" if state else "nothing to resume: starting anew"
             )
-        watch = Watch(
-            lambda: measure(trainer.model, tokenizer, held_out, held_out_rows, progress),
-            progress,
-            folder,
-            recipe.early_stopping,
-        )
-        best_step, metrics = _train(trainer, watch, state)
+
+        def figures() -> dict[str, Any]:
+            return measure(trainer.model, tokenizer, held_out, held_out_rows, progress)
+
+        best_step, metrics = _train(trainer, Watch(figures, progress, folder, recipe.early_stopping), state)
 
     record = {
         **record,
         "parts": {"training": counts(lesson.reviews), "validation": counts(held_out)},
+        **_account(trainer, best_step, state, started_s),
+    }
+    if is_main():
+        _write(output, trainer, tokenizer, held_out.joined(lesson.reviews), metrics, record)
+    wait_for_all()
+    return metrics
+
+
+def _start(base_model: str, recipe: Recipe) -> tuple[Any, Any]:
+    """Meet the other processes, and load the tokenizer and the model, with a head drawn by the recipe's seed."""
+    start()
+    transformers.utils.logging.set_verbosity_error()  # what it warns of when a run is resumed is meant
+    transformers.set_seed(recipe.seed)
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    return load_base(base_model, recipe.tokens_max, stars_head=recipe.stars_weight > 0, dropout=recipe.dropout)
+
+
+def _account(trainer: OrderedTrainer, best_step: int, state: Path | None, started_s: float) -> dict[str, Any]:
+    """What the record says of the steps."""
+    return {
         "steps": trainer.state.global_step,
         "best_step": best_step,
         "processes": processes(),
         "resumed_after_step": saved_step(state) if state else None,
         "elapsed_s": round(time.monotonic() - started_s, 1),  # of this session, where the run was resumed
     }
-    if is_main():
-        _write(output, trainer, tokenizer, held_out.joined(lesson.reviews), metrics, record)
-    wait_for_all()
-    return metrics
 
 
 def _rows(tokenizer: Any, reviews: Reviews, encoding: Encoding) -> Rows:

@@ -49,7 +49,7 @@ def standings(columns: Mapping[str, dict[str, Any]]) -> Table:
     table = _table("Beside others", "", *columns)
     rows: dict[str, Callable[[dict[str, Any]], str]] = {
         "macro-F1": lambda one: _figure(one["macro_f1"]),
-        "95 %": lambda one: _interval(one["intervals"]["macro_f1"]),
+        "95 %": lambda one: interval(one["intervals"]["macro_f1"]),
         **{f"F1 of {label}": partial(_f1, label) for label in _NAMES},
         "accuracy": lambda one: _figure(one["accuracy"]),
         "balanced macro-F1": lambda one: _figure(one["balanced"]["macro_f1"]),
@@ -87,7 +87,7 @@ def _classes(title: str, result: dict[str, Any]) -> Table:
             name,
             str(row["rows"]),
             *(_figure(row[score]) for score in ("precision", "recall", "f1")),
-            _interval(result["intervals"][f"f1_{name}"]),
+            interval(result["intervals"][f"f1_{name}"]),
             *(str(result["confusion"][label][answer]) for answer in ORDER),
         )
     return table
@@ -102,8 +102,8 @@ def _calibration(prefix: str, result: dict[str, Any]) -> Table:
     for name, row in (("as it is", how["before"]), ("scaled", how["after"])):
         table.add_row(
             name,
-            *(_figure(row["ece"]), _interval(row["intervals"]["ece"])),
-            *(_figure(row["brier"]), _interval(row["intervals"]["brier"])),
+            *(_figure(row["ece"]), interval(row["intervals"]["ece"])),
+            *(_figure(row["brier"]), interval(row["intervals"]["brier"])),
             _figure(row["loss"]),
         )
     return table
@@ -135,5 +135,6 @@ def _figure(value: float) -> str:
     return f"{value:.3f}"
 
 
-def _interval(bounds: list[float]) -> str:
+def interval(bounds: list[float]) -> str:
+    """Low and high, with three places."""
     return f"{bounds[0]:.3f}-{bounds[1]:.3f}"
