@@ -7,27 +7,20 @@ regression on the same texts.
 
 import argparse
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.trials import answers, held_out, recipe_of, show
 from training.assess import ids_of, stand
 from training.baselines import baselines
 from training.data import Corpus, Reviews, read_corpus
-from training.encoding import encode
-from training.evaluate import answer
-from training.lesson import Lesson
-from training.model import load_checkpoint
-from training.partial import partial_folder
-from training.progress import Progress
 from training.recipe import Recipe
-from training.run import run
 from training.tables import interval
 
 _TFIDF = "TF-IDF + logistic regression"
@@ -39,59 +32,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.learning_curve", description=__doc__)
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="review files")
     parser.add_argument("--base-model", required=True, help="as `fit` has it")
-    parser.add_argument("--like", type=Path, required=True, help="a checkpoint: the settings of its run are taken")
+    parser.add_argument("--like", type=Path, help="a checkpoint: the settings of its run instead of the defaults")
     parser.add_argument("--shares", type=float, nargs="+", default=_SHARES, help="of the train part")
     parser.add_argument("--output", type=Path, required=True, help="folder of the checkpoints and the figures")
     options = parser.parse_args()
     corpus = read_corpus(options.data)
-    held_out = corpus.part("validation").reviews.joined(corpus.part("calibration").reviews)
-    recipe = _recipe(options.like)
+    others, train = held_out(corpus), corpus.part("train")
+    recipe = recipe_of(options.like) if options.like else Recipe()
     options.output.mkdir(parents=True, exist_ok=True)
-    train = corpus.part("train")
     rows = [
-        _row(train, share, held_out, options.base_model, options.output, recipe)
-        for share in sorted(options.shares)
+        _row(train, share, others, options.base_model, options.output, recipe) for share in sorted(options.shares)
     ]
     (options.output / "learning_curve.json").write_text(json.dumps(rows, indent=2) + "\n")
     _draw(rows, options.base_model).savefig(options.output / "learning_curve.svg")
-    _show(rows, len(held_out))
-
-
-def _recipe(checkpoint: Path) -> Recipe:
-    settings = json.loads((checkpoint / "training.json").read_text())["settings"]
-    return Recipe(**{one.name: settings[one.name] for one in fields(Recipe) if one.name in settings})
+    _show(rows, len(others))
 
 
 def _row(
-    part: Corpus, share: float, held_out: Reviews, base_model: str, folder: Path, recipe: Recipe
+    part: Corpus, share: float, others: Reviews, base_model: str, folder: Path, recipe: Recipe
 ) -> dict[str, Any]:
     train = part.reviews
     train = train.select(np.argsort(train.keys)[: round(share * len(train))])
-    output = folder / f"{share:g}"
-    if not output.exists():  # what an interrupted benchmark has finished is kept
-        replace(part, reviews=train).require_classes()
-        given = {"base_model": base_model, "settings": recipe.shaping(), "share": share}
-        run(
-            Lesson(train),
-            held_out,
-            base_model,
-            output,
-            recipe,
-            started_with=given,
-            record=given,
-            resume=partial_folder(output).exists(),
-        )
-    labels = ids_of(held_out)
-    model = _figures(labels, _answers(output, held_out))
-    words = _figures(labels, baselines(held_out, train)[0][_TFIDF])
+    replace(part, reviews=train).require_classes()
+    labels = ids_of(others)
+    model = _figures(labels, answers(train, others, base_model, folder / f"{share:g}", recipe, share=share))
+    words = _figures(labels, baselines(others, train)[0][_TFIDF])
     return {"reviews": len(train), "model": model, "TF-IDF": words}
-
-
-def _answers(checkpoint: Path, held_out: Reviews) -> NDArray[np.int64]:
-    tokenizer, model, encoding = load_checkpoint(checkpoint)
-    with Progress() as progress:
-        logits = answer(model, tokenizer, encode(tokenizer, held_out, encoding), progress)
-    return np.asarray(logits.argmax(axis=1))
 
 
 def _figures(labels: NDArray[np.int64], answers: NDArray[np.int64]) -> dict[str, Any]:
@@ -131,9 +97,7 @@ def _show(rows: list[dict[str, Any]], count: int) -> None:
             f"{model['f1_neutral']:.3f}", interval(model["f1_neutral_95"]), f"{words['macro_f1']:.3f}",
             interval(words["macro_f1_95"]),
         )  # fmt: skip
-    console = Console()
-    console.width = max(console.width, 120)
-    console.print(table)
+    show(table)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
+from benchmarks.trials import show
 from dev.samples import RatedSentence, rated_sentences
 from export.scoring import score
 from training.assess import stand
@@ -102,9 +102,7 @@ def _show(rows: dict[str, dict[str, Any]], count: int) -> None:
             interval(row["macro_f1_95"]), f"{row['accuracy']:.3f}",
             *(f"{row['f1'][label]:.3f}" for label in LABELS),
         )  # fmt: skip
-    console = Console()
-    console.width = max(console.width, 120)
-    console.print(table)
+    show(table)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 from transformers.utils.logging import disable_progress_bar
 
+from dev.samples.packages import ConversionError
 from training.encoding import HOSTILE
 
 Weights = dict[str, NDArray[np.float32]]
@@ -33,10 +34,6 @@ _TEXTS = (
     "Neither good nor bad: it does what it says for the price. " * 12,
     "A caf\u00e9 in \u4e2d\u56fd sold me 3.5 mm cables (!!) for $9.99 \u2014 don't ask. " * 40,
 )
-
-
-class ConversionError(Exception):
-    """The graph is not the BERT that it should be; the message says what is wrong."""
 
 
 def bert_folder(graph_file: Path, tokenizer_file: Path, heads: int, folder: Path) -> None:
@@ -55,8 +52,9 @@ def bert_folder(graph_file: Path, tokenizer_file: Path, heads: int, folder: Path
     weights = bert_weights(onnx.load(graph_file))
     _model(weights, heads).save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)  # safetensors leaves it to its owner alone
-    _write_tokenizer(tokenizer_file, folder)
-    _check_ids(tokenizer_file, folder)
+    tokenizer = _plain(tokenizer_file)
+    write_tokenizer(tokenizer, folder)
+    check_ids(tokenizer, folder)
     _check_hidden_states(graph_file, folder)
 
 
@@ -116,9 +114,8 @@ def _model(weights: Weights, heads: int) -> Any:
     return model
 
 
-def _write_tokenizer(tokenizer_file: Path, folder: Path) -> None:
-    """The tokenizer as such, and the files that older readers go by."""
-    tokenizer = _plain(tokenizer_file)
+def write_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """A WordPiece tokenizer as such, and the files that older readers go by."""
     tokenizer.save(str(folder / "tokenizer.json"))
     tokenizer.model.save(str(folder))  # vocab.txt
     normalizer = json.loads(tokenizer.to_str())["normalizer"] or {}
@@ -143,9 +140,13 @@ def _plain(tokenizer_file: Path) -> Any:
     return tokenizer
 
 
-def _check_ids(tokenizer_file: Path, folder: Path) -> None:
-    """Texts alone and in pairs have the ids and the segments that the file's tokenizer gives them."""
-    original, ours = _plain(tokenizer_file), AutoTokenizer.from_pretrained(folder)
+def check_ids(original: Any, folder: Path) -> None:
+    """Texts alone and in pairs have the ids and the segments that the tokenizer gives them.
+
+    Raises:
+        ConversionError: If not.
+    """
+    ours = AutoTokenizer.from_pretrained(folder)
     texts = [*_TEXTS, *HOSTILE]
     pairs = list(zip(texts, reversed(texts), strict=True))
     for inputs, wanted in (((texts,), texts), (tuple(map(list, zip(*pairs, strict=True))), pairs)):

