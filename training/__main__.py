@@ -5,7 +5,7 @@ import contextlib
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; 1 for a model that is not as good, 2 for what the user can mend, 130 for Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
+        _require_text(vars(options).values())
         with contextlib.nullcontext() if options.command == "evaluate" else claimed(options.output):
             return {"fit": _fit, "distill": _distill, "evaluate": _evaluate}[options.command](options)
     except TrainingError as error:
@@ -37,6 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"training: interrupted{_how_to_go_on(options) or '; nothing was saved yet'}", file=sys.stderr)
         return 130
+
+
+def _require_text(values: Iterable[Any]) -> None:
+    """Names of files go into records and pages, which are UTF-8; Python keeps other bytes as lone surrogates."""
+    for value in values:
+        if isinstance(value, list):
+            _require_text(value)
+        elif any("\ud800" <= letter <= "\udfff" for letter in str(value)):
+            raise TrainingError(f"{str(value)!r} is not UTF-8: give it another name")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,7 +1,6 @@
 """`distill`: a small model learns from the answers of a larger one that was fine-tuned before."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
-from training.cache import cache_folder, intact
+from training.cache import intact, kept
 from training.data import Corpus, Review, Reviews, without_copies
 from training.encoding import encode
 from training.evaluate import answer
@@ -30,6 +29,7 @@ from training.teaching import Teaching
 from training.trainer import is_bf16
 
 _WEIGHTS_FILE = "model.safetensors"
+_ANSWERS_FILE = "logits.npy"
 
 
 def distill(
@@ -88,18 +88,16 @@ def teacher_answers(teacher: Path, reviews: Sequence[Review], *, bf16: bool) -> 
     start()
     tokenizer, model, encoding = load_checkpoint(teacher)
     rows = encode(tokenizer, reviews, encoding)
-    file = cache_folder() / "teachers" / f"{_key(teacher, rows, bf16=bf16)}.npy"
-    if told_by_main(is_main() and not file.exists()):
-        if is_main():
-            with Progress() as progress:
-                logits = answer(model, tokenizer, rows, progress, what="the teacher", bf16=bf16)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            new = file.with_suffix(f".{os.getpid()}.npy")  # another run may ask the same teacher
-            np.save(new, logits)
-            new.replace(file)
-        told_by_main(None)  # the others wait for the file
-    with intact(file):
-        answers: NDArray[np.float32] = np.load(file)
+
+    def ask(folder: Path) -> None:
+        with Progress() as progress:
+            logits = answer(model, tokenizer, rows, progress, what="the teacher", bf16=bf16)
+        np.save(folder / _ANSWERS_FILE, logits)
+
+    key = _key(teacher, rows, bf16=bf16)
+    folder = told_by_main(kept("teachers", key, ask) if is_main() else None)  # the others wait for it
+    with intact(folder):
+        answers: NDArray[np.float32] = np.load(folder / _ANSWERS_FILE)
     return answers
 
 

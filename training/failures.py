@@ -1,11 +1,13 @@
 """What a user can do when a run breaks for lack of something."""
 
 import errno
+import os
 
 from training.errors import TrainingError
 
 _MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
 _DISK = ("no space left on device", "iostream error", "enforce fail at inline_container", "disk quota exceeded")
+_OTHERS = ("connection closed by peer", "connection reset by peer", "socket closed")
 
 
 def what_to_do(error: BaseException) -> str | None:
@@ -17,4 +19,10 @@ def what_to_do(error: BaseException) -> str | None:
         sign in text for sign in _DISK
     ):
         return "the disk is full: make room for two states of three times the model's size beside --output"
+    if (
+        int(os.environ.get("RANK", "0"))
+        and isinstance(error, RuntimeError)
+        and any(sign in text for sign in _OTHERS)
+    ):
+        return "another process of this run ended: see what it says"
     return str(error) if isinstance(error, (OSError, TrainingError)) else None

@@ -4,11 +4,13 @@ import contextlib
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
 
 from training.errors import TrainingError
 
@@ -21,8 +23,8 @@ def partial_folder(output: Path) -> Path:
 
 
 def saved_state(folder: Path) -> Path | None:
-    """The latest state that was written to its end; the Trainer writes `trainer_state.json` last."""
-    whole = [file.parent for file in folder.glob("checkpoint-*/trainer_state.json") if _is_json(file)]
+    """The latest whole state; one that a full disk, a kill or a power cut has left half is passed over."""
+    whole = [state for state in folder.glob("checkpoint-*") if _is_whole(state)]
     return max(whole, key=saved_step, default=None)
 
 
@@ -100,9 +102,12 @@ def _require_same(before: dict[str, Any], now: dict[str, Any], folder: Path) -> 
         )
 
 
-def _is_json(file: Path) -> bool:
+def _is_whole(state: Path) -> bool:
+    """Whether `trainer_state.json`, which the Trainer writes last, is there, and every file has its end."""
     try:
-        json.loads(file.read_text())
-    except ValueError:
+        json.loads((state / "trainer_state.json").read_text())
+        with safe_open(state / "model.safetensors", "numpy"):
+            others = (state / "optimizer.pt", state / "scheduler.pt", *state.glob("rng_state*.pth"))
+            return all(zipfile.is_zipfile(file) for file in others)
+    except (OSError, ValueError, SafetensorError):
         return False
-    return True

@@ -58,10 +58,11 @@ def test_a_student_learns_from_its_teacher(
     assert main(["evaluate", "--checkpoint", str(output), "--data", str(reviews[1]), "--no-baselines"]) == 0
 
 
-def test_teachers_answers_are_computed_once(
-    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """They are those of the checkpoint, and come from the cache the second time; other texts are other answers."""
+def test_teachers_answers_are_computed_once(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are those of the checkpoint, and come from the cache the second time; other texts are other answers.
+
+    Without a cache they are had all the same.
+    """
     reviews = [Review(text, 1, "") for text in ("great phone", "awful case", "it is okay")]
     first = teacher_answers(checkpoint, reviews, bf16=False)
     tokenizer, model, _ = load_checkpoint(checkpoint)
@@ -75,7 +76,8 @@ def test_teachers_answers_are_computed_once(
         patched.setattr(distilling, "answer", fail)
         assert (teacher_answers(checkpoint, reviews, bf16=False) == first).all()
     assert not np.allclose(teacher_answers(checkpoint, reviews[::-1], bf16=False), first)
-    assert not list((tmp_path / "cache").rglob("*.new.npy"))
+    monkeypatch.setenv("REVIEW_SENTIMENT_CACHE", "/dev/null")  # nothing can be kept there
+    assert (teacher_answers(checkpoint, reviews, bf16=False) == first).all()
 
 
 def test_the_mean_of_several_teachers_teaches() -> None:

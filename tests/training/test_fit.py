@@ -1,6 +1,8 @@
 """Fine-tuning as a user sees it: what is written, what it is worth, and what happens when it is interrupted."""
 
 import json
+import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -174,6 +176,13 @@ def test_a_run_is_not_resumed_with_other_settings(
     (tmp_path / "checkpoint.partial/checkpoint-9").mkdir()  # its trainer_state.json was not written yet
     (tmp_path / "checkpoint.partial/checkpoint-8").mkdir()
     (tmp_path / "checkpoint.partial/checkpoint-8/trainer_state.json").write_text('{"epo')
+    for step, file in (
+        (7, "model.safetensors"),
+        (6, "optimizer.pt"),
+    ):  # power failed before all was on disk
+        cut = tmp_path / f"checkpoint.partial/checkpoint-{step}"
+        shutil.copytree(tmp_path / "checkpoint.partial/checkpoint-3", cut)
+        os.truncate(cut / file, (cut / file).stat().st_size - 100)
 
     assert main([*arguments, "--resume", "--epochs", "3"]) == 2
     assert "epochs was 2.0 and is 3.0" in capsys.readouterr().err

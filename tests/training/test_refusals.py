@@ -132,6 +132,14 @@ def test_a_full_disk_is_recognised_in_other_libraries_words(said: str) -> None:
     assert "the disk is full" in str(what_to_do(RuntimeError(said)))
 
 
+def test_a_process_that_is_left_alone_points_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What went wrong is said once, by the process that it went wrong in."""
+    lost = RuntimeError("[../gloo/transport/tcp/pair.cc:547] Connection closed by peer [127.0.0.1]:3141")
+    assert what_to_do(lost) is None
+    monkeypatch.setenv("RANK", "1")
+    assert "another process" in str(what_to_do(lost))
+
+
 def test_another_base_model_of_the_same_name_is_another(reviews: Files, base_model: Path, tmp_path: Path) -> None:
     """What a run was started with names the base model's files by their content, as resuming needs it."""
     copy = shutil.copytree(base_model, tmp_path / base_model.name)
@@ -166,6 +174,14 @@ def test_what_can_not_be_is_told(
     """A folder that is there, and more threads than any machine has."""
     assert main([*fit_arguments(reviews, base_model, tmp_path / "checkpoint"), *extra]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_name_that_is_no_text_is_told(base_model: Path, tmp_path: Path, capsys: Captured) -> None:
+    """Before any work: it could not be written into the record."""
+    file = tmp_path / os.fsdecode(b"r\xe9views.jsonl")
+    arguments = ["fit", "--data", str(file), "--base-model", str(base_model), "--output", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    assert "is not UTF-8" in capsys.readouterr().err
 
 
 def test_a_pipe_is_no_review_file(reviews: Files, base_model: Path, tmp_path: Path, capsys: Captured) -> None:
