@@ -1,0 +1,75 @@
+"""Experiments that train: models are compared on the same texts, and what is finished is not done twice."""
+
+import json
+import random
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from benchmarks import learning_curve, titles, trials
+from tests.training.conftest import review, write_lines
+from training.recipe import Recipe
+
+_RECIPE = Recipe(
+    epochs=2, learning_rate=5e-3, batch_size=8, tokens_max=32, threads=1, precision="fp32", layer_decay=1.0
+)
+
+
+@pytest.fixture(scope="module")
+def arguments(base_model: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """400 reviews, half of them under titles that tell their stars, and a run whose settings are to be taken."""
+    folder, randomly = tmp_path_factory.mktemp("trials"), random.Random(3)
+    found = [review((5, 3, 1)[number % 3], randomly) for number in range(400)]
+    for number, one in enumerate(found[::2]):
+        one["summary"] = ("perfect", "average", "refund")[2 * number % 3]
+    (folder / "training.json").write_text(json.dumps({"settings": _RECIPE.shaping()}))
+    data = write_lines(folder / "reviews.jsonl", found)
+    return ["--data", str(data), "--base-model", str(base_model), "--like", str(folder)]
+
+
+def _run(benchmark: ModuleType, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [benchmark.__name__, *arguments])
+    benchmark.main()
+
+
+def _forbid_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(trials, "run", fail)
+
+
+def test_titles_are_compared_on_the_same_rows(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both models learn from and answer titled reviews alone, each in its template; their difference is paired."""
+    _run(titles, [*arguments, "--output", str(tmp_path)], monkeypatch)
+    names = ("text", "title+text")
+    records = {name: json.loads((tmp_path / name / "training.json").read_text()) for name in names}
+    assert records["text"]["parts"] == records["title+text"]["parts"]
+    assert 100 < sum(records["text"]["parts"]["training"].values()) < 200
+    encodings = [json.loads((tmp_path / name / "encoding.json").read_text())["template"] for name in names]
+    assert encodings == list(names)
+    figures = json.loads((tmp_path / "titles.json").read_text())
+    scores = {name: one["macro_f1"] for name, one in figures["columns"].items()}
+    assert figures["difference"]["difference"] == pytest.approx(scores["title+text"] - scores["text"], abs=1e-3)
+    assert scores["text"] > 0.6
+    assert "a difference of" in capsys.readouterr().out
+
+
+def test_a_learning_curve_grows_and_is_taken_up_again(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each share has its model and its baseline; a second call measures again and trains nothing."""
+    asked = [*arguments, "--output", str(tmp_path), "--shares", "0.5", "1"]
+    _run(learning_curve, asked, monkeypatch)
+    file = tmp_path / "learning_curve.json"
+    half, whole = json.loads(file.read_text())
+    assert whole["reviews"] == pytest.approx(2 * half["reviews"], abs=1)
+    assert whole["model"]["macro_f1"] > 0.6
+    assert "<svg" in (tmp_path / "learning_curve.svg").read_text()
+    _forbid_training(monkeypatch)
+    _run(learning_curve, asked, monkeypatch)
+    assert json.loads(file.read_text()) == [half, whole]
