@@ -49,10 +49,14 @@ def answers(
         known = {"base_model": base_model, "settings": recipe.shaping(), **given}
         resume = partial_folder(output).exists()
         run(Lesson(train), others, base_model, output, recipe, started_with=known, record=known, resume=resume)
-    tokenizer, model, encoding = load_checkpoint(output)
+    return np.asarray(logits_of(output, others).argmax(axis=1))
+
+
+def logits_of(checkpoint: Path, reviews: Reviews) -> NDArray[np.float32]:
+    """What a checkpoint answers, shape (reviews, classes)."""
+    tokenizer, model, encoding = load_checkpoint(checkpoint)
     with Progress() as progress:
-        logits = answer(model, tokenizer, encode(tokenizer, others, encoding), progress)
-    return np.asarray(logits.argmax(axis=1))
+        return answer(model, tokenizer, encode(tokenizer, reviews, encoding), progress)
 
 
 def show(*tables_and_lines: Table | str) -> None:

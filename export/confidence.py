@@ -9,13 +9,14 @@ from pydantic import JsonValue
 from export.scoring import Logits
 from training import calibration
 from training.abstention import Abstention, abstain, choose_threshold
-from training.assess import ids_of
+from training.assess import by_label, ids_of
 from training.data import Review
+from training.formats import temperatures
 from training.metrics import rounded
-from worker.core.scoring import probabilities
+from worker.core.scoring import Temperature, probabilities
 
 TEXTS_MAX = 10_000
-"""A temperature needs no more, and of so many texts the promised precision is known to half a percent."""
+"""Temperatures need no more, and of so many texts the promised precision is known to half a percent."""
 TEXTS_FEW = 1_000
 """Of so many, a temperature's standard error is about 5 %; it grows with the root of what is missing."""
 ABSTAIN_ALWAYS = 1.0
@@ -29,14 +30,14 @@ class Calibrated:
     """What a variant of the bundle gets from the calibration texts.
 
     Attributes:
-        temperature: To divide its logits by.
+        temperature: To divide its logits by, for each label in class-id order.
         abstain_below: The confidence below which an event is marked as abstained.
         reached: Whether the precision that was asked for is kept; None where none was.
         abstention: What the threshold does to the calibration texts.
-        figures: ECE and Brier score, before and after; on the texts that the temperature was fitted on.
+        figures: ECE and Brier score, before and after; on the texts that the temperatures were fitted on.
     """
 
-    temperature: float
+    temperature: tuple[float, ...]
     abstain_below: float
     reached: bool | None
     abstention: Abstention
@@ -45,7 +46,7 @@ class Calibrated:
     def record(self) -> dict[str, JsonValue]:
         """All of it, for the provenance."""
         return {
-            "temperature": self.temperature,
+            "temperature": dict(by_label(self.temperature)),
             **{name: dict(values) for name, values in self.figures.items()},
             "abstain_below": self.abstain_below,
             "precision_reached": self.reached,
@@ -56,8 +57,9 @@ class Calibrated:
         """What a person should know of it."""
         before, after = self.figures["before"], self.figures["after"]
         said = (
-            f"temperature {self.temperature:.3f}: ECE {before['ece']:.3f} → {after['ece']:.3f}, Brier "
-            f"{before['brier']:.3f} → {after['brier']:.3f} on the texts that it was fitted on"
+            f"temperature {temperatures([by_label(self.temperature)])}: ECE {before['ece']:.3f} → "
+            f"{after['ece']:.3f}, Brier {before['brier']:.3f} → {after['brier']:.3f} on the texts that they were "
+            "fitted on"
         )
         if precision is None:
             return f"{said}; never abstains"
@@ -71,7 +73,7 @@ class Calibrated:
 
 
 def calibrate(reviews: Sequence[Review], logits: Logits, precision: float | None) -> Calibrated:
-    """Fit a variant's temperature, then choose its threshold at that temperature.
+    """Fit a variant's temperatures, then choose its threshold at these.
 
     The threshold is the smallest of which the precision is at least what was asked for, sure at 95 %: see
     `training.abstention` and decision 10.
@@ -82,7 +84,7 @@ def calibrate(reviews: Sequence[Review], logits: Logits, precision: float | None
         precision: The accuracy that answers at or above the threshold shall have; None for no threshold.
     """
     labels = ids_of(reviews)
-    temperature = calibration.fit_temperature(labels, logits)
+    temperature = calibration.fit_temperatures(labels, logits)
     confidence, right = confidences(logits, temperature), logits.argmax(axis=1) == labels
     chosen = None if precision is None else choose_threshold(confidence, right, precision)
     below = 0.0 if precision is None else ABSTAIN_ALWAYS if chosen is None else chosen
@@ -91,11 +93,11 @@ def calibrate(reviews: Sequence[Review], logits: Logits, precision: float | None
         below,
         None if precision is None else chosen is not None,
         abstain(confidence, right, below),
-        {name: _figures(labels, logits, scale) for name, scale in (("before", 1.0), ("after", temperature))},
+        {"before": _figures(labels, logits, 1.0), "after": _figures(labels, logits, temperature)},
     )
 
 
-def confidences(logits: Logits, temperature: float) -> calibration.Floats:
+def confidences(logits: Logits, temperature: Temperature) -> calibration.Floats:
     """The confidence of each row as the worker publishes it and compares it with the threshold; shape (rows,)."""
     highest = probabilities(logits, temperature).max(axis=1)
     return np.array([round(float(share), _DIGITS) for share in highest])
@@ -113,7 +115,7 @@ def abstention_figures(found: Abstention) -> dict[str, JsonValue]:
     }
 
 
-def _figures(labels: calibration.Ids, logits: Logits, temperature: float) -> dict[str, float]:
+def _figures(labels: calibration.Ids, logits: Logits, temperature: Temperature) -> dict[str, float]:
     predicted = probabilities(logits, temperature)
     return {
         "ece": rounded(calibration.reliability(labels, predicted).error()),

@@ -144,7 +144,7 @@ def _assess(bundle: Bundle, name: str, reviews: Sequence[Review], logits: Logits
 
 
 def _fitted_on(bundle: Bundle, name: str) -> str | None:
-    """What the manifest says of the texts behind a variant's temperature."""
+    """What the manifest says of the texts behind a variant's temperatures."""
     calibration = bundle.manifest.provenance.get("calibration")
     if isinstance(calibration, dict):
         variants = calibration.get("variants")

@@ -1,4 +1,4 @@
-"""What labelled reviews that trained nothing say of each variant: its temperature, its threshold, its figures."""
+"""What labelled reviews that trained nothing say of each variant: its temperatures, its threshold, its figures."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from export.provenance import accuracy_figures
 from export.reviews import Labelled, Source, doubts, read_labelled
 from export.scoring import score
 from training.assess import ids_of
+from training.calibration import scaled
 from training.metrics import figures
 from worker.adapters.classifier import OnnxClassifier
 from worker.core.encoding import Fields
@@ -51,8 +52,8 @@ class HeldOut:
 class Judged:
     """What the reviews say of a variant, each part None where there were none.
 
-    `accuracy` are the figures of `training.metrics.figures` on the test texts at the variant's temperature, nested
-    names joined with dots.
+    `accuracy` are the figures of `training.metrics.figures` on the test texts at the variant's temperatures, the
+    names of nested ones joined with dots.
     """
 
     calibrated: Calibrated | None = None
@@ -126,8 +127,8 @@ def judge(
     if texts := held_out.test:
         with progress.step(f"{name}: measuring on {len(texts.reviews)} test texts") as told:
             logits = score(encoder, classifier, texts.texts(), tokens_max=tokens_max, done=told)
-        scaled = (logits / (calibrated.temperature if calibrated else 1.0)).astype(np.float32)
-        accuracy = accuracy_figures(figures(ids_of(texts.reviews), scaled))
+        logits = scaled(logits, calibrated.temperature if calibrated else 1.0).astype(np.float32)
+        accuracy = accuracy_figures(figures(ids_of(texts.reviews), logits))
     return Judged(calibrated, accuracy)
 
 
@@ -138,7 +139,7 @@ def provenance_of(held_out: HeldOut, judged: dict[str, Judged]) -> dict[str, Jso
         said["calibration"] = {
             **held_out.calibration.sheet(),
             "precision_wanted": held_out.precision,
-            "figures_on": "the texts that temperature and threshold were fitted on",
+            "figures_on": "the texts that temperatures and threshold were fitted on",
             "variants": {name: one.calibrated.record() for name, one in judged.items() if one.calibrated},
         }
     if held_out.test:

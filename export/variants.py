@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 
 from pydantic import JsonValue
 
+from worker.core.scoring import Temperature
 from worker.manifest import Parity, Variant
 
 FILES = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
@@ -91,7 +92,7 @@ class Result:
         return _refusal_fp32(self.deviation) if self.name == "fp32" else _refusal_int8(self)
 
     def manifest_entry(
-        self, device: str, accuracy: dict[str, float], *, temperature: float, abstain_below: float
+        self, device: str, accuracy: dict[str, float], *, temperature: Temperature, abstain_below: float
     ) -> Variant:
         """The manifest's entry of a variant that passed."""
         return Variant(

@@ -18,6 +18,7 @@ Ids = NDArray[np.int64]
 Logits = NDArray[np.float32]
 
 _WORDS_MAX = (20, 50, 100, 200, 400)  # of the buckets of length; the last one has no end
+_BINS_OF_ANSWER = 5  # of those that have one label the bins hold fewer rows, so there are fewer bins
 _HARDEST = 20
 _LINE_CHARACTERS = 160
 
@@ -26,7 +27,7 @@ _LINE_CHARACTERS = 160
 class Served:
     """The temperature that serves, to be judged as it is, and what it was fitted on; None for nothing."""
 
-    temperature: float
+    temperature: calibration.Temperature
     fitted_on: str | None
 
 
@@ -125,19 +126,19 @@ def _calibration(
     logits: Logits,
     scaling: tuple[Sequence[Review], Logits] | Served | None,
 ) -> dict[str, Any]:
-    """ECE, Brier score and cross-entropy before and after scaling with a temperature that never saw the row."""
+    """ECE, Brier score and cross-entropy before and after scaling with temperatures that never saw the row."""
     if scaling is None:
-        temperatures: tuple[float, ...]
+        temperatures: tuple[calibration.Temperature, ...]
         halves = np.array([_second_half(review.text) for review in reviews])
         scaled, temperatures = calibration.cross_fitted(labels, logits, halves)
         fitted_on: str | None = "the other half of these texts"
     else:
         served = scaling if isinstance(scaling, Served) else _fitted_apart(*scaling)
-        scaled, fitted_on = logits.astype(np.float64) / served.temperature, served.fitted_on
+        scaled, fitted_on = calibration.scaled(logits, served.temperature), served.fitted_on
         temperatures = (served.temperature,)
     return {
         "fitted_on": fitted_on,
-        "temperatures": [rounded(temperature) for temperature in temperatures],
+        "temperatures": [by_label(temperature) for temperature in temperatures],
         "bins": calibration.BINS,
         "before": _probability_figures(labels, logits),
         "after": _probability_figures(labels, scaled),
@@ -145,7 +146,13 @@ def _calibration(
 
 
 def _fitted_apart(reviews: Sequence[Review], logits: Logits) -> Served:
-    return Served(calibration.fit_temperature(ids_of(reviews), logits), f"{len(reviews)} texts apart")
+    return Served(calibration.fit_temperatures(ids_of(reviews), logits), f"{len(reviews)} texts apart")
+
+
+def by_label(temperature: calibration.Temperature) -> dict[str, float]:
+    """What the logits of an answer are divided by, for each label."""
+    each = np.broadcast_to(temperature, len(LABELS)).tolist()
+    return {name: rounded(value) for name, value in zip(LABELS, each, strict=True)}
 
 
 def _probability_figures(labels: Ids, logits: NDArray[np.floating]) -> dict[str, Any]:
@@ -156,11 +163,25 @@ def _probability_figures(labels: Ids, logits: NDArray[np.floating]) -> dict[str,
         "ece": rounded(table.error()),
         "brier": rounded(brier.mean()),
         "loss": rounded(calibration.cross_entropy(labels, logits)),
+        "by_answer": {name: _of_answer(label, labels, predicted) for label, name in enumerate(LABELS)},
         "intervals": {"ece": _bounds(np.abs(drawn[:, :-1]).sum(axis=1)), "brier": _bounds(drawn[:, -1])},
         "reliability": [
             {"rows": int(rows), "confidence": rounded(confidence), "accuracy": rounded(accuracy)}
             for rows, confidence, accuracy in zip(table.rows, table.confidence, table.accuracy, strict=True)
         ],
+    }
+
+
+def _of_answer(label: int, labels: Ids, predicted: calibration.Floats) -> dict[str, Any]:
+    """Whether the confidence of the rows that are answered so means what it says; None where there are none."""
+    rows = predicted.argmax(axis=1) == label
+    if not rows.any():
+        return {"rows": 0, "confidence": None, "accuracy": None, "ece": None}
+    return {
+        "rows": int(rows.sum()),
+        "confidence": rounded(predicted[rows, label].mean()),
+        "accuracy": rounded((labels[rows] == label).mean()),
+        "ece": rounded(calibration.reliability(labels[rows], predicted[rows], _BINS_OF_ANSWER).error()),
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from training.data import LABELS
-from training.formats import count, figure, interval, listed, percent
+from training.formats import count, figure, interval, listed, percent, temperatures
 from training.formats import group as group_name
 from training.metrics import ORDER
 
@@ -132,11 +132,10 @@ def _confidence(assessment: dict[str, Any]) -> Iterator[Finding]:
         sum(dot["rows"] * dot[name] for dot in before["reliability"]) / max(1, rows)
         for name in ("confidence", "accuracy")
     )
-    temperatures = [f"{temperature:.2f}" for temperature in calibration["temperatures"]]
     text = (
         f"It says {percent(said)} on average and is right in {percent(right)} of the texts (ECE "
-        f"{figure(before['ece'])}). Scaled with a temperature of {listed(temperatures)}, ECE is "
-        f"{figure(after['ece'])}; the answers stay the same."
+        f"{figure(before['ece'])}). Scaled with a temperature of {temperatures(calibration['temperatures'])}, ECE "
+        f"is {figure(after['ece'])}; the answers stay the same."
     )
     if abs(said - right) <= _GAP_MAX:
         yield Finding("good", "Its confidence is about right on average", text)

@@ -1,6 +1,6 @@
 """How figures are written for people; what is not there is a dash."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 _NONE = "\u2013"
@@ -52,9 +52,22 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+def temperatures(fitted: Iterable[Mapping[str, float]]) -> str:
+    """Of each label, where they differ: `1.13`, or `1.48 for negative, 1.02 for neutral and 1.16 for positive`."""
+    return ", or ".join(_temperature(each) for each in fitted)
+
+
+def _temperature(each: Mapping[str, float]) -> str:
+    written = {name: f"{each[name]:.2f}" for name in ("negative", "neutral", "positive")}
+    if len(set(written.values())) == 1:
+        return written["neutral"]
+    return listed(f"{value} for {name}" for name, value in written.items())
+
+
 def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float)
 
 
-FILTERS = {written.__name__: written for written in (figure, percent, count, interval, duration, date, group)}
+_ALL = (figure, percent, count, interval, duration, date, group, temperatures)
+FILTERS = {written.__name__: written for written in _ALL}
 """By name, for templates."""

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from training.data import LABELS
+from training.formats import figure, temperatures
 from training.metrics import ORDER
 
 _NAMES = [LABELS[label] for label in ORDER]
@@ -95,14 +96,15 @@ def _classes(title: str, result: dict[str, Any]) -> Table:
 
 def _calibration(prefix: str, result: dict[str, Any]) -> Table:
     how = result["calibration"]
-    temperatures = " and ".join(f"{temperature:.3f}" for temperature in how["temperatures"])
     fitted = f"fitted on {how['fitted_on']}" if how["fitted_on"] else "not fitted"
-    title = f"{prefix}Calibration: temperature {temperatures}, {fitted}"
-    table = _table(title, "", "ECE", "95 %", "Brier", "95 %", "cross-entropy")
+    title = f"{prefix}Calibration: temperature {temperatures(how['temperatures'])}; {fitted}"
+    answers = (f"ECE of\n{name}" for name in _NAMES)
+    table = _table(title, "", "ECE", "95 %", *answers, "Brier", "95 %", "cross-\nentropy")
     for name, row in (("as it is", how["before"]), ("scaled", how["after"])):
         table.add_row(
             name,
             *(_figure(row["ece"]), interval(row["intervals"]["ece"])),
+            *(figure(row["by_answer"][name]["ece"]) for name in _NAMES),
             *(_figure(row["brier"]), interval(row["intervals"]["brier"])),
             _figure(row["loss"]),
         )

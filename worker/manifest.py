@@ -3,9 +3,10 @@
 Version 1. Within a version fields are only added, so readers ignore what they do not know.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from annotated_types import Len
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat, model_validator
 
 MANIFEST_FILE = "bundle.json"
 ENCODING_FILE = "encoding.json"
@@ -60,7 +61,8 @@ class Parity(_Record):
 class Variant(_Record):
     """One ONNX graph of the bundle.
 
-    `temperature` divides its logits; an event with less confidence than `abstain_below` is marked as abstained.
+    `temperature` divides its logits: one for all, or one for each label that may be the answer, in class-id order.
+    An event with less confidence than `abstain_below` is marked as abstained.
     `accuracy` are figures on texts that trained and calibrated nothing; none where there are no such figures.
     `golden_delta_max` is how far a golden probability may be off on the serving device before the worker
     refuses the bundle. `flip_rate` is the share of labels that changed over random batchings of the same
@@ -69,7 +71,7 @@ class Variant(_Record):
 
     file: str
     device: Literal["cpu", "cuda"]
-    temperature: float = Field(1.0, gt=0)
+    temperature: PositiveFloat | Annotated[tuple[PositiveFloat, ...], Len(3, 3)] = 1.0
     abstain_below: float = Field(0.0, ge=0, le=1)
     golden_delta_max: float = Field(gt=0)
     parity: Parity

@@ -19,7 +19,7 @@ from worker.core.decoding import Reason, Rejection, decode
 from worker.core.encoding import Encoded, Fields
 from worker.core.records import Record, Window
 from worker.core.retry import run_isolating
-from worker.core.scoring import probabilities
+from worker.core.scoring import Temperature, probabilities
 from worker.delivery import Answered, Delivery
 from worker.errors import ModelFailedError, TooManyDeadLettersError
 from worker.flow import Flow
@@ -38,7 +38,7 @@ class PipelineOptions:
     batch_rows_max: int
     batch_tokens_max: int
     row_tokens_max: int
-    temperature: float
+    temperature: Temperature
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from worker.core.breaker import Breaker, BreakerPolicy
 from worker.core.encoding import truncate
 from worker.core.records import Partition, Record
 from worker.core.retry import run_isolating
-from worker.core.scoring import probabilities
+from worker.core.scoring import Temperature, probabilities
 from worker.core.windows import Pace, WindowBuilder, WindowPolicy
 
 PARTITION = Partition("reviews", 0)
@@ -191,11 +191,21 @@ def test_truncation_keeps_the_ends_it_promises(ids: list[int], tokens_max: int) 
         assert both == ids[: tokens_max // 4] + ids[-(tokens_max - tokens_max // 4) :]
 
 
-@given(st.lists(st.floats(-50, 50), min_size=3, max_size=3), st.floats(0.1, 10))
-def test_temperature_moves_probabilities_and_never_the_label(logits: list[float], temperature: float) -> None:
+_a_temperature = st.floats(0.1, 10)
+
+
+@given(
+    st.lists(st.floats(-50, 50), min_size=3, max_size=3),
+    st.one_of(_a_temperature, st.tuples(_a_temperature, _a_temperature, _a_temperature)),
+)
+def test_temperature_moves_probabilities_and_never_the_label(
+    logits: list[float], temperature: Temperature
+) -> None:
     """Each row sums to 1 and its largest stays where it was."""
     row = np.array([logits], dtype=np.float32)
     scaled = probabilities(row, temperature)[0]
+    its_own = temperature[row[0].argmax()] if isinstance(temperature, tuple) else temperature
 
+    assert np.array_equal(scaled, probabilities(row, its_own)[0])
     assert scaled.sum() == pytest.approx(1)
     assert scaled[row[0].argmax()] == scaled.max()

@@ -12,13 +12,13 @@ from export.cli import main
 from export.confidence import calibrate
 from tests.export.serving import MARK, STARS, worker_answers, write_labelled, write_lines
 from training.abstention import lower_bound
-from training.calibration import fit_temperature
+from training.calibration import fit_temperatures
 from training.data import LABELS, Review
 from worker.adapters.bundle import read_bundle
 from worker.adapters.classifier import OnnxClassifier
 from worker.adapters.encoder import TokenizersEncoder
 from worker.core.encoding import Fields
-from worker.core.scoring import probabilities
+from worker.core.scoring import Temperature, probabilities
 from worker.manifest import BundleManifest
 
 PRECISION = 0.85
@@ -74,16 +74,18 @@ def is_right(review: dict[str, Any], sentiment: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_temperature_is_that_of_the_very_graph(calibrated: Path, reviews: Reviews, variant: str) -> None:
-    """The manifest's temperature has the least cross-entropy of this variant's logits, and mends the ECE."""
+    """The manifest's temperatures are those of this variant's logits, one a label, and mend the ECE."""
     bundle = read_bundle(calibrated)
     logits, labels = logits_and_labels(calibrated, variant, reviews)
-    assert bundle.variant(variant).temperature == pytest.approx(fit_temperature(labels, logits), rel=1e-3)
-    assert bundle.variant(variant).temperature > 1.1, "the model does not know how unclear these texts are"
+    temperature = bundle.variant(variant).temperature
+    assert isinstance(temperature, tuple)
+    assert temperature == pytest.approx(fit_temperatures(labels, logits), rel=1e-3)
+    assert max(temperature) > 1.1, "the model does not know how unclear these texts are"
     record: Any = bundle.manifest.provenance["calibration"]
     assert (record["part"], record["texts"], record["left_out"]["used otherwise"]) == ("all", 1200, 1)
     assert record["files"][0]["name"] == "calibration.jsonl"
     figures = record["variants"][variant]
-    assert figures["temperature"] == bundle.variant(variant).temperature
+    assert figures["temperature"] == pytest.approx(dict(zip(LABELS, temperature, strict=True)), abs=1e-6)
     assert figures["after"]["ece"] < figures["before"]["ece"]
     assert figures["after"]["brier"] < figures["before"]["brier"]
     assert "fitted" in record["figures_on"]
@@ -136,15 +138,16 @@ def test_no_calibration_text_is_in_the_bundle(calibrated: Path, reviews: Reviews
     assert not goldens & {review["reviewText"] for review in reviews}
 
 
+@pytest.mark.parametrize("temperature", [2.0, (3.0, 0.5, 2.0)])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_the_worker_divides_the_logits(bundle: Path, variant: str) -> None:
-    """A bundle of temperature 2 gives events the probabilities of halved logits."""
+def test_the_worker_divides_the_logits(bundle: Path, variant: str, temperature: Temperature) -> None:
+    """A bundle of temperature 2 gives events the probabilities of halved logits; or each answer has its own."""
     manifest = json.loads((bundle / "bundle.json").read_text())
-    manifest["variants"][variant] |= {"temperature": 2.0, "abstain_below": 0.7}
+    manifest["variants"][variant] |= {"temperature": temperature, "abstain_below": 0.7}
     (bundle / "bundle.json").write_text(json.dumps(manifest))
     reviews = [{"reviewText": text, "overall": 5.0} for text in ("great love it", "okay", "awful", "the cable is")]
     logits, _ = logits_and_labels(bundle, variant, reviews)
-    expected = probabilities(logits, 2.0)
+    expected = probabilities(logits, temperature)
     for row, sentiment in zip(expected, worker_answers(bundle, variant, reviews), strict=True):
         shown = [sentiment["probabilities"][label] for label in LABELS]
         assert shown == pytest.approx(row.tolist(), abs=2e-3)

@@ -104,7 +104,7 @@ def test_the_figures_are_those_of_the_workers_answers(
         shown = figures["calibration"]["after"]["reliability"]
         confidence = sum(dot["rows"] * dot["confidence"] for dot in shown) / len(reviews)
         assert confidence == pytest.approx(np.mean([one["confidence"] for one in answers]), abs=1e-5)
-        assert figures["calibration"]["temperatures"] == [2.0]
+        assert figures["calibration"]["temperatures"] == [dict.fromkeys(LABELS, 2.0)]
 
 
 def test_everything_is_in_the_json_and_the_tables(

@@ -72,19 +72,25 @@ def test_the_hardest_come_first_in_a_line_each() -> None:
 
 
 def test_calibration_is_measured_on_rows_that_did_not_fit_it() -> None:
-    """The temperature of reviews apart is theirs alone; by halves there are two, and both mend the same fault."""
+    """Temperatures of reviews apart are theirs alone; by halves there are two sets, which mend the same fault."""
     reviews = [Review(f"text {number}", number % 3, "x", 3.0) for number in range(3000)]
     logits, apart = guesses(reviews, 0) * 4, guesses(reviews, 1) * 2
 
     by_halves, by_others = assess(reviews, logits)["calibration"], assess(reviews, logits, (reviews, apart))
 
     assert len(by_halves["temperatures"]) == 2
-    assert by_halves["temperatures"] == pytest.approx([4, 4], rel=0.2)
+    for half in by_halves["temperatures"]:
+        assert half == pytest.approx(dict.fromkeys(LABELS, 4), rel=0.2)
     for figure in ("ece", "brier", "loss"):
         assert by_halves["after"][figure] < by_halves["before"][figure]
     assert by_halves["before"]["ece"] > 0.2
     assert by_halves["after"]["ece"] < 0.05
-    assert by_others["calibration"]["temperatures"] == pytest.approx([2], rel=0.2)
+    (temperatures,) = by_others["calibration"]["temperatures"]
+    assert temperatures == pytest.approx(dict.fromkeys(LABELS, 2), rel=0.2)
+    of_answers = by_halves["before"]["by_answer"].values()
+    assert sum(one["rows"] for one in of_answers) == 3000
+    assert all(one["ece"] > 0.2 and one["confidence"] > one["accuracy"] for one in of_answers)
+    assert all(one["ece"] < 0.1 for one in by_halves["after"]["by_answer"].values())
     assert by_others["calibration"]["fitted_on"] == "3000 texts apart"
 
 

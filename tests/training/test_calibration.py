@@ -46,27 +46,53 @@ def test_a_temperature_changes_no_answer_and_never_makes_its_own_rows_worse(
     """The likeliest class stays the likeliest; the cross-entropy of the fitted part does not rise."""
     labels, logits = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
 
-    temperature = calibration.fit_temperature(labels, logits)
+    common, of_each = calibration.fit_temperature(labels, logits), calibration.fit_temperatures(labels, logits)
 
-    assert 0.05 <= temperature <= 20.001
-    assert calibration.cross_entropy(labels, logits / temperature) <= calibration.cross_entropy(labels, logits)
-    scaled = calibration.probabilities(logits / temperature)
-    assert (scaled[np.arange(len(rows)), logits.argmax(axis=1)] == scaled.max(axis=1)).all()
+    assert all(0.05 <= temperature <= 20.001 for temperature in (common, *of_each))
+    loss_as_it_is = calibration.cross_entropy(labels, logits)
+    by_one, by_answer = calibration.scaled(logits, common), calibration.scaled(logits, of_each)
+    assert calibration.cross_entropy(labels, by_one) <= loss_as_it_is
+    assert calibration.cross_entropy(labels, by_answer) <= calibration.cross_entropy(labels, by_one) + 1e-12
+    for changed in (by_one, by_answer):
+        predicted = calibration.probabilities(changed)
+        assert (predicted[np.arange(len(rows)), logits.argmax(axis=1)] == predicted.max(axis=1)).all()
+
+
+def test_each_answer_has_its_own_temperature() -> None:
+    """Logits that were multiplied by another number for each answered label are found out, label by label."""
+    labels, logits = calibrated(1, rows=20_000)
+    factors = np.array([1.0, 0.5, 3.0])
+    found = calibration.fit_temperatures(labels, logits * factors[logits.argmax(axis=1), None])
+    assert found == pytest.approx(factors, rel=0.1)
+
+
+def test_a_label_of_few_answers_has_nearly_the_common_temperature() -> None:
+    """Three rows do not decide, and where there is none the common one is taken."""
+    labels, logits = calibrated(2, rows=4000)
+    kept = logits.argmax(axis=1) != 2
+    kept[np.flatnonzero(~kept)[:3]] = True
+    common = calibration.fit_temperature(labels[kept], logits[kept])
+    assert calibration.fit_temperatures(labels[kept], logits[kept])[2] == pytest.approx(common, rel=0.3)
+    without = kept & (logits.argmax(axis=1) != 2)
+    common = calibration.fit_temperature(labels[without], logits[without])
+    assert calibration.fit_temperatures(labels[without], logits[without])[2] == common
 
 
 def test_no_half_is_scaled_by_what_it_gave_itself() -> None:
-    """Each half has the temperature of the other; a half without rows leaves the other as it is."""
+    """Each half has the temperatures of the other; a half without rows leaves the other as it is."""
     labels, logits = calibrated(0, rows=4000)
     second = np.arange(4000) % 2 == 1
     logits[second] *= 4
 
     scaled, (for_first, for_second) = calibration.cross_fitted(labels, logits, second)
 
-    assert for_first == calibration.fit_temperature(labels[second], logits[second]) == pytest.approx(4, rel=0.1)
-    assert for_second == calibration.fit_temperature(labels[~second], logits[~second]) == pytest.approx(1, rel=0.1)
-    assert np.array_equal(scaled[second], logits[second] / for_second)
-    assert np.array_equal(scaled[~second], logits[~second] / for_first)
-    assert calibration.cross_fitted(labels, logits, np.zeros(4000, dtype=bool))[1][0] == 1
+    assert for_first == calibration.fit_temperatures(labels[second], logits[second])
+    assert for_second == calibration.fit_temperatures(labels[~second], logits[~second])
+    assert for_first == pytest.approx([4] * 3, rel=0.15)
+    assert for_second == pytest.approx([1] * 3, rel=0.15)
+    assert np.array_equal(scaled[second], calibration.scaled(logits[second], for_second))
+    assert np.array_equal(scaled[~second], calibration.scaled(logits[~second], for_first))
+    assert calibration.cross_fitted(labels, logits, np.zeros(4000, dtype=bool))[1][0] == (1, 1, 1)
 
 
 @given(st.lists(st.floats(1 / 3, 1), min_size=1, max_size=400), st.integers(1, 20))

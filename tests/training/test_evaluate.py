@@ -96,7 +96,7 @@ def test_copies_are_measured_once_by_both(
 
 
 def test_the_temperature_comes_from_the_calibration_part(checkpoint: Path, reviews: Files, tmp_path: Path) -> None:
-    """Of --calibration, what does not stand in --data: one temperature, which mends what is measured apart."""
+    """Of --calibration, what does not stand in --data: temperatures are fitted apart from what is measured."""
     answer = tmp_path / "figures.json"
     mixed = [reviews[0], reviews[1]]
     assert evaluate(checkpoint, reviews[1], "--no-baselines", "--json", answer, "--calibration", *mixed) == 0

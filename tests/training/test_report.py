@@ -105,7 +105,9 @@ def test_every_figure_is_that_of_the_assessment(written: Path, assessment: dict[
     for part, title in (("before", "as it is"), ("after", "scaled")):
         row = assessment["calibration"][part]
         (found,) = [cells for cells in rows if cells[:1] == [title]]
-        assert [cell.split()[0] for cell in found[1:]] == [f"{row[name]:.3f}" for name in ("ece", "brier", "loss")]
+        of_answers = [row["by_answer"][name]["ece"] for name in NAMES]
+        shown = [row["ece"], *of_answers, row["brier"], row["loss"]]
+        assert [cell.split()[0] for cell in found[1:]] == [f"{value:.3f}" for value in shown]
     for part in ("by_category", "by_words", "by_stars"):
         for key, row in assessment[part].items():
             answered = [str(row["answered"][name]) for name in NAMES]
