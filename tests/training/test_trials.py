@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks import learning_curve, titles, trials
+from benchmarks import encoders, learning_curve, titles, trials
 from tests.training.conftest import review, write_lines
 from training.recipe import Recipe
 
@@ -73,3 +73,24 @@ def test_a_learning_curve_grows_and_is_taken_up_again(
     _forbid_training(monkeypatch)
     _run(learning_curve, asked, monkeypatch)
     assert json.loads(file.read_text()) == [half, whole]
+
+
+def test_encoders_are_compared_on_the_same_texts(
+    arguments: list[str], base_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each base model learns with its own rate; the first one's difference from itself is none."""
+    other = tmp_path / "other"
+    other.symlink_to(base_model, target_is_directory=True)
+    data, like = arguments[:2], arguments[4:]
+    rates = ["--base-model", str(base_model), "5e-3", "--base-model", str(other), "1e-9"]
+    _run(encoders, [*data, *like, *rates, "--epochs", "2", "--output", str(tmp_path / "out")], monkeypatch)
+    words, learnt, unlearnt = json.loads((tmp_path / "out" / "encoders.json").read_text())
+    assert words["macro_f1"] > 0.6
+    assert learnt["against_first"]["difference"] == 0
+    assert unlearnt["against_first"]["difference"] < -0.1
+    assert learnt["parameters"] == unlearnt["parameters"] > 1000
+    records = [
+        json.loads((tmp_path / "out" / row["name"] / "training.json").read_text()) for row in (learnt, unlearnt)
+    ]
+    assert [record["settings"]["learning_rate"] for record in records] == [5e-3, 1e-9]
+    assert [record["settings"]["epochs"] for record in records] == [2, 2]
