@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.table import Table
 
-from benchmarks.trials import answers, held_out, recipe_of, show
+from benchmarks.trials import answers, held_out, recipe_of, share_of, show
 from training.assess import ids_of, stand
 from training.baselines import baselines
 from training.comparison import compare
@@ -35,10 +35,11 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--like", type=Path, help="a checkpoint: the settings of its run instead of the defaults")
     parser.add_argument("--epochs", type=float, default=1.0, help="how often each reads the reviews (default: 1)")
+    parser.add_argument("--share", type=float, default=1.0, help="of the train part (default: 1)")
     parser.add_argument("--output", type=Path, required=True, help="folder of the checkpoints and the figures")
     options = parser.parse_args()
     corpus = read_corpus(options.data)
-    train, others = corpus.part("train").reviews, held_out(corpus)
+    train, others = share_of(corpus.part("train"), options.share), held_out(corpus)
     recipe = replace(recipe_of(options.like) if options.like else Recipe(), epochs=options.epochs)
     options.output.mkdir(parents=True, exist_ok=True)
     recipes = {name: replace(recipe, learning_rate=float(rate)) for name, rate in options.base_models}

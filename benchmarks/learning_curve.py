@@ -1,13 +1,11 @@
 """How much more data would help: one recipe on growing shares of the train part.
 
-A smaller share is contained in every larger one: texts come in the order of their hashes. Each model is measured
-on the validation and the calibration part together; the test part stays out of it. Baseline: TF-IDF with logistic
-regression on the same texts.
+A smaller share is contained in every larger one. Each model is measured on the validation and the calibration part
+together; the test part stays out of it. Baseline: TF-IDF with logistic regression on the same texts.
 """
 
 import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.table import Table
 
-from benchmarks.trials import answers, held_out, recipe_of, show
+from benchmarks.trials import answers, held_out, recipe_of, share_of, show
 from training.assess import ids_of, stand
 from training.baselines import baselines
 from training.data import Corpus, Reviews, read_corpus
@@ -51,10 +49,7 @@ def main() -> None:
 def _row(
     part: Corpus, share: float, others: Reviews, base_model: str, folder: Path, recipe: Recipe
 ) -> dict[str, Any]:
-    train = part.reviews
-    train = train.select(np.argsort(train.keys)[: round(share * len(train))])
-    replace(part, reviews=train).require_classes()
-    labels = ids_of(others)
+    train, labels = share_of(part, share), ids_of(others)
     model = _figures(labels, answers(train, others, base_model, folder / f"{share:g}", recipe, share=share))
     words = _figures(labels, baselines(others, train)[0][_TFIDF])
     return {"reviews": len(train), "model": model, "TF-IDF": words}

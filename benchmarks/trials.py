@@ -1,7 +1,7 @@
 """Training one recipe on some reviews and asking it of others: what experiments with recipes have in common."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,18 @@ def recipe_of(checkpoint: Path) -> Recipe:
 def held_out(corpus: Corpus) -> Reviews:
     """The validation and the calibration part together; the test part stays out of experiments."""
     return corpus.part("validation").reviews.joined(corpus.part("calibration").reviews)
+
+
+def share_of(part: Corpus, share: float) -> Reviews:
+    """So much of a part, of every class; a smaller share is contained in every larger one.
+
+    Raises:
+        TrainingError: If a class has no text in it.
+    """
+    reviews = part.reviews
+    chosen = reviews.select(np.argsort(reviews.keys)[: round(share * len(reviews))])  # by the hashes of the texts
+    replace(part, reviews=chosen).require_classes()
+    return chosen
 
 
 def answers(

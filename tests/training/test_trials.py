@@ -83,7 +83,11 @@ def test_encoders_are_compared_on_the_same_texts(
     other.symlink_to(base_model, target_is_directory=True)
     data, like = arguments[:2], arguments[4:]
     rates = ["--base-model", str(base_model), "5e-3", "--base-model", str(other), "1e-9"]
-    _run(encoders, [*data, *like, *rates, "--epochs", "2", "--output", str(tmp_path / "out")], monkeypatch)
+    _run(
+        encoders,
+        [*data, *like, *rates, "--epochs", "2", "--share", "0.9", "--output", str(tmp_path / "out")],
+        monkeypatch,
+    )
     words, learnt, unlearnt = json.loads((tmp_path / "out" / "encoders.json").read_text())
     assert words["macro_f1"] > 0.6
     assert learnt["against_first"]["difference"] == 0
