@@ -22,8 +22,10 @@ $(STAMP): requirements/all.txt
 demo: setup ## fine-tune, export, serve from a real Kafka; REVIEWS="files…" for your own reviews
 	$(BIN)/python -m dev.demo $(if $(REVIEWS),--reviews $(REVIEWS))
 
+# Half of what the tests do is wait, so two files run at a time. A file keeps to one process and shares its fixtures.
+# Threads of OpenMP that wait for work must not spin on the other process's core.
 test: check ## everything that .ci/run runs: lint, types, imports, unit, property and integration tests
-	$(BIN)/python -m pytest
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-nightly: setup ## the property tests with ten times as many examples
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/core tests/test_crashes.py tests/test_intake.py
