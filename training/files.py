@@ -25,6 +25,8 @@ def replacing(file: Path) -> Iterator[Path]:
     Raises:
         OSError: If there can be none, before anything is done.
     """
+    if file.is_symlink() or (file.exists() and not file.is_file()):
+        raise FileExistsError(f"{file} is no plain file that can be replaced: name another")  # such as /dev/stdout
     new = file.with_name(f".{file.name}.{os.getpid()}")
     new.touch()
     try:

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,19 @@ def test_a_pipe_is_no_review_file(reviews: Files, base_model: Path, tmp_path: Pa
     arguments = fit_arguments((tmp_path / "pipe", reviews[1]), base_model, tmp_path / "checkpoint")
     assert main(arguments) == 2
     assert "it is a pipe" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/stdout")])
+def test_figures_replace_no_device(
+    reviews: Files, checkpoint: Path, tmp_path: Path, capsys: Captured, make: Callable[[Path], None]
+) -> None:
+    """A file in the place of a pipe or a link would be read by nobody, and root could break /dev with it."""
+    file = tmp_path / "figures.json"
+    make(file)
+    assert evaluate(checkpoint, reviews, "--json", str(file)) == 2
+    assert "no plain file" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [file]
+    assert file.is_symlink() or file.is_fifo()
 
 
 def test_training_data_without_words_is_told(
