@@ -22,6 +22,7 @@ TRUNCATIONS = ("head", "head+tail")
 _FORMAT = 1
 _GOLDEN_PAIRS = 200
 _CHUNK_TEXTS = 1000  # tokenised at a time, so that a long text costs memory only for a while
+_UNREAD_TITLES = 5  # golden pairs with a title where none is read: they tell one template from the other
 _SPECIAL_TOKENS = 2  # [CLS] and [SEP]
 
 
@@ -54,6 +55,8 @@ class Encoding:
         first = kept if self.truncation == "head" else kept // 4
         return ids[:first] + ids[len(ids) - (kept - first) :] if first < kept else ids[:kept]
 
+
+_WHOLE = Encoding("title+text")
 
 HOSTILE = (
     # nothing, or nothing that is left after normalisation
@@ -119,18 +122,19 @@ def encode(tokenizer: Any, reviews: Sequence[Review], encoding: Encoding) -> lis
 
 
 def write_encoding(folder: Path, tokenizer: Any, reviews: Sequence[Review], encoding: Encoding, seed: int) -> None:
-    """Write `encoding.json` and 200 golden pairs: the hostile texts, then a sample of `reviews`."""
+    """Write `encoding.json` and 200 golden pairs: hostile texts, some under titles, then some `reviews`."""
     record = {"format": _FORMAT, **asdict(encoding)}
     (folder / ENCODING_FILE).write_text(json.dumps(record, indent=2) + "\n")
-    hostile = [Review(text, 0, "") for text in HOSTILE]
-    if encoding.template == "title+text":  # a title of one and the text of another
-        hostile += [Review(text, 0, "", title=title) for text, title in zip(HOSTILE, HOSTILE[7:], strict=False)]
+    titled = [Review(text, 0, "", title=title) for text, title in zip(HOSTILE, HOSTILE[7:], strict=False)]
+    if encoding.template == "text":
+        titled = titled[-_UNREAD_TITLES:]
+    hostile = [*(Review(text, 0, "") for text in HOSTILE), *titled]
     drawn = min(len(reviews), 4 * _GOLDEN_PAIRS)  # some may be copies
     order = random.Random(seed).sample(range(len(reviews)), drawn)  # noqa: S311 - a sample, no secret
     real = list(islice(dict.fromkeys(reviews[index] for index in order), _GOLDEN_PAIRS - len(hostile)))
-    chosen = [*hostile, *real]
-    rows = encode(tokenizer, chosen, encoding)
-    pairs = [{"fields": encoding.fields(one), "ids": ids} for one, ids in zip(chosen, rows, strict=True)]
+    rows = encode(tokenizer, [*hostile, *real], encoding)
+    fields = [*map(_WHOLE.fields, hostile), *map(encoding.fields, real)]
+    pairs = [{"fields": one, "ids": ids} for one, ids in zip(fields, rows, strict=True)]
     (folder / GOLDEN_FILE).write_text(json.dumps(pairs) + "\n")
 
 

@@ -30,10 +30,15 @@ def test_the_worker_encodes_alike(template: str, truncation: str, base_model: Pa
     pairs = json.loads((tmp_path / "golden_pairs.json").read_text())
     theirs = WorkersEncoding.model_validate_json((tmp_path / "encoding.json").read_bytes())
     encoder = TokenizersEncoder(tmp_path / "tokenizer.json", theirs)
-    encoded = encoder.encode([Fields(pair["fields"]["text"], pair["fields"].get("title")) for pair in pairs])
+    fields = [Fields(pair["fields"]["text"], pair["fields"].get("title")) for pair in pairs]
+    encoded = encoder.encode(fields)
 
     assert [ids for ids, _ in encoded] == [pair["ids"] for pair in pairs]
-    assert any("title" in pair["fields"] for pair in pairs) == (template == "title+text")
+    other = WorkersEncoding(
+        template="text" if template == "title+text" else "title+text", truncation=truncation, tokens_max=32
+    )
+    encoded = TokenizersEncoder(tmp_path / "tokenizer.json", other).encode(fields)
+    assert [ids for ids, _ in encoded] != [pair["ids"] for pair in pairs], "an edited template shows"
     assert any(len(pair["ids"]) == 32 for pair in pairs)
     assert read_encoding(tmp_path) == encoding
 
