@@ -85,20 +85,12 @@ def judge(
     lost, duplicated = account.lost(expected), account.duplicated()
     stray = sorted(account.outcomes.keys() - expected.keys())
     kinds = {position: {outcome.kind for outcome in outcomes} for position, outcomes in account.outcomes.items()}
-    fatal = {position for position, kind in expected.items() if kind == "crashed_worker"}
-    condemned = {position for position, found in kinds.items() if "crashed_worker" in found}
-    wrong = sorted(
-        position
-        for position, found in kinds.items()
-        if position in expected
-        and (position in fatal - condemned or found - {"crashed_worker", expected[position]})
-    )  # fmt: skip
+    wrong, by_chance = _misjudged(expected, kinds)
     excuses = () if exactly_once or damage.crash_free else damage.disturbances
     unexplained = [
         position for position in duplicated
         if not explained(account.outcomes[position], arrived_s, excuses)
     ]  # fmt: skip
-    by_chance = sorted(condemned - fatal)
     deaths = sum(1 for end in damage.ends if end.exit_code == _SIGKILLED)
     dead = sum(1 for found in kinds.values() if not found <= {"result", "forwarded"})
     found: Iterable[tuple[Sequence[object], str]] = (
@@ -122,6 +114,21 @@ def judge(
         violations=tuple(f"{len(items)} {what}; first: {items[0]}" for items, what in found if items),
         broken=(*lost, *unexplained),
     )
+
+
+def _misjudged(
+    expected: Mapping[Position, str], kinds: Mapping[Position, set[str]]
+) -> tuple[list[Position], list[Position]]:
+    """Inputs that came to something else than the contract says, and good ones that a killed worker condemned."""
+    fatal = {position for position, kind in expected.items() if kind == "crashed_worker"}
+    condemned = {position for position, found in kinds.items() if "crashed_worker" in found}
+    wrong = sorted(
+        position
+        for position, found in kinds.items()
+        if position in expected
+        and (position in fatal - condemned or found - {"crashed_worker", expected[position]})
+    )  # fmt: skip
+    return wrong, sorted(condemned - fatal)
 
 
 def explained(
