@@ -43,19 +43,21 @@ def main() -> None:
     recipe = replace(recipe_of(options.like) if options.like else Recipe(), epochs=options.epochs)
     options.output.mkdir(parents=True, exist_ok=True)
     recipes = {name: replace(recipe, learning_rate=float(rate)) for name, rate in options.base_models}
-    figures = _figures(train, others, recipes, options.output)
+    figures = _figures(train, others, recipes, options.output, options.share)
     (options.output / "encoders.json").write_text(json.dumps(figures, indent=2) + "\n")
     _show(figures, len(train), len(others))
 
 
-def _figures(train: Reviews, others: Reviews, recipes: dict[str, Recipe], folder: Path) -> list[dict[str, Any]]:
+def _figures(
+    train: Reviews, others: Reviews, recipes: dict[str, Recipe], folder: Path, share: float
+) -> list[dict[str, Any]]:
     labels = ids_of(others)
     answered = baselines(others, train)[0][_TFIDF]
     rows: list[dict[str, Any]] = [{"name": _TFIDF, **stand(labels, answered)}]
     first = None
     for base_model, recipe in recipes.items():
         checkpoint = folder / Path(base_model).name
-        answered = answers(train, others, base_model, checkpoint, recipe)
+        answered = answers(train, others, base_model, checkpoint, recipe, share=share)
         first = answered if first is None else first
         record = json.loads((checkpoint / "training.json").read_text())
         rows.append({

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from training.data import Corpus, Reviews
 from training.encoding import encode
+from training.errors import TrainingError
 from training.evaluate import answer
 from training.lesson import Lesson
 from training.model import load_checkpoint
@@ -56,9 +57,16 @@ def answers(
         output: The checkpoint; what an interrupted experiment has finished, or half of it, is taken up there.
         recipe: How to train.
         **given: What else tells this run from others, for its record.
+
+    Raises:
+        TrainingError: If `output` is a checkpoint of another experiment.
     """
-    if not output.exists():
-        known = {"base_model": base_model, "settings": recipe.shaping(), **given}
+    known = {"base_model": base_model, "settings": recipe.shaping(), **given}
+    if output.exists():
+        record = json.loads((output / "training.json").read_text())
+        if {name: record.get(name) for name in known} != json.loads(json.dumps(known)):
+            raise TrainingError(f"{output} is of another experiment: give another --output")
+    else:
         resume = partial_folder(output).exists()
         run(Lesson(train), others, base_model, output, recipe, started_with=known, record=known, resume=resume)
     return np.asarray(logits_of(output, others).argmax(axis=1))

@@ -68,11 +68,18 @@ def evaluate(
         "data": {"files": corpus.files, "copies_left_out": len(corpus.reviews) - len(reviews)},
     }
     if against and logits_against is not None:
-        answers, answers_against = logits.argmax(axis=1), logits_against.argmax(axis=1)
-        verdict = compare(labels, answers, answers_against, len(LABELS), tolerance)
-        result["against"] = {"checkpoint": against.resolve().name, **stand(labels, answers_against)}
-        result["comparison"] = verdict.figures()
+        result |= _compared(against, labels, logits.argmax(axis=1), logits_against.argmax(axis=1), tolerance)
     return result
+
+
+def _compared(
+    against: Path, labels: NDArray[np.int64], new: NDArray[np.int64], old: NDArray[np.int64], tolerance: float
+) -> dict[str, Any]:
+    """The other checkpoint's figures, and the difference of what both answered, all of shape (rows,)."""
+    return {
+        "against": {"checkpoint": against.resolve().name, **stand(labels, old)},
+        "comparison": compare(labels, new, old, len(LABELS), tolerance).figures(),
+    }
 
 
 def seen_before(checkpoint: Path, corpus: Corpus) -> str | None:

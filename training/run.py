@@ -67,25 +67,16 @@ def run(
     trainer = make_trainer(model, tokenizer, lesson.data(rows, recipe), recipe, folder, lesson.loss(recipe))
 
     with Progress(quiet=not is_main()) as progress:
-        progress.say(f"{len(lesson.reviews)} reviews to train on, {len(held_out)} to measure on")
-        if resume:
-            progress.say(
-                f"going on after step {saved_step(state)}" if state else "nothing to resume: starting anew"
-            )
+        _announce(len(lesson.reviews), len(held_out), state, progress, resume=resume)
 
         def figures() -> dict[str, Any]:
             return measure(trainer.model, tokenizer, held_out, held_out_rows, progress)
 
         best_step, metrics = _train(trainer, Watch(figures, progress, folder, recipe.early_stopping), state)
 
-    record = {
-        **record,
-        "parts": {"training": counts(lesson.reviews), "validation": counts(held_out)},
-        **_account(trainer, best_step, state, started_s),
-    }
-    if is_main():
-        _write(output, trainer, tokenizer, held_out.joined(lesson.reviews), metrics, record)
-    wait_for_all()
+    parts = {"training": counts(lesson.reviews), "validation": counts(held_out)}
+    record = {**record, "parts": parts, **_account(trainer, best_step, state, started_s)}
+    _write(output, trainer, tokenizer, held_out.joined(lesson.reviews), metrics, record)
     return metrics
 
 
@@ -97,6 +88,12 @@ def _start(base_model: str, recipe: Recipe) -> tuple[Any, Any]:
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     return load_base(base_model, recipe.tokens_max, stars_head=recipe.stars_weight > 0, dropout=recipe.dropout)
+
+
+def _announce(learnt: int, measured: int, state: Path | None, progress: Progress, *, resume: bool) -> None:
+    progress.say(f"{learnt} reviews to train on, {measured} to measure on")
+    if resume:
+        progress.say(f"going on after step {saved_step(state)}" if state else "nothing to resume: starting anew")
 
 
 def _account(trainer: OrderedTrainer, best_step: int, state: Path | None, started_s: float) -> dict[str, Any]:
@@ -133,14 +130,16 @@ def _write(
     metrics: dict[str, Any],
     record: dict[str, Any],
 ) -> None:
-    """Write the checkpoint under another name first: it is there whole or not at all."""
-    folder = partial_folder(output)
-    finished = folder / "finished"
-    trainer.model = served(trainer.model)
-    write_checkpoint(finished, trainer, tokenizer, reviews, metrics, record, name=output.name)
-    (finished / "history.json").write_text(json.dumps(trainer.state.log_history) + "\n")
-    finished.rename(output)
-    shutil.rmtree(folder)
+    """Write the checkpoint under another name first: it is there whole or not at all. One process does it."""
+    if is_main():
+        folder = partial_folder(output)
+        finished = folder / "finished"
+        trainer.model = served(trainer.model)
+        write_checkpoint(finished, trainer, tokenizer, reviews, metrics, record, name=output.name)
+        (finished / "history.json").write_text(json.dumps(trainer.state.log_history) + "\n")
+        finished.rename(output)
+        shutil.rmtree(folder)
+    wait_for_all()
 
 
 def counts(reviews: Reviews) -> dict[str, int]:

@@ -76,9 +76,6 @@ def summarise(
     lost = account.lost(sent.keys() - silent)
     wrong = _unexpected(account, sent)
     hostile = sum(isinstance(item.what, Hostile) for item in sent.values())
-    failures = _broken(account, lost, wrong)
-    if unsendable != len(silent):
-        failures.append(f"{len(silent)} records without key and value, {unsendable} counted")
     quantiles = np.percentile(latencies_s, [50, 95, 99]) * 1000 if latencies_s else np.zeros(3)
     return Summary(
         records_in=len(sent),
@@ -97,7 +94,7 @@ def summarise(
         latency_ms={f"p{q}": round(float(ms), 1) for q, ms in zip((50, 95, 99), quantiles, strict=True)},
         labels=dict(Counter(o[0].event["sentiment"]["label"] for o in account.outcomes.values() if _scored(o))),
         processor=_processor(),
-        failures=failures,
+        failures=_broken(account, lost, wrong, len(silent), unsendable),
     )
 
 
@@ -143,11 +140,16 @@ def _scores(account: Account, sent: Mapping[Position, Sent], held_out: Sequence[
     }
 
 
-def _broken(account: Account, lost: Sequence[Position], wrong: Sequence[str]) -> list[str]:
+def _broken(
+    account: Account, lost: Sequence[Position], wrong: Sequence[str], silent: int, counted: int
+) -> list[str]:
     """A sentence for each promise that did not hold."""
     failures = [f"lost: {lost[:5]}"] if lost else []
     failures += [f"duplicated: {account.duplicated()[:5]}"] if account.duplicated() else []
-    return failures + account.disorders[:5] + list(wrong)
+    failures += [*account.disorders[:5], *wrong]
+    if counted != silent:
+        failures.append(f"{silent} records without key and value, {counted} counted")
+    return failures
 
 
 def _unexpected(account: Account, sent: Mapping[Position, Sent]) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import random
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -10,6 +11,7 @@ import pytest
 
 from benchmarks import encoders, learning_curve, titles, trials
 from tests.training.conftest import review, write_lines
+from training.errors import TrainingError
 from training.recipe import Recipe
 
 _RECIPE = Recipe(
@@ -62,7 +64,7 @@ def test_titles_are_compared_on_the_same_rows(
 def test_a_learning_curve_grows_and_is_taken_up_again(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each share has its model and its baseline; a second call measures again and trains nothing."""
+    """Each share has its model and its baseline; a second call trains nothing, nor takes another recipe's."""
     asked = [*arguments, "--output", str(tmp_path), "--shares", "0.5", "1"]
     _run(learning_curve, asked, monkeypatch)
     file = tmp_path / "learning_curve.json"
@@ -73,6 +75,11 @@ def test_a_learning_curve_grows_and_is_taken_up_again(
     _forbid_training(monkeypatch)
     _run(learning_curve, asked, monkeypatch)
     assert json.loads(file.read_text()) == [half, whole]
+    (tmp_path / "like").mkdir()
+    other = json.dumps({"settings": replace(_RECIPE, learning_rate=1e-3).shaping()})
+    (tmp_path / "like" / "training.json").write_text(other)
+    with pytest.raises(TrainingError, match="another experiment"):
+        _run(learning_curve, [*asked, "--like", str(tmp_path / "like")], monkeypatch)
 
 
 def test_encoders_are_compared_on_the_same_texts(
