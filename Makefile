@@ -28,7 +28,7 @@ test: check ## everything that .ci/run runs: lint, types, imports, unit, propert
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-nightly: setup ## the property tests with ten times as many examples
-	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/core tests/test_crashes.py tests/test_intake.py
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/worker
 
 check: setup ## lint, formatting, types and import rules
 	$(BIN)/ruff check .

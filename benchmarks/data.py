@@ -120,8 +120,8 @@ def _child(name: str, files: Sequence[Path], folder: Path) -> dict[str, Any]:
 
 def _stages(files: Sequence[Path]) -> dict[str, Any]:
     """Of each stage, seconds on the clock and of the CPU, and the peak memory after it."""
-    from training.data import read_corpus  # noqa: PLC0415 - the other child shall not pay for it
-    from training.parts import PARTS  # noqa: PLC0415
+    from reviews.corpus import read_corpus  # noqa: PLC0415 - the other child shall not pay for it
+    from reviews.splits import PARTS  # noqa: PLC0415
     from training.tokens import tokenise  # noqa: PLC0415
 
     steps: dict[str, tuple[float, float, float]] = {}
@@ -147,7 +147,7 @@ def _stages(files: Sequence[Path]) -> dict[str, Any]:
 
 def _baseline(files: Sequence[Path]) -> dict[str, Any]:
     """All reviews in a list, and nothing compared."""
-    from training.reading import read_line  # noqa: PLC0415
+    from reviews.reading import read_line  # noqa: PLC0415
 
     started_s, cpu_s, reviews = time.monotonic(), time.process_time(), []
     for file in files:

@@ -14,13 +14,13 @@ from typing import Any
 from rich.table import Table
 
 from benchmarks.trials import answers, held_out, recipe_of, share_of, show
-from training.assess import ids_of, stand
-from training.baselines import baselines
-from training.comparison import compare
-from training.data import LABELS, Reviews, read_corpus
+from evaluation.assess import ids_of, stand
+from evaluation.baselines import baselines
+from evaluation.comparison import compare
+from evaluation.tables import interval
+from reviews.corpus import LABELS, Reviews, read_corpus
 from training.model import load_checkpoint
 from training.recipe import Recipe
-from training.tables import interval
 
 _TFIDF = "TF-IDF + logistic regression"
 

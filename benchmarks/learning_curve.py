@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from benchmarks.trials import answers, held_out, recipe_of, share_of, show
-from training.assess import ids_of, stand
-from training.baselines import baselines
-from training.data import Corpus, Reviews, read_corpus
+from evaluation.assess import ids_of, stand
+from evaluation.baselines import baselines
+from evaluation.tables import interval
+from reviews.corpus import Corpus, Reviews, read_corpus
 from training.recipe import Recipe
-from training.tables import interval
 
 _TFIDF = "TF-IDF + logistic regression"
 _SHARES = (0.125, 0.25, 0.5, 1.0)

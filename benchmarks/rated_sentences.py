@@ -17,16 +17,16 @@ from rich.table import Table
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from benchmarks.trials import show
+from contract.encoding import Fields
+from contract.scoring import probabilities
 from dev.samples import RatedSentence, rated_sentences
+from evaluation.assess import stand
+from evaluation.tables import interval
 from export.scoring import score
-from training.assess import stand
-from training.data import LABELS
-from training.tables import interval
+from reviews.corpus import LABELS
 from worker.adapters.bundle import Bundle, read_bundle
 from worker.adapters.classifier import OnnxClassifier
 from worker.adapters.encoder import TokenizersEncoder
-from worker.core.encoding import Fields
-from worker.core.scoring import probabilities
 
 _VADER_CUT = 0.05
 _ONE_PERSON = 0.911

@@ -17,9 +17,9 @@ from rich.table import Table
 from scipy.optimize import minimize
 
 from benchmarks.trials import held_out, logits_of, show
-from training import calibration
-from training.assess import ids_of
-from training.data import LABELS, read_corpus
+from evaluation import calibration
+from evaluation.assess import ids_of
+from reviews.corpus import LABELS, read_corpus
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]

@@ -21,12 +21,12 @@ from kafka import KafkaConsumer
 from rich.console import Console
 from rich.table import Table
 
+from contract.events import ModelIdentity
 from dev.kafka import cluster_or_existing
 from worker.adapters.kafka_client import examine_cluster
 from worker.adapters.kafka_sink import KafkaSink
 from worker.adapters.kafka_transactions import KafkaTransactionalSink
 from worker.adapters.metrics import Metrics
-from worker.contracts import ModelIdentity
 from worker.core.backpressure import Marks
 from worker.core.records import Chunk, Partition, Record, Window
 from worker.core.windows import WindowPolicy

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from training.data import Corpus, Reviews
+from contract.errors import TrainingError
+from reviews.corpus import Corpus, Reviews
+from reviews.progress import Progress
 from training.encoding import encode
-from training.errors import TrainingError
 from training.evaluate import answer
-from training.lesson import Lesson
 from training.model import load_checkpoint
-from training.partial import partial_folder
-from training.progress import Progress
 from training.recipe import Recipe
+from training.resume import partial_folder
 from training.run import run
+from training.targets import Lesson
 
 
 def recipe_of(checkpoint: Path) -> Recipe:

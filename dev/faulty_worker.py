@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.encoding import Fields
+from contract.errors import WorkerError
 from dev.hostile import FATAL, POISON
 from worker.adapters.bundle import read_bundle
 from worker.adapters.encoder import TokenizersEncoder
 from worker.app import run
-from worker.core.encoding import Fields
-from worker.errors import WorkerError
 from worker.logs import configure_logging
 from worker.ports import Classifier
 from worker.settings import load_settings

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from worker.core.decoding import Reason
+from contract.events import Reason
 
 POISON = "xyzzy plugh xyzzy"
 """A text on which `dev.faulty_worker` lets the model fail, as no healthy model does."""

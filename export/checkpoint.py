@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
-from worker.core.encoding import Fields
-from worker.errors import UsageError
-from worker.manifest import ENCODING_FILE, TOKENIZER_FILE, Encoding
+from contract.encoding import Fields
+from contract.errors import UsageError
+from contract.manifest import ENCODING_FILE, TOKENIZER_FILE, Encoding
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"

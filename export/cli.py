@@ -8,9 +8,9 @@ from typing import NoReturn
 
 from rich.console import Console
 
+from contract.errors import UsageError, WorkerError
 from export.variants import FILES
-from training.parts import PARTS
-from worker.errors import UsageError, WorkerError
+from reviews.splits import PARTS
 
 _EPILOG = """\
 `python -m export evaluate BUNDLE` measures a finished bundle: see python -m export evaluate --help.

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import JsonValue
 
+from contract.scoring import Temperature, probabilities
+from evaluation import calibration
+from evaluation.abstention import Abstention, abstain, choose_threshold
+from evaluation.assess import by_label, ids_of
+from evaluation.formats import temperatures
+from evaluation.metrics import rounded
 from export.scoring import Logits
-from training import calibration
-from training.abstention import Abstention, abstain, choose_threshold
-from training.assess import by_label, ids_of
-from training.data import Review
-from training.formats import temperatures
-from training.metrics import rounded
-from worker.core.scoring import Temperature, probabilities
+from reviews.corpus import Review
 
 TEXTS_MAX = 10_000
 """Temperatures need no more, and of so many texts the promised precision is known to half a percent."""
@@ -76,7 +76,7 @@ def calibrate(reviews: Sequence[Review], logits: Logits, precision: float | None
     """Fit a variant's temperatures, then choose its threshold at these.
 
     The threshold is the smallest of which the precision is at least what was asked for, sure at 95 %: see
-    `training.abstention` and decision 10.
+    `evaluation.abstention` and decision 10.
 
     Args:
         reviews: Calibration texts, at least one.

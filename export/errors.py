@@ -1,6 +1,6 @@
 """What can stop an export. Wrong input is the worker's `UsageError` (exit code 2)."""
 
-from worker.errors import WorkerError
+from contract.errors import WorkerError
 
 
 class CheckpointRefusedError(WorkerError):

@@ -8,21 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.errors import UsageError
+from evaluation.abstention import abstain
+from evaluation.assess import Served, assess, ids_of, stand
+from evaluation.baselines import baselines
+from evaluation.comparison import compare
+from evaluation.metrics import rounded
 from export.confidence import abstention_figures, confidences
+from export.labelled import Labelled, Source, doubts, read_labelled
 from export.progress import Progress
-from export.reviews import Labelled, Source, doubts, read_labelled
 from export.scoring import Logits, score
-from training.abstention import abstain
-from training.assess import Served, assess, ids_of, stand
-from training.baselines import baselines
-from training.comparison import compare
-from training.data import LABELS, Review, read_corpus
-from training.metrics import rounded
+from reviews.corpus import LABELS, Review, read_corpus
 from worker.adapters.bundle import Bundle, read_bundle
 from worker.adapters.classifier import OnnxClassifier
 from worker.adapters.encoder import TokenizersEncoder
 from worker.adapters.warmup import warm_up
-from worker.errors import BundleRefusedError, UsageError
+from worker.errors import BundleRefusedError
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def evaluate(question: Question, progress: Progress) -> dict[str, Any]:
     """The figures of a bundle's variants on labelled reviews, each text counted once.
 
     Returns:
-        `variants`, each with the figures of `training.assess.assess` and `abstention`; `serves`, the one of them
+        `variants`, each with the figures of `evaluation.assess.assess` and `abstention`; `serves`, the one of them
         that a worker would choose, which is the one to be compared; `int8_beside_fp32` where both were measured;
         `against` and `comparison` where there is a bundle to compare with; baselines; the data.
 

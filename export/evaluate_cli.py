@@ -9,14 +9,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from contract.errors import TrainingError, UsageError
 from export.cli import Parser, parse_variants
 from export.evaluate import Question, evaluate
+from export.labelled import PART_NAMES, Source
 from export.progress import Progress
 from export.report import plot, show
-from export.reviews import PART_NAMES, Source
-from training.errors import TrainingError
-from training.files import replacing
-from worker.errors import UsageError
+from reviews.files import replacing
 
 _EPILOG = """\
 exit codes: 0 done, 1 the bundle may be worse than that of --against, 2 wrong usage or input, 3 a folder is no

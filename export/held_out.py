@@ -6,18 +6,18 @@ from pathlib import Path
 import numpy as np
 from pydantic import JsonValue
 
+from contract.encoding import Fields
+from contract.errors import UsageError
+from evaluation.assess import ids_of
+from evaluation.calibration import scaled
+from evaluation.metrics import figures
 from export.checkpoint import Checkpoint
 from export.confidence import TEXTS_FEW, TEXTS_MAX, Calibrated, calibrate
+from export.labelled import Labelled, Source, doubts, read_labelled
 from export.progress import Progress
 from export.provenance import accuracy_figures
-from export.reviews import Labelled, Source, doubts, read_labelled
 from export.scoring import score
-from training.assess import ids_of
-from training.calibration import scaled
-from training.metrics import figures
 from worker.adapters.classifier import OnnxClassifier
-from worker.core.encoding import Fields
-from worker.errors import UsageError
 from worker.ports import Encoder
 
 _PARITY_TEXTS_MAX = 300
@@ -52,7 +52,7 @@ class HeldOut:
 class Judged:
     """What the reviews say of a variant, each part None where there were none.
 
-    `accuracy` are the figures of `training.metrics.figures` on the test texts at the variant's temperatures, the
+    `accuracy` are the figures of `evaluation.metrics.figures` on the test texts at the variant's temperatures, the
     names of nested ones joined with dots.
     """
 

@@ -6,23 +6,30 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from contract.manifest import BundleManifest, Golden, Variant
 from export.checkpoint import LABELS, Checkpoint, load_model, read_checkpoint
 from export.errors import CheckpointRefusedError
-from export.golden import choose_goldens
+from export.gates.golden import choose_goldens
+from export.gates.parity import (
+    BATCHINGS,
+    Probabilities,
+    golden_delta,
+    measure,
+    reference_probabilities,
+    speed_ratio,
+)
+from export.gates.sample import Sample, check_encoding, encode_sample, load_encoder
+from export.gates.texts import collect_texts
 from export.graph import export_fp32, read_opset
 from export.held_out import HeldOut, Judged, Wanted, judge, provenance_of, read_held_out
-from export.parity import BATCHINGS, Probabilities, golden_delta, measure, reference_probabilities, speed_ratio
+from export.int8.quantisation import quantise
 from export.progress import Progress
 from export.provenance import accuracy_figures, cpu_name, default_name, default_version, provenance
-from export.quantisation import quantise
-from export.sample import Sample, check_encoding, encode_sample, load_encoder
-from export.texts import collect_texts
 from export.variants import FILES, Result
 from export.write import check_output, digests, publish, staging_folder, write_contents, write_manifest
 from worker.adapters.bundle import read_bundle
 from worker.adapters.classifier import OnnxClassifier
 from worker.adapters.warmup import warm_up
-from worker.manifest import BundleManifest, Golden, Variant
 from worker.ports import Encoder
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from rich.console import Console
 
-from training import tables
-from training.plots import plot_evaluation
+from evaluation import tables
+from evaluation.plots import plot_evaluation
 
 
 def show(result: dict[str, Any], console: Console) -> None:

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 
 from pydantic import JsonValue
 
-from worker.core.scoring import Temperature
-from worker.manifest import Parity, Variant
+from contract.manifest import Parity, Variant
+from contract.scoring import Temperature
 
 FILES = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
 """The variants that export makes, and their files. fp32 is the reference and always part of the bundle."""

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from contract.errors import UsageError
+from contract.manifest import ENCODING_FILE, GOLDEN_FILE, MANIFEST_FILE, BundleManifest, FileDigest, Golden
 from export.checkpoint import Checkpoint
-from worker.errors import UsageError
-from worker.manifest import ENCODING_FILE, GOLDEN_FILE, MANIFEST_FILE, BundleManifest, FileDigest, Golden
 
 _COPIED = ("tokenizer.json", "config.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 """Of the checkpoint, where present: what the worker needs, and what lets transformers and optimum load it."""

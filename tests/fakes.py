@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.core.claims import BEGUN, Claim
-from worker.core.encoding import Encoded, Fields
+from contract.encoding import Encoded, Fields
+from worker.core.delivery_counts import BEGUN, Claim
 from worker.core.records import Partition, Record
 from worker.outcomes import Outgoing
 from worker.ports import TransactionAbortedError

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.events import ModelIdentity
 from tests.fakes import FakeClassifier, FakeEncoder, FakeGroup, FakeSink, FakeTelemetry, FakeTransactionalSink
-from worker.contracts import ModelIdentity
 from worker.core.backpressure import Marks
 from worker.core.breaker import Breaker, BreakerPolicy
-from worker.core.claims import BEGUN, Claim
+from worker.core.delivery_counts import BEGUN, Claim
 from worker.core.records import Chunk, Partition, Record
 from worker.core.windows import WindowPolicy
 from worker.delivery import AtLeastOnce, Delivery, ExactlyOnce, TransactionPolicy
 from worker.flow import Flow
-from worker.intake import Intake
+from worker.isolation import Intake
 from worker.outcomes import Author, Outgoing
 from worker.pipeline import Pipeline, PipelineOptions
 
@@ -98,7 +98,7 @@ class _SharedTransactions(FakeTransactionalSink):
 
 
 class SimulatedWorker:
-    """Everything of a worker but threads, clients and the model; implements `worker.intake.Claims`."""
+    """Everything of a worker but threads, clients and the model; implements `worker.isolation.Claims`."""
 
     def __init__(self, world: World, *, exactly_once: bool) -> None:
         self.world, self.exactly_once = world, exactly_once

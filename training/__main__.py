@@ -10,13 +10,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from training.errors import TrainingError
+from contract.errors import TrainingError
+from reviews.files import replacing
+from reviews.splits import PARTS
+from training.distillation import Teaching
 from training.failures import what_to_do
-from training.files import replacing
-from training.partial import claimed, partial_folder, saved_state, saved_step
-from training.parts import PARTS
 from training.recipe import Recipe
-from training.teaching import Teaching
+from training.resume import claimed, partial_folder, saved_state, saved_step
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -179,10 +179,10 @@ def _evaluate_into(files: dict[str, Path], options: argparse.Namespace) -> int:
     train = _read(options.train_data) if options.train_data else None
     from rich.console import Console  # noqa: PLC0415 - as above
 
+    from evaluation.plots import plot_evaluation  # noqa: PLC0415
+    from evaluation.tables import show  # noqa: PLC0415
     from training.evaluate import evaluate, seen_before  # noqa: PLC0415
-    from training.plots import plot_evaluation  # noqa: PLC0415
-    from training.report import write_evaluation_report  # noqa: PLC0415
-    from training.tables import show  # noqa: PLC0415
+    from training.report.page import write_evaluation_report  # noqa: PLC0415
 
     if doubt := seen_before(options.checkpoint, corpus):
         print(doubt, file=sys.stderr)
@@ -205,7 +205,7 @@ def _evaluate_into(files: dict[str, Path], options: argparse.Namespace) -> int:
 
 
 def _read(files: list[Path], categories: Sequence[str] = (), *, starred: bool = True) -> Any:
-    from training.data import read_corpus  # noqa: PLC0415 - nor --help for scikit-learn
+    from reviews.corpus import read_corpus  # noqa: PLC0415 - nor --help for scikit-learn
 
     corpus = read_corpus(files, categories=categories, starred=starred)
     for line in (*corpus.left_out(), *corpus.oddities()):

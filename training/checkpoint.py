@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from training.data import Review
+from evaluation.plots import plot_confusion, plot_loss
+from reviews.corpus import Review
 from training.encoding import Encoding, write_encoding
-from training.plots import plot_confusion, plot_loss
-from training.report import write_report
+from training.report.page import write_report
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "scikit-learn", "numpy")
 
@@ -34,7 +34,7 @@ def write_checkpoint(
         trainer: Holds the model and the log of the losses.
         tokenizer: What the texts were encoded with.
         reviews: The golden pairs are drawn from these.
-        metrics: What `training.assess.assess` or `training.metrics.figures` gives of the validation part; the
+        metrics: What `evaluation.assess.assess` or `evaluation.metrics.figures` gives of the validation part; the
             hardest texts are not written down.
         record: Settings, data and time of the run.
         name: What report and model card call it.

@@ -10,22 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
-from training.cache import intact, kept
-from training.data import Corpus, Review, Reviews, without_copies
+from reviews.cache import intact, kept
+from reviews.corpus import Corpus, Review, Reviews, without_copies
+from reviews.progress import Progress
+from reviews.review import UNLABELLED
+from reviews.splits import part_of
+from training.distillation import Teaching
 from training.encoding import encode
 from training.evaluate import answer
 from training.fit import inputs, parts, started_with
 from training.fragments import fragments
-from training.lesson import Lesson
 from training.losses import Distillation
 from training.model import load_checkpoint
-from training.parts import part_of
 from training.processes import is_main, start, told_by_main
-from training.progress import Progress
 from training.recipe import Recipe
-from training.reviews import UNLABELLED
 from training.run import run
-from training.teaching import Teaching
+from training.targets import Lesson
 from training.trainer import is_bf16
 
 _WEIGHTS_FILE = "model.safetensors"

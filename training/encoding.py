@@ -12,8 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from training.data import Review
-from training.errors import TrainingError
+from contract.errors import TrainingError
+from reviews.corpus import Review
 
 ENCODING_FILE = "encoding.json"
 GOLDEN_FILE = "golden_pairs.json"

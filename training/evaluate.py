@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.assess import assess, ids_of, stand
-from training.baselines import baselines
-from training.comparison import compare
-from training.data import LABELS, Corpus, Review, Reviews, distinct, without_copies
+from contract.errors import TrainingError
+from evaluation.assess import assess, ids_of, stand
+from evaluation.baselines import baselines
+from evaluation.comparison import compare
+from reviews.corpus import LABELS, Corpus, Review, Reviews, distinct, without_copies
+from reviews.progress import Progress
 from training.encoding import encode
-from training.errors import TrainingError
 from training.model import load_checkpoint
-from training.progress import Progress
 
 _BATCH_TOKENS_MAX = 4096  # with padding; of short texts many go at once, of long ones few
 

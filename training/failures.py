@@ -3,7 +3,7 @@
 import errno
 import os
 
-from training.errors import TrainingError
+from contract.errors import TrainingError
 
 _MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
 _DISK = ("no space left on device", "iostream error", "enforce fail at inline_container", "disk quota exceeded")

@@ -5,11 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from training.data import LABELS, Corpus, Reviews, split, without_copies
-from training.errors import TrainingError
-from training.lesson import Lesson
+from contract.errors import TrainingError
+from reviews.corpus import LABELS, Corpus, Reviews, split, without_copies
 from training.recipe import Recipe
 from training.run import counts, run
+from training.targets import Lesson
 
 SPLITS = ("stratified", "hash")
 

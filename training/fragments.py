@@ -4,8 +4,8 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 
-from training.data import Review
-from training.reviews import UNLABELLED
+from reviews.corpus import Review
+from reviews.review import UNLABELLED
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _WORDS_MIN = 3

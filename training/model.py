@@ -12,9 +12,9 @@ from torch import nn
 from transformers import AutoConfig, AutoTokenizer, BertForSequenceClassification
 from transformers.utils.logging import disable_progress_bar
 
-from training.data import LABELS
+from contract.errors import TrainingError
+from reviews.corpus import LABELS
 from training.encoding import ENCODING_FILE, Encoding, read_encoding
-from training.errors import TrainingError
 
 RATINGS = 5  # 1 to 5 stars
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from contract.errors import TrainingError
 from training.encoding import TEMPLATES, TRUNCATIONS, Encoding
-from training.errors import TrainingError
 
 
 def setting(default: Any, meaning: str) -> Any:

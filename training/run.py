@@ -11,21 +11,21 @@ import numpy as np
 import torch
 import transformers
 
-from training.cache import fingerprint
+from reviews.cache import fingerprint
+from reviews.corpus import LABELS, Reviews
+from reviews.progress import Progress
+from reviews.review import UNLABELLED
+from training.callback import Watch
 from training.checkpoint import write_checkpoint
-from training.data import LABELS, Reviews
 from training.encoding import Encoding, encode
 from training.evaluate import measure
-from training.lesson import Lesson
 from training.model import load_base, served
-from training.partial import begin, partial_folder, saved_step
 from training.processes import is_main, processes, start, told_by_main, wait_for_all
-from training.progress import Progress
 from training.recipe import Recipe
-from training.reviews import UNLABELLED
+from training.resume import begin, partial_folder, saved_step
+from training.targets import Lesson
 from training.tokens import Rows, tokenise
 from training.trainer import OrderedTrainer, make_trainer
-from training.watch import Watch
 
 
 def run(

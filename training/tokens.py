@@ -8,9 +8,9 @@ from typing import Self, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from training.cache import fingerprint, intact, kept
-from training.progress import Progress
-from training.reviews import BATCH, Review, Reviews
+from reviews.cache import fingerprint, intact, kept
+from reviews.progress import Progress
+from reviews.review import BATCH, Review, Reviews
 
 _FORMAT = 1
 _IDS, _OFFSETS = "ids.int32", "offsets.npy"

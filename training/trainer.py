@@ -9,11 +9,11 @@ from torch.utils.data import Sampler
 from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from training.errors import TrainingError
+from contract.errors import TrainingError
 from training.losses import Loss
-from training.order import EncodedReviews, EpochOrder
 from training.processes import processes
 from training.recipe import Recipe
+from training.sampler import EncodedReviews, EpochOrder
 
 _LAYER = re.compile(r"\.layer\.(\d+)\.")
 _PROCESS_WAIT_S = 24 * 3600  # the others wait while one measures

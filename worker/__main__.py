@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from worker.errors import UsageError, WorkerError
+from contract.errors import UsageError, WorkerError
 from worker.logs import configure_logging
 from worker.settings import Settings, load_settings, settings_table
 
@@ -74,7 +74,7 @@ def _check(arguments: list[str]) -> None:
 
 
 def _contracts(arguments: list[str]) -> None:
-    from worker.schemas import write_contracts  # noqa: PLC0415
+    from contract.schemas import write_contracts  # noqa: PLC0415
 
     match arguments:
         case []:

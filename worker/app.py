@@ -10,6 +10,7 @@ from types import FrameType
 
 import structlog
 
+from contract.errors import WorkerError
 from worker import assembly
 from worker.adapters.http import HealthServer
 from worker.adapters.kafka_client import ClusterFacts, examine_cluster
@@ -21,9 +22,9 @@ from worker.core.breaker import Breaker, BreakerPolicy
 from worker.core.records import Partition
 from worker.core.watchdog import Watchdog
 from worker.delivery import Delivery
-from worker.errors import EventsExpiredError, KafkaUnfitError, ModelFailedError, OverdueError, WorkerError
+from worker.errors import EventsExpiredError, KafkaUnfitError, ModelFailedError, OverdueError
 from worker.flow import Flow
-from worker.intake import Intake
+from worker.isolation import Intake
 from worker.model import Model, load_model
 from worker.pipeline import Pipeline
 from worker.ports import Classifier

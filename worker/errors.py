@@ -1,16 +1,6 @@
 """What can stop a worker, each with the exit code that the outside sees (see docs/operations.md)."""
 
-
-class WorkerError(Exception):
-    """A reason to stop; the message says what to do about it."""
-
-    exit_code = 1
-
-
-class UsageError(WorkerError):
-    """A flag, a setting or a combination of settings is wrong."""
-
-    exit_code = 2
+from contract.errors import WorkerError
 
 
 class BundleRefusedError(WorkerError):

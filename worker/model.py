@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import structlog
 
+from contract.errors import UsageError
+from contract.events import ModelIdentity
 from worker.adapters.bundle import Bundle, read_bundle
 from worker.adapters.classifier import OnnxClassifier, available_device
 from worker.adapters.encoder import TokenizersEncoder
 from worker.adapters.warmup import warm_up
-from worker.contracts import ModelIdentity
-from worker.errors import UsageError
 from worker.ports import Classifier, Encoder
 from worker.settings import Settings
 

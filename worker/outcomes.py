@@ -9,9 +9,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.contracts import EVENT_TYPE, ModelIdentity, Probabilities, Sentiment, Source, iso_milliseconds
-from worker.core.decoding import Reason, Rejection
-from worker.core.encoding import Encoded
+from contract.encoding import Encoded
+from contract.events import EVENT_TYPE, ModelIdentity, Probabilities, Reason, Sentiment, Source, iso_milliseconds
+from worker.core.decoding import Rejection
 from worker.core.records import Partition, Record
 from worker.core.splicing import splice
 

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.encoding import Encoded, Fields
+from contract.events import Reason
+from contract.scoring import Temperature, probabilities
 from worker.core.batching import plan_batches
 from worker.core.breaker import Breaker
-from worker.core.claims import DEATHS_MAX
-from worker.core.decoding import Reason, Rejection, decode
-from worker.core.encoding import Encoded, Fields
+from worker.core.decoding import Rejection, decode
+from worker.core.delivery_counts import DEATHS_MAX
 from worker.core.records import Record, Window
 from worker.core.retry import run_isolating
-from worker.core.scoring import Temperature, probabilities
 from worker.delivery import Answered, Delivery
 from worker.errors import ModelFailedError, TooManyDeadLettersError
 from worker.flow import Flow

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.core.encoding import Encoded, Fields
+from contract.encoding import Encoded, Fields
 from worker.core.records import Partition, Record
 from worker.outcomes import Outgoing
 

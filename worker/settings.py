@@ -19,7 +19,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from worker.errors import UsageError
+from contract.errors import UsageError
 
 _PREFIX = "WORKER_"
 _CONFIG_VARIABLE = "WORKER_CONFIG"

@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
+from contract.errors import TrainingError
 from dev.account import Auditor
 from dev.demo.load import Upstream
 from dev.demo.prepare import Material, prepare
@@ -23,7 +24,6 @@ from dev.hostile import hostile_records
 from dev.kafka import AnyCluster, KafkaUnavailableError, cluster_or_existing
 from dev.processes import WorkerDiedError, WorkerProcess
 from dev.samples import SampleUnavailableError
-from training.errors import TrainingError
 
 _PARTITIONS = 4
 _WORKERS = 2

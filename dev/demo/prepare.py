@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dev.samples import encoder_folder, rated_sentences, split_by_review, write_reviews
-from training.data import LABELS, read_corpus, split
+from reviews.corpus import LABELS, read_corpus, split
 
 _SEED = 2018
 _BASE_MODEL = "bge-small-en-v1.5"

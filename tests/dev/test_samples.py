@@ -19,7 +19,7 @@ from dev.samples import (
     write_reviews,
 )
 from dev.samples import packages as samples
-from training.data import LABELS, read_corpus, text_key
+from reviews.corpus import LABELS, read_corpus, text_key
 
 
 def test_the_sentences_are_those_of_the_paper() -> None:

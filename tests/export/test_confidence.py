@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
+from contract.encoding import Fields
+from contract.manifest import BundleManifest
+from contract.scoring import Temperature, probabilities
+from evaluation.abstention import lower_bound
+from evaluation.calibration import fit_temperatures
 from export.cli import main
 from export.confidence import calibrate
+from reviews.corpus import LABELS, Review
 from tests.export.serving import MARK, STARS, worker_answers, write_labelled, write_lines
-from training.abstention import lower_bound
-from training.calibration import fit_temperatures
-from training.data import LABELS, Review
 from worker.adapters.bundle import read_bundle
 from worker.adapters.classifier import OnnxClassifier
 from worker.adapters.encoder import TokenizersEncoder
-from worker.core.encoding import Fields
-from worker.core.scoring import Temperature, probabilities
-from worker.manifest import BundleManifest
 
 PRECISION = 0.85
 VARIANTS = ("fp32", "int8")

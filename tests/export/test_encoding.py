@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer
 
+from contract.encoding import Fields
 from export.checkpoint import read_checkpoint
 from export.cli import main
 from tests.export.conftest import TOKENS_MAX, review_text
 from tests.export.serving import worker_answers
 from worker.adapters.bundle import read_bundle
-from worker.core.encoding import Fields
 
 TITLES = ("great phone", "broke", None, "  ", "okay")
 

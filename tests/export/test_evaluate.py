@@ -13,9 +13,9 @@ import pytest
 from sklearn.metrics import confusion_matrix, f1_score
 
 from export.cli import main
+from reviews.corpus import LABELS
+from reviews.splits import part_of
 from tests.export.serving import STARS, worker_answers, write_labelled, write_lines
-from training.data import LABELS
-from training.parts import part_of
 
 Reviews = list[dict[str, Any]]
 
@@ -185,7 +185,7 @@ def test_texts_that_calibrated_are_recognised(
     bundle: Path, data: Path, reviews: Reviews, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A file that the bundle was calibrated on makes its calibration look better than it is."""
-    from export.reviews import Source, read_labelled  # noqa: PLC0415 - one test needs it
+    from export.labelled import Source, read_labelled  # noqa: PLC0415 - one test needs it
 
     sheet = read_labelled(Source([data], "all", "--data", "--part"), warn=print).sheet()
     manifest = json.loads((bundle / "bundle.json").read_text())

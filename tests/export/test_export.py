@@ -7,9 +7,9 @@ import pytest
 from transformers import AutoConfig, AutoTokenizer
 
 from export.cli import main
-from export.parity import BATCHINGS
+from export.gates.parity import BATCHINGS
+from export.gates.texts import TEXTS_MIN
 from export.pipeline import Options, export_bundle
-from export.texts import TEXTS_MIN
 from export.variants import FP32_DELTA_MAX, INT8_AGREEMENT_MIN, INT8_FLIP_RATE_MAX
 from tests.export.conftest import TOKENS_MAX, quiet
 from worker.adapters.bundle import read_bundle

@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.calibration import observe
+from contract.scoring import probabilities
 from export.checkpoint import load_model, read_checkpoint
 from export.errors import CheckpointRefusedError
+from export.gates.parity import reference_probabilities
 from export.graph import check_fusion, export_fp32, read_opset
-from export.parity import reference_probabilities
-from export.quantisation import quantise
+from export.int8.activations import observe
+from export.int8.quantisation import quantise
 from tests.export.conftest import write_checkpoint
 from worker.adapters.classifier import OnnxClassifier
-from worker.core.scoring import probabilities
 
 
 def test_bert_base_goes_all_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +30,7 @@ def test_bert_base_goes_all_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     rows = [pair.ids for pair in checkpoint.golden_pairs[:4]]
     logits = OnnxClassifier(tmp_path / "model.onnx", device="cpu", threads=1).logits(rows)
     assert np.abs(probabilities(logits, 1.0) - reference_probabilities(model, rows)).max() <= 1e-4
-    monkeypatch.setattr("export.scales._MIGRATIONS", (0.0,))  # the search itself has its own tests
+    monkeypatch.setattr("export.int8.scales._MIGRATIONS", (0.0,))  # the search itself has its own tests
     details = quantise(tmp_path / "model.onnx", tmp_path / "model.int8.onnx", rows[:2])
     assert details["products"] == 4 * 12
     int8 = OnnxClassifier(tmp_path / "model.int8.onnx", device="cpu", threads=1).logits(rows)

@@ -10,12 +10,13 @@ import numpy as np
 import onnx
 import pytest
 
+from contract.errors import UsageError
 from export.write import check_output, publish, staging_folder
 from worker.adapters.bundle import read_bundle
 from worker.adapters.classifier import OnnxClassifier
 from worker.adapters.encoder import TokenizersEncoder
 from worker.adapters.warmup import warm_up
-from worker.errors import BundleRefusedError, UsageError
+from worker.errors import BundleRefusedError
 
 _KILLED = """
 import os, signal, sys

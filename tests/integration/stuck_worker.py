@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.errors import WorkerError
 from worker.app import run
-from worker.errors import WorkerError
 from worker.logs import configure_logging
 from worker.ports import Classifier
 from worker.settings import load_settings

@@ -7,11 +7,11 @@ import time
 import pytest
 from jsonschema import Draft202012Validator
 
+from contract.schemas import contract_documents
 from dev.hostile import FATAL, hostile_records
 from dev.kafka import AnyCluster
 from tests.integration.harness import Run
-from worker.core.claims import DEATHS_MAX
-from worker.schemas import contract_documents
+from worker.core.delivery_counts import DEATHS_MAX
 
 pytestmark = pytest.mark.kafka
 

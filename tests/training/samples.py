@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from training.assess import assess, stand
-from training.data import Review
+from evaluation.assess import assess, stand
+from reviews.corpus import Review
 
 HOSTILE = '<script>alert("x")</script> | `a` & *b* [c](javascript:d)'
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
+from reviews.corpus import Review
 from tests.training.conftest import RECIPE, write_lines
 from training import distill as distilling
 from training.__main__ import main
-from training.data import Review
 from training.distill import mean_answers, teacher_answers
 from training.model import load_checkpoint
 

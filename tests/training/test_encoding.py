@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.data import Review
+from contract.encoding import Fields, truncate
+from contract.errors import TrainingError
+from contract.manifest import Encoding as WorkersEncoding
+from reviews.corpus import Review
 from training.encoding import Encoding, encode, read_encoding, write_encoding
-from training.errors import TrainingError
 from training.model import load_base
 from worker.adapters.encoder import TokenizersEncoder
-from worker.core.encoding import Fields, truncate
-from worker.manifest import Encoding as WorkersEncoding
 
 
 @pytest.mark.parametrize("template", ["text", "title+text"])

@@ -13,16 +13,16 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification
 
+from reviews.corpus import Review, Reviews
 from tests.training.conftest import fit_arguments
 from training.__main__ import main
-from training.data import Review, Reviews
+from training.callback import Watch
 from training.encoding import HOSTILE
-from training.lesson import Lesson
 from training.model import load_base
-from training.order import EncodedReviews
 from training.recipe import Recipe
+from training.sampler import EncodedReviews
+from training.targets import Lesson
 from training.trainer import make_trainer
-from training.watch import Watch
 
 Files = tuple[Path, Path]
 

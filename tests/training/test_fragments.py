@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.data import Review
+from reviews.corpus import Review
+from reviews.review import UNLABELLED
 from training.fragments import fragments
-from training.reviews import UNLABELLED
 
 _TEXTS = st.lists(st.text("ab. !", min_size=1, max_size=60), min_size=1, max_size=8)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from contract.errors import TrainingError
+from reviews.corpus import Review, Reviews, read_corpus
 from tests.training.conftest import fit_arguments, review, write_lines
 from training.__main__ import main
-from training.data import Review, Reviews, read_corpus
 from training.distill import unlabelled_reviews
-from training.errors import TrainingError
 from training.failures import what_to_do
 from training.fit import parts, started_with
 from training.recipe import Recipe

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reviews.corpus import Review, Reviews, read_corpus
 from tests.training.conftest import write_lines
-from training.data import Review, Reviews, read_corpus
 from training.tokens import tokenise
 
 

@@ -10,8 +10,8 @@ from types import ModuleType
 import pytest
 
 from benchmarks import encoders, learning_curve, titles, trials
+from contract.errors import TrainingError
 from tests.training.conftest import review, write_lines
-from training.errors import TrainingError
 from training.recipe import Recipe
 
 _RECIPE = Recipe(

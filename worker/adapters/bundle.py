@@ -7,8 +7,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from worker.errors import BundleRefusedError
-from worker.manifest import (
+from contract.manifest import (
     ENCODING_FILE,
     GOLDEN_FILE,
     MANIFEST_FILE,
@@ -18,6 +17,7 @@ from worker.manifest import (
     Golden,
     Variant,
 )
+from worker.errors import BundleRefusedError
 
 _NEEDED = (ENCODING_FILE, GOLDEN_FILE, TOKENIZER_FILE)
 _PREFERRED = {"cpu": ("int8", "fp32"), "cuda": ("fp16.packed", "fp16", "fp32")}

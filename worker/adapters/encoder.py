@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from worker.core.encoding import Encoded, Fields, apply_template, truncate
-from worker.manifest import Encoding
+from contract.encoding import Encoded, Fields, apply_template, truncate
+from contract.manifest import Encoding
 
 _CHARACTERS_PER_TOKEN = 16
 """Past this many characters a token, only the beginning of a text is tokenised first: see `_beginning`."""

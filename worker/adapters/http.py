@@ -6,7 +6,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from worker.errors import UsageError
+from contract.errors import UsageError
 
 Probe = Callable[[], tuple[bool, str]]
 """Whether all is well, and why (not)."""

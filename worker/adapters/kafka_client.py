@@ -9,7 +9,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from worker.core.claims import Claim
+from worker.core.delivery_counts import Claim
 from worker.core.records import Partition
 from worker.errors import KafkaUnfitError
 from worker.settings import Settings

@@ -15,7 +15,7 @@ from kafka.future import Future
 from kafka.structs import OffsetAndMetadata
 
 from worker.adapters.kafka_client import offsets
-from worker.core.claims import BEGUN, Claim
+from worker.core.delivery_counts import BEGUN, Claim
 from worker.core.records import Partition
 from worker.ports import Books
 from worker.settings import Settings

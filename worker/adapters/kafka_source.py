@@ -20,7 +20,7 @@ from kafka.structs import MemberState, OffsetAndMetadata
 
 from worker.adapters.kafka_client import connection, offsets
 from worker.adapters.kafka_rebalances import Rebalances, assignor, named
-from worker.core.claims import BEGUN, Claim
+from worker.core.delivery_counts import BEGUN, Claim
 from worker.core.records import Chunk, Partition, Record
 from worker.errors import EventsExpiredError, KafkaUnfitError, OverdueError
 from worker.ports import Books
@@ -151,7 +151,7 @@ class KafkaSource:
         return snapshot if snapshot.member_id and snapshot.generation_id >= 0 else None
 
     def find_claim(self, partition: Partition) -> tuple[int | None, Claim] | None:
-        """The committed position with its claim; None when that can't be known now. See `worker.intake`."""
+        """The committed position with its claim; None when that can't be known now. See `worker.isolation`."""
         try:
             found = self._consumer.committed(
                 TopicPartition(*partition), metadata=True, timeout_ms=_CLAIM_TIMEOUT_MS

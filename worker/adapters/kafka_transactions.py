@@ -10,11 +10,12 @@ from kafka.errors import (
     ProducerFencedError,
 )
 
+from contract.errors import WorkerError
 from worker.adapters.kafka_client import offsets
 from worker.adapters.kafka_sink import KafkaSink
-from worker.core.claims import BEGUN
+from worker.core.delivery_counts import BEGUN
 from worker.core.records import Partition
-from worker.errors import KafkaUnfitError, OverdueError, WorkerError
+from worker.errors import KafkaUnfitError, OverdueError
 from worker.outcomes import Outgoing
 from worker.ports import TransactionAbortedError
 from worker.settings import Settings

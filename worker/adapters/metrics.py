@@ -14,7 +14,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from worker.contracts import ModelIdentity
+from contract.events import ModelIdentity
 from worker.core.records import Partition, Record
 from worker.outcomes import Kind, Outgoing
 

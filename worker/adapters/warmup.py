@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from contract.encoding import Fields
+from contract.scoring import probabilities
 from worker.adapters.bundle import Bundle
-from worker.core.encoding import Fields
-from worker.core.scoring import probabilities
 from worker.errors import BundleRefusedError
 from worker.ports import Classifier, Encoder
 

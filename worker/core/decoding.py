@@ -8,31 +8,16 @@ surrogates written as `\ud800`, nesting without limit); they are refused here.
 import json
 import re
 import unicodedata
-from enum import StrEnum
 from typing import Any, NamedTuple, NoReturn
 
-from worker.core.encoding import Fields
+from contract.encoding import Fields
+from contract.events import Reason
 
 TEXT_FIELDS = ("text", "reviewText", "review_text", "body")
 TITLE_FIELDS = ("title", "summary")
 DEPTH_MAX = 64
 
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
-
-
-class Reason(StrEnum):
-    """Why a record became a dead letter: a closed list."""
-
-    INVALID_JSON = "invalid_json"
-    NOT_AN_OBJECT = "not_an_object"
-    MISSING_TEXT = "missing_text"
-    TEXT_NOT_STRING = "text_not_string"
-    BLANK_TEXT = "blank_text"
-    SENTIMENT_PRESENT = "sentiment_present"
-    TOO_LARGE = "too_large"
-    OUTPUT_TOO_LARGE = "output_too_large"
-    MODEL_ERROR = "model_error"
-    CRASHED_WORKER = "crashed_worker"
 
 
 class Rejection(NamedTuple):

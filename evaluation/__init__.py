@@ -1,0 +1,1 @@
+"""Labelled answers become figures: metrics, intervals, calibration, comparison, baselines, tables and plots."""

@@ -1,0 +1,235 @@
+"""What the figures of a run mean, in sentences: for whoever has to decide about the model."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from evaluation.formats import count, figure, interval, listed, percent, temperatures
+from evaluation.formats import group as group_name
+from evaluation.metrics import ORDER
+from reviews.corpus import LABELS
+
+_ROWS_MIN = 50  # of a group that is worth a sentence
+_CLASS_ROWS_MIN = 100  # below, the interval of its F1 is some 0.2 wide
+_F1_MIN = 0.5
+_GAP_MAX = 0.02  # between confidence and accuracy
+_LOSS_RISE_MAX = 0.1  # a share of the lowest one
+_STILL_RISING = 0.01  # of macro-F1 in the last epoch
+
+
+Kind = Literal["warning", "good", "note"]
+_KINDS: tuple[Kind, ...] = get_args(Kind)  # in the order in which they are read
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sentence about the model with its heading: good news, a note, or something to weigh before deploying."""
+
+    kind: Kind
+    title: str
+    text: str
+
+
+def findings(
+    assessment: dict[str, Any], history: Sequence[dict[str, Any]], record: dict[str, Any]
+) -> list[Finding]:
+    """All that can be said from what is there; parts that are missing are not spoken of.
+
+    Args:
+        assessment: What `evaluation.assess.assess` gives, with `baselines` and `comparison` if there are; the
+            figures of `evaluation.metrics.figures` are enough.
+        history: The Trainer's log.
+        record: What `training.json` holds.
+    """
+    kept = record.get("best_step") or record.get("steps")
+    said = [
+        *_beside_baselines(assessment),
+        *_beside_another(assessment),
+        *_classes(assessment),
+        *_mistakes(assessment),
+        *_confidence(assessment),
+        *_groups(assessment),
+        *_few_texts(assessment),
+        *_end_of_run(history, kept),
+        *_chosen_on_these(record),
+    ]
+    return sorted(said, key=lambda finding: _KINDS.index(finding.kind))
+
+
+def _beside_baselines(assessment: dict[str, Any]) -> Iterator[Finding]:
+    baselines = assessment.get("baselines") or {}
+    if not baselines:
+        return
+    name, best = max(baselines.items(), key=lambda item: item[1]["macro_f1"])
+    ahead = assessment["macro_f1"] - best["macro_f1"]
+    text = f"Macro-F1 {figure(assessment['macro_f1'])} against {figure(best['macro_f1'])} of {name}. "
+    low = assessment.get("intervals", {}).get("macro_f1", [0.0])[0]
+    high = best.get("intervals", {}).get("macro_f1", [0.0, 1.0])[1]
+    if ahead <= 0:
+        yield Finding("warning", "No better than a baseline", f"{text}What is simpler does as well.")
+    elif low > high:
+        yield Finding("good", "Better than every baseline", f"{text}Their 95 % intervals do not touch.")
+    else:
+        overlap = "Their 95 % intervals overlap: more texts would tell whether it really is."
+        yield Finding("note", "Ahead of every baseline, but not by much", text + overlap)
+
+
+def _beside_another(assessment: dict[str, Any]) -> Iterator[Finding]:
+    comparison = assessment.get("comparison")
+    if comparison:
+        name = assessment.get("against", {}).get("checkpoint", "the other model")
+        kind: Kind = "good" if comparison["passed"] else "warning"
+        title = f"May take the place of {name}" if comparison["passed"] else f"May be worse than {name}"
+        yield Finding(kind, title, f"The gate has {comparison['sentence']}")
+
+
+def _classes(assessment: dict[str, Any]) -> Iterator[Finding]:
+    """The neutral class, which is the hardest of most models, and the weakest one, if it is another."""
+    by_class = assessment["by_class"]
+    weakest = min(by_class, key=lambda name: by_class[name]["f1"])
+    for name in dict.fromkeys(("neutral", weakest)):
+        row, answered = by_class[name], assessment["confusion"][LABELS.index(name)]
+        if not row["rows"]:
+            continue
+        others = [
+            f"{percent(answered[label] / row['rows'])} are called {LABELS[label]}"
+            for label in ORDER
+            if LABELS[label] != name
+        ]
+        yield Finding(
+            "note" if row["f1"] >= _F1_MIN else "warning",
+            f"F1 of {name}{', the weakest class' if name == weakest else ''}: {figure(row['f1'])}",
+            f"Of the {name} texts, {percent(row['recall'])} are recognised, {listed(others)}. Of its answers "
+            f"“{name}”, {percent(row['precision'])} are right.",
+        )
+
+
+def _mistakes(assessment: dict[str, Any]) -> Iterator[Finding]:
+    cells = [
+        (assessment["confusion"][true][answer], LABELS[true], LABELS[answer])
+        for true in ORDER
+        for answer in ORDER
+        if true != answer
+    ]
+    wrong = sum(cell[0] for cell in cells)
+    if not wrong:
+        return
+    most, true, answer = max(cells)
+    text = f"The most frequent one: {true} texts called {answer} ({percent(most / wrong)} of all mistakes). "
+    if "off_by_two" in assessment:
+        text += f"In {percent(assessment['off_by_two'])} of all texts it is off by two: negative for positive, or "
+        text += "the other way round. These are what people notice."
+    yield Finding("note", f"{count(wrong)} of {count(assessment['rows'])} answers are wrong", text)
+
+
+def _confidence(assessment: dict[str, Any]) -> Iterator[Finding]:
+    calibration = assessment.get("calibration")
+    if not calibration:
+        return
+    before, after = calibration["before"], calibration["after"]
+    rows = sum(dot["rows"] for dot in before["reliability"])
+    said, right = (
+        sum(dot["rows"] * dot[name] for dot in before["reliability"]) / max(1, rows)
+        for name in ("confidence", "accuracy")
+    )
+    text = (
+        f"It says {percent(said)} on average and is right in {percent(right)} of the texts (ECE "
+        f"{figure(before['ece'])}). Scaled with a temperature of {temperatures(calibration['temperatures'])}, ECE "
+        f"is {figure(after['ece'])}; the answers stay the same."
+    )
+    if abs(said - right) <= _GAP_MAX:
+        yield Finding("good", "Its confidence is about right on average", text)
+    else:
+        yield Finding("warning", f"It is {'over' if said > right else 'under'}confident", text)
+
+
+def _groups(assessment: dict[str, Any]) -> Iterator[Finding]:
+    categories = assessment.get("by_category") or {}
+    if len(categories) == 1:
+        text = "How the model does elsewhere is not known from these texts."
+        yield Finding("note", f"All texts are of one category: {next(iter(categories))}", text)
+    for part, what in (("by_category", "category"), ("by_words", "length in words")):
+        groups = _with_enough(assessment.get(part), "macro_f1")
+        if len(groups) > 1:
+            worst, best = (choose(groups, key=lambda name: groups[name]["macro_f1"]) for choose in (min, max))
+            yield Finding(
+                "note",
+                f"Weakest {what}: {group_name(worst)}, macro-F1 {figure(groups[worst]['macro_f1'])}",
+                f"Best: {group_name(best)}, {figure(groups[best]['macro_f1'])}; at least {_ROWS_MIN} texts each.",
+            )
+    stars = _with_enough(assessment.get("by_stars"), "accuracy")
+    if len(stars) > 1:
+        worst = min(stars, key=lambda name: stars[name]["accuracy"])
+        text = f"Only {percent(stars[worst]['accuracy'])} of {count(stars[worst]['rows'])} such reviews are right."
+        yield Finding("note", f"Hardest ratings: {worst} stars", text)
+
+
+def _few_texts(assessment: dict[str, Any]) -> Iterator[Finding]:
+    few = {name: row["rows"] for name, row in assessment["by_class"].items() if row["rows"] < _CLASS_ROWS_MIN}
+    if few:
+        bounds = assessment.get("intervals", {}).get("macro_f1")
+        said = f" Macro-F1 may as well be anything in {interval(bounds)}." if bounds else ""
+        title = f"Few texts: {listed(f'{rows} {name}' for name, rows in few.items())}"
+        yield Finding("warning", title, f"Of so few the figures are rough.{said}")
+
+
+def _end_of_run(history: Sequence[dict[str, Any]], kept: int | None) -> Iterator[Finding]:
+    measured = [entry for entry in history if "eval_loss" in entry and (kept is None or entry["step"] <= kept)]
+    if len(measured) < 2:  # noqa: PLR2004 - a course has two points
+        return
+    lowest, last = min(measured, key=lambda entry: entry["eval_loss"]), measured[-1]
+    rise = last["eval_loss"] / lowest["eval_loss"] - 1
+    if rise > _LOSS_RISE_MAX:
+        yield Finding(
+            "note",
+            "It became surer than it became better",
+            f"The validation loss rose by {percent(rise)} after step {lowest['step']}. Fewer epochs, or scaling, "
+            "give better probabilities; macro-F1 tells whether the answers suffered.",
+        )
+    gain = last.get("eval_macro_f1", 0.0) - measured[-2].get("eval_macro_f1", 0.0)
+    if gain > _STILL_RISING and last is [entry for entry in history if "eval_loss" in entry][-1]:
+        text = f"Macro-F1 rose by {figure(gain)} in the last epoch: more epochs may make it better."
+        yield Finding("note", "It was still learning", text)
+
+
+def _chosen_on_these(record: dict[str, Any]) -> Iterator[Finding]:
+    if (record.get("settings") or {}).get("early_stopping"):
+        yield Finding(
+            "note",
+            "The weights were chosen by these very texts",
+            "Of the weights after each epoch, those of the highest macro-F1 on the validation part were kept, so "
+            "the figures flatter a little. `python -m training evaluate` measures on texts that chose nothing.",
+        )
+
+
+def _with_enough(groups: dict[str, dict[str, Any]] | None, score: str) -> dict[str, dict[str, Any]]:
+    return {
+        name: group
+        for name, group in (groups or {}).items()
+        if group["rows"] >= _ROWS_MIN and group.get(score) is not None
+    }
+
+
+_LIMITS = (
+    "Not for other texts than product reviews in English: mails, chats, other languages were not measured.",
+    "Not for what a review says of each thing: a text has one answer, also if it praises one, damns another.",
+    "Not for decisions about people, such as who wrote a review, without someone who reads it.",
+    "Irony is often taken at its word.",
+    "Stars are the labels, and people do not always write what they rate: some mistakes are the stars'.",
+    "Where the shares of your classes differ from these, look at the balanced figures, and at each class.",
+    "The figures are the checkpoint's, in fp32. A quantised graph is another model, which export measures.",
+)
+
+
+def limits(assessment: dict[str, Any], record: dict[str, Any]) -> list[str]:
+    """When not to use the model, and what its figures do not say."""
+    settings = record.get("settings") or {}
+    tokens_max = settings.get("tokens_max")
+    few = [name for name, group in (assessment.get("by_category") or {}).items() if group["rows"] < _ROWS_MIN]
+    cut = "the middle is" if settings.get("truncation") == "head+tail" else "the end is"
+    said = [*_LIMITS]
+    if tokens_max:
+        said.append(f"Of texts of more than {tokens_max} tokens {cut} not read.")
+    if few:
+        said.append(f"Fewer than {_ROWS_MIN} texts were measured of {listed(few)}: their figures say little.")
+    return said

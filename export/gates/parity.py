@@ -1,0 +1,134 @@
+"""How far a graph is from PyTorch, and how far an event's result depends on its neighbours.
+
+Everything here goes through the worker's own classifier, so what is measured is what serves.
+"""
+
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.manifest import Golden
+from contract.scoring import probabilities
+from export.scoring import logits_of
+from export.variants import Deviation
+from worker.adapters.classifier import OnnxClassifier
+from worker.ports import Classifier
+
+Probabilities = NDArray[np.float64]
+
+BATCHINGS = {"fp32": 3, "int8": 20}
+"""Random batchings to try: a rate takes more of them than a bound that every text has to keep."""
+_ROWS_SORTED = 16
+"""Rows of a batch in the reference batching: sorted by length, as the worker does and as its warm-up does."""
+_ROWS_RANDOM = (1, 8)
+_TOKENS_MAX = 4096
+"""Of a padded batch in PyTorch, which keeps 512-token texts of a BERT-base inside a small machine's memory."""
+_SPEED_ROUNDS = 5
+_SPEED_TEXTS = 64
+
+
+def reference_probabilities(model: Any, rows: Sequence[Sequence[int]], *, threads: int = 0) -> Probabilities:
+    """PyTorch's probabilities of shape (rows, classes), uncalibrated.
+
+    Args:
+        model: A `BertForSequenceClassification`, ready for inference.
+        rows: Token ids of any lengths.
+        threads: For one operator; 0 leaves PyTorch's own choice.
+    """
+    import torch  # noqa: PLC0415 - seconds of import, which wrong usage need not wait for
+
+    if threads:
+        torch.set_num_threads(threads)
+    logits = np.zeros((len(rows), model.config.num_labels), dtype=np.float32)
+    for batch in _sorted_batches(rows, max(1, _TOKENS_MAX // max(map(len, rows)))):
+        longest = max(len(rows[index]) for index in batch)
+        ids = torch.zeros(len(batch), longest, dtype=torch.int64)
+        mask = torch.zeros_like(ids)
+        for place, index in enumerate(batch):
+            ids[place, : len(rows[index])] = torch.tensor(rows[index])
+            mask[place, : len(rows[index])] = 1
+        with torch.inference_mode():
+            logits[batch] = model(ids, mask, torch.zeros_like(ids), return_dict=True).logits.numpy()
+    return probabilities(logits, temperature=1.0)
+
+
+def measure(
+    classifier: Classifier, rows: Sequence[Sequence[int]], reference: Probabilities, *, batchings: int
+) -> Deviation:
+    """Score `rows` in sorted batches and in random ones.
+
+    Args:
+        classifier: The graph under test, in the worker's hands.
+        rows: Token ids of each text.
+        reference: PyTorch's probabilities of shape (rows, classes).
+        batchings: How many random batchings to try.
+    """
+    by_length = _score(classifier, rows, _sorted_batches(rows, _ROWS_SORTED))
+    randomly = random.Random(1)  # noqa: S311 - reproducible shuffles, no secret
+    flips, neighbour_delta = [], 0.0
+    for _ in range(batchings):
+        mixed = _score(classifier, rows, _random_batches(len(rows), randomly))
+        flips.append(float((mixed.argmax(axis=1) != by_length.argmax(axis=1)).mean()))
+        neighbour_delta = max(neighbour_delta, float(np.abs(mixed - by_length).max()))
+    deltas = np.abs(by_length - reference).max(axis=1)
+    return Deviation(
+        texts=len(rows),
+        probability_delta_max=float(deltas.max()),
+        probability_delta_p99=float(np.quantile(deltas, 0.99)),
+        label_agreement=float((by_length.argmax(axis=1) == reference.argmax(axis=1)).mean()),
+        batchings=batchings,
+        flip_rate=float(np.mean(flips)),
+        neighbour_delta_max=neighbour_delta,
+    )
+
+
+def golden_delta(classifier: Classifier, goldens: Sequence[Golden]) -> float:
+    """The largest difference of a golden probability, batched as the worker's warm-up batches them."""
+    rows = [golden.ids for golden in goldens]
+    actual = _score(classifier, rows, _sorted_batches(rows, _ROWS_SORTED))
+    return float(np.abs(actual - np.array([golden.probabilities for golden in goldens])).max())
+
+
+def speed_ratio(file: Path, baseline: Path, rows: Sequence[Sequence[int]]) -> float:
+    """How many times as fast as `baseline` a graph scores the same sorted batches, with one thread.
+
+    The two take turns, so that a busy neighbour on the machine slows both alike, and medians count.
+    """
+    by_length = sorted(rows, key=len)
+    some = by_length[:: max(1, len(by_length) // _SPEED_TEXTS)]
+    batches = _sorted_batches(some, _ROWS_SORTED)
+    classifiers = [OnnxClassifier(path, device="cpu", threads=1) for path in (file, baseline)]
+    elapsed_s: list[list[float]] = [[], []]
+    for _ in range(_SPEED_ROUNDS):
+        for classifier, times in zip(classifiers, elapsed_s, strict=True):
+            start = time.perf_counter()
+            _score(classifier, some, batches)
+            times.append(time.perf_counter() - start)
+    return median(elapsed_s[1]) / median(elapsed_s[0])
+
+
+def _score(classifier: Classifier, rows: Sequence[Sequence[int]], batches: list[list[int]]) -> Probabilities:
+    return probabilities(logits_of(classifier, rows, batches), temperature=1.0)
+
+
+def _sorted_batches(rows: Sequence[Sequence[int]], size: int) -> list[list[int]]:
+    order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def _random_batches(count: int, randomly: random.Random) -> list[list[int]]:
+    """Batches of random sizes over a random order: short texts land beside long ones and are padded."""
+    order = list(range(count))
+    randomly.shuffle(order)
+    batches: list[list[int]] = []
+    while order:
+        size = randomly.randint(*_ROWS_RANDOM)
+        batches.append(order[:size])
+        order = order[size:]
+    return batches

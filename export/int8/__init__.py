@@ -1,0 +1,1 @@
+"""The int8 graph: activation ranges, the scales chosen by them, and the quantised graph."""

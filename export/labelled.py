@@ -1,0 +1,157 @@
+"""Labelled reviews that a bundle is calibrated or measured on, and whether the model may have seen them before."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import JsonValue
+
+from contract.encoding import Fields
+from contract.errors import TrainingError, UsageError
+from reviews.corpus import LABELS, Corpus, Review, distinct, read_corpus, without_copies
+from reviews.splits import PARTS
+
+PART_NAMES = (*PARTS, "all")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Review files, the part of them that is wanted (one of `PART_NAMES`), and the flags that said so."""
+
+    files: Sequence[Path]
+    part: str
+    flag: str
+    part_flag: str
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Reviews with their classes, each text once.
+
+    Attributes:
+        reviews: At least one of each class.
+        source: Where they were asked for.
+        files: Name and SHA-256 of each file.
+        left_out: How many were left out, by reason.
+    """
+
+    reviews: Sequence[Review]
+    source: Source
+    files: list[dict[str, Any]]
+    left_out: dict[str, int]
+
+    def texts(self) -> list[Fields]:
+        """The reviews, as the worker's encoder takes them."""
+        return [Fields(review.text, getattr(review, "title", None)) for review in self.reviews]
+
+    def sheet(self) -> dict[str, JsonValue]:
+        """What may be told of them: no text."""
+        return {
+            "part": self.source.part,
+            "files": [dict(file) for file in self.files],
+            "texts": len(self.reviews),
+            "by_class": dict(Counter(LABELS[review.label] for review in self.reviews)),
+            "left_out": dict(self.left_out),
+        }
+
+
+def read_labelled(
+    source: Source,
+    *,
+    warn: Callable[[str], None],
+    but: Iterable[Fields] = (),
+    texts_max: int | None = None,
+) -> Labelled:
+    """Read one part of review files.
+
+    Args:
+        source: The files, as training takes them, and the part.
+        warn: Is told of lines that can't be used.
+        but: Texts to leave out.
+        texts_max: Of more texts so many are chosen by their hash, so that the order of files and lines is nothing.
+
+    Raises:
+        UsageError: If a file can't be read, or the part lacks reviews of a class.
+    """
+    try:
+        corpus = read_corpus(source.files)
+        for line in corpus.left_out():
+            warn(f"{source.flag}: {line}")
+        wanted = _part(corpus, source.part)
+        if not wanted.reviews:
+            raise UsageError(
+                f"no review of {source.flag} is of the part {source.part!r}: give more reviews, or, if the model "
+                f"has seen none of these, {source.part_flag} all."
+            )
+        once = distinct(wanted.reviews)
+        apart = without_copies(once, of=[Review(fields.text, 0, "") for fields in but])
+        if not apart:
+            raise UsageError(
+                f"all {len(once)} texts of {source.flag} are in the bundle or used for calibration: give others."
+            )
+        chosen = apart if texts_max is None else apart.select(np.argsort(apart.keys)[:texts_max])
+        replace(wanted, reviews=chosen).require_classes()
+    except TrainingError as error:
+        raise UsageError(f"{source.flag}, part {source.part!r}: {error}") from error
+    left_out = {
+        "of other parts": len(corpus.reviews) - len(wanted.reviews),
+        "copies": len(wanted.reviews) - len(once),
+        "used otherwise": len(once) - len(apart),
+        "more than are needed": len(apart) - len(chosen),
+    }
+    files = [{"name": file["name"], "sha256": file["sha256"]} for file in corpus.files]
+    return Labelled(chosen, source, files, left_out)
+
+
+def doubts(labelled: Labelled, provenance: Mapping[str, JsonValue]) -> Iterator[str]:
+    """Why the model may have seen some of these texts: then its figures on them are better than on new ones.
+
+    Args:
+        labelled: The texts.
+        provenance: `training`, and of a finished bundle `calibration`, as the manifest has them.
+    """
+    training, calibration = provenance.get("training"), provenance.get("calibration")
+    split = training.get("split") if isinstance(training, dict) else None
+    source, own = labelled.source, {file["sha256"]: file["name"] for file in labelled.files}
+    if source.part != "all" and split != "hash":
+        said = f"says that its data was split {split!r}" if split else "does not say how its data was split"
+        yield (
+            f"the checkpoint {said}, not by 'hash', so the part {source.part!r} of {source.flag} may hold texts "
+            "that trained it, and figures on them may be too good. Name reviews that it has not seen, with "
+            f"{source.part_flag} all."
+        )
+    if source.part == "all" and (seen := own.keys() & set(_hashes(training))):
+        yield (
+            f"{_named(own, seen)} of {source.flag} trained this checkpoint, so figures on it are too good: name "
+            "reviews that it has not seen."
+        )
+    if source.part in ("calibration", "all") and (seen := own.keys() & set(_hashes(calibration))):
+        yield (
+            f"the bundle was calibrated on {_named(own, seen)} of {source.flag}: its calibration looks better "
+            "than it is."
+        )
+
+
+def _part(corpus: Corpus, name: str) -> Corpus:
+    """One part of a corpus, without what is copied from another, or all of it."""
+    part = next((part for part in PARTS if part == name), None)
+    return corpus.part(part) if part else corpus
+
+
+def _hashes(value: JsonValue) -> Iterator[str]:
+    """Every `sha256` in a record, however deep: where it lists files depends on the version that wrote it."""
+    if isinstance(value, dict):
+        if isinstance(digest := value.get("sha256"), str):
+            yield digest
+        for member in value.values():
+            yield from _hashes(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from _hashes(member)
+
+
+def _named(names: Mapping[str, str], digests: Iterable[str]) -> str:
+    return ", ".join(sorted(names[digest] for digest in digests))

@@ -1,0 +1,105 @@
+"""From a line of a review file to a review, or to the reason why there is none."""
+
+import ast
+import json
+import math
+import unicodedata
+from typing import Any
+
+from reviews.review import UNLABELLED, Review, star_label
+
+_TEXT_FIELDS = ("text", "reviewText")  # in the worker's order: both must read the same text of a record
+_TITLE_FIELDS = ("title", "summary")
+_STAR_FIELDS = ("overall", "rating")
+
+
+def read_line(line: bytes, stem: str, *, starred: bool = True) -> tuple[Review, list[str]]:
+    """The review of a line, and what is odd about it though it can be used.
+
+    Args:
+        line: A JSON object, or a Python literal as the set of 2014 was first published.
+        stem: The category where the record names none.
+        starred: Whether it needs stars; else they are not looked at, and the review is unlabelled.
+
+    Raises:
+        ValueError: If it can't be used; the message is the reason, of few different ones.
+    """
+    record = _parse(line)
+    texts = [text for name in _TEXT_FIELDS if isinstance(text := record.get(name), str) and not is_blank(text)]
+    stars = [
+        star
+        for name in _STAR_FIELDS
+        if isinstance(star := record.get(name), int | float) and not isinstance(star, bool)
+    ]
+    if not texts:
+        raise ValueError("no text")
+    if starred and not stars:
+        raise ValueError("no stars")
+    if _has_surrogate(texts[0]):
+        raise ValueError("a lone surrogate in the text")  # JSON can write one; UTF-8 and tokenizers can't
+    odd: list[str] = []
+    if not starred:
+        return Review(texts[0], UNLABELLED, _category(record, stem, odd), None, _title(record, odd)), odd
+    label = star_label(stars[0])
+    if math.trunc(stars[0]) != stars[0]:
+        odd.append("stars between whole numbers")
+    title = _title(record, odd)
+    return Review(texts[0], label, _category(record, stem, odd), float(stars[0]), title), odd
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text has nothing but white space, control and format characters: the worker refuses such texts."""
+    if text and text[0].isalnum():
+        return False
+    return all(sign.isspace() or unicodedata.category(sign) in {"Cc", "Cf", "Zs", "Zl", "Zp"} for sign in text)
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    try:
+        text = line.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        try:
+            record = ast.literal_eval(text)
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+            raise ValueError("not JSON") from None
+    if not isinstance(record, dict):
+        raise ValueError("not an object")  # noqa: TRY004 - counted with the other reasons
+    return record
+
+
+def _title(record: dict[str, Any], odd: list[str]) -> str | None:
+    """The worker's choice; it refuses an event with a lone surrogate, here only the title is left out."""
+    for name in _TITLE_FIELDS:
+        title = record.get(name)
+        if not isinstance(title, str):
+            if title is not None:
+                odd.append("a title that is no text")
+        elif not is_blank(title):
+            if not _has_surrogate(title):
+                return title
+            odd.append("a lone surrogate in the title")
+            return None
+    return None
+
+
+def _category(record: dict[str, Any], stem: str, odd: list[str]) -> str:
+    category = record.get("category")
+    if isinstance(category, str) and category and not _has_surrogate(category):
+        return category
+    if category:
+        odd.append("a category that is no text")
+    return stem
+
+
+def _has_surrogate(text: str) -> bool:
+    if text.isascii():
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

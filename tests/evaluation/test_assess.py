@@ -1,0 +1,159 @@
+"""The parts of an evaluation add up to the whole."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from contract.errors import TrainingError
+from evaluation.assess import assess, ids_of, stand
+from evaluation.baselines import baselines
+from evaluation.tables import show
+from reviews.corpus import LABELS, Review, distinct, star_label
+
+stars = st.sampled_from([1.0, 2.0, 3.0, 4.0, 5.0])
+some_reviews = st.lists(
+    st.builds(
+        lambda rating, number, length, category: Review(
+            f"word{number} " * length, star_label(rating), category, rating
+        ),
+        stars, st.integers(0, 10**9), st.integers(1, 500), st.sampled_from(["Books", "Toys", "[bold]odd"]),
+    ),
+    min_size=3, max_size=60,
+)  # fmt: skip
+
+
+def guesses(reviews: list[Review], seed: int, strength: float = 1.0) -> np.ndarray:
+    """Logits that lean to the truth."""
+    noise = np.random.default_rng(seed).normal(size=(len(reviews), 3))
+    return np.asarray(noise + strength * np.eye(3)[ids_of(reviews)], dtype=np.float32)
+
+
+@given(some_reviews, st.integers(0, 99))
+def test_groups_add_up_to_the_whole(reviews: list[Review], seed: int) -> None:
+    """By category, by words and by stars: rows, answers, right answers and distances are those of all rows."""
+    logits = guesses(reviews, seed)
+    result = assess(reviews, logits)
+    answered = dict(zip(LABELS, np.bincount(logits.argmax(axis=1), minlength=3).tolist(), strict=True))
+    for part in ("by_category", "by_words", "by_stars"):
+        groups = result[part].values()
+        assert sum(group["rows"] for group in groups) == result["rows"] == len(reviews)
+        assert {name: sum(group["answered"][name] for group in groups) for name in LABELS} == answered
+        for figure in ("accuracy", "ordinal_error"):
+            mean = sum(group["rows"] * group[figure] for group in groups) / len(reviews)
+            assert mean == pytest.approx(result[figure], abs=1e-5)
+
+
+def test_groups_are_told_by_words_and_stars() -> None:
+    """A bucket's ends are inside; stars of one class have no macro-F1; a text without stars is counted too."""
+    reviews = [
+        *(Review("a " * 20, 1, "x", 5.0), Review("b " * 21, 0, "x", 3.0), Review("c " * 50, 2, "y", 1.0)),
+        *(Review("d " * 401, 2, "y", 1.5), Review("e", 0, "x")),
+    ]
+    result = assess(reviews, guesses(reviews, 0, strength=50))
+    assert {name: row["rows"] for name, row in result["by_words"].items()} == {"1-20": 2, "21-50": 2, "401-": 1}
+    assert list(result["by_stars"]) == ["1", "1.5", "3", "5", "unknown"]
+    assert {row["macro_f1"] for row in result["by_stars"].values()} == {None}
+    assert {row["accuracy"] for row in result["by_stars"].values()} == {1}
+
+
+def test_the_hardest_come_first_in_a_line_each() -> None:
+    """At most twenty texts, by falling loss, without line breaks and cut."""
+    reviews = [Review(f"text\n{number} " * 99, number % 3, "x", float(number % 3)) for number in range(40)]
+    hardest = assess(reviews, guesses(reviews, 1))["hardest"]
+    assert len(hardest) == 20
+    assert [one["loss"] for one in hardest] == sorted((one["loss"] for one in hardest), reverse=True)
+    assert all(len(one["text"]) == 160 and "\n" not in one["text"] for one in hardest)
+    assert hardest[0]["label"] != hardest[0]["answer"]
+
+
+def test_calibration_is_measured_on_rows_that_did_not_fit_it() -> None:
+    """Temperatures of reviews apart are theirs alone; by halves there are two sets, which mend the same fault."""
+    reviews = [Review(f"text {number}", number % 3, "x", 3.0) for number in range(3000)]
+    logits, apart = guesses(reviews, 0) * 4, guesses(reviews, 1) * 2
+
+    by_halves, by_others = assess(reviews, logits)["calibration"], assess(reviews, logits, (reviews, apart))
+
+    assert len(by_halves["temperatures"]) == 2
+    for half in by_halves["temperatures"]:
+        assert half == pytest.approx(dict.fromkeys(LABELS, 4), rel=0.2)
+    for figure in ("ece", "brier", "loss"):
+        assert by_halves["after"][figure] < by_halves["before"][figure]
+    assert by_halves["before"]["ece"] > 0.2
+    assert by_halves["after"]["ece"] < 0.05
+    (temperatures,) = by_others["calibration"]["temperatures"]
+    assert temperatures == pytest.approx(dict.fromkeys(LABELS, 2), rel=0.2)
+    of_answers = by_halves["before"]["by_answer"].values()
+    assert sum(one["rows"] for one in of_answers) == 3000
+    assert all(one["ece"] > 0.2 and one["confidence"] > one["accuracy"] for one in of_answers)
+    assert all(one["ece"] < 0.1 for one in by_halves["after"]["by_answer"].values())
+    assert by_others["calibration"]["fitted_on"] == "3000 texts apart"
+
+
+def test_a_text_counts_once() -> None:
+    """Of copies, also in capitals or with other punctuation, the first is measured."""
+    reviews = [Review("Good one.", 1, "x", 5.0), Review("good ONE", 0, "y", 3.0), Review("other", 2, "x", 1.0)]
+    assert list(distinct(reviews)) == [reviews[0], reviews[2]]
+
+
+def test_baselines_answer_what_they_should() -> None:
+    """One answer to all; VADER by its lexicon; TF-IDF what it learnt, though not from the texts it is asked."""
+    asked = [Review("great love it", 1, ""), Review("fine great", 1, ""), Review("The cable is 2 m.", 0, "")]
+    asked += [Review("awful, horrible", 2, "")]
+    train = [Review("great love", 1, ""), Review("cable is", 0, ""), Review("awful", 2, "")]
+    train += [Review("AWFUL - horrible!", 1, "")] * 50  # a copy of what is asked, with another label
+
+    answers, left_out = baselines(asked, train)
+
+    assert answers["majority class"].tolist() == [1, 1, 1, 1]
+    assert answers["VADER"].tolist() == [1, 1, 0, 2]
+    assert answers["TF-IDF + logistic regression"].tolist() == [1, 1, 0, 2]
+    assert left_out == []
+
+
+def test_a_baseline_that_can_not_be_had_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without VADER's package or texts to learn from, the others stand alone and a line says what to do."""
+    monkeypatch.setitem(sys.modules, "vaderSentiment.vaderSentiment", None)
+    answers, left_out = baselines([Review("x", 1, "")], None)
+    assert list(answers) == ["majority class"]
+    assert [line.split(": ")[1] for line in left_out] == [
+        "install vaderSentiment to have it", "give --train-data to have it",
+    ]  # fmt: skip
+
+
+def test_a_baseline_needs_every_class() -> None:
+    """What is left of the training texts without those that are asked must hold each class."""
+    asked = [Review("cable", 0, "")]
+    with pytest.raises(TrainingError, match="no neutral review of --train-data is left"):
+        baselines(asked, [Review("Cable!", 0, ""), Review("good", 1, ""), Review("bad", 2, "")])
+
+
+def test_the_table_shows_the_figures_whatever_a_category_is_called() -> None:
+    """Names from the data are no markup, and what stands in the table is what was measured."""
+    reviews = [Review(f"text {number}", number % 3, "[red]x[/]", 3.0) for number in range(99)]
+    result = {
+        "checkpoint": "mine",
+        **assess(reviews, guesses(reviews, 0)),
+        "baselines": {"constant": stand(ids_of(reviews), np.ones(99, dtype=np.int64))},
+        "baselines_left_out": ["nothing"],
+        "data": {"copies_left_out": 1},
+    }
+    console = Console(width=60, force_terminal=False)
+    with console.capture() as captured:
+        show(result, console)
+    assert "99 texts, 1 copy left out" in captured.get()
+    assert "[red]x[/]" in captured.get()
+    assert f"{result['macro_f1']:.3f}" in captured.get()
+    assert "33.3%" in captured.get()  # of the constant's answers are off by two
+
+
+def test_the_figures_need_no_torch() -> None:
+    """What judges logits can judge those of a graph: it imports no PyTorch."""
+    names = ", ".join(f"training.{name}" for name in ("assess", "baselines", "comparison", "tables", "report"))
+    code = f"import sys, {names}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.stdout == b"False\n", done.stderr

@@ -1,0 +1,84 @@
+"""What the figures mean."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, precision_recall_fscore_support
+
+from evaluation import confusion
+from evaluation.metrics import ORDER, RANKS, answer_figures, figures
+
+NEUTRAL, POSITIVE, NEGATIVE = 0, 1, 2
+answered_rows = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=200)
+
+
+def test_figures_are_those_of_the_definition() -> None:
+    """Accuracy, macro-F1 over all three classes, cross-entropy, and the matrix with true classes in rows."""
+    labels = np.array([0, 0, 1, 1, 1, 2])
+    logits = np.eye(3, dtype=np.float32)[[0, 1, 1, 1, 0, 1]] * 9
+
+    result = figures(labels, logits)
+
+    assert result["accuracy"] == pytest.approx(3 / 6)
+    assert result["confusion"] == [[1, 1, 0], [1, 2, 0], [0, 1, 0]]
+    assert result["macro_f1"] == pytest.approx((0.5 + 2 * 2 / 7 + 0) / 3, abs=1e-6)
+    assert result["by_class"]["negative"] == {"precision": 0, "recall": 0, "f1": 0, "rows": 1}
+    assert result["loss"] == pytest.approx(np.log(1 + 2 * np.exp(-9)) + 9 * 3 / 6, abs=1e-5)
+    assert result["ece"] == pytest.approx(0.5, abs=1e-3)  # certain, and right in one of two cases
+    assert result["brier"] == pytest.approx(3 / 6 * 2, abs=1e-2)
+
+
+def test_a_class_that_is_never_answered_costs_macro_f1() -> None:
+    """Answering positive to all is right in most cases and yet a bad classifier."""
+    labels = np.array([1] * 8 + [0, 2])
+    logits = np.tile(np.array([[0, 1, 0]], dtype=np.float32), (10, 1))
+    result = figures(labels, logits)
+    assert result["accuracy"] == 0.8
+    assert result["macro_f1"] == pytest.approx(0.296296, abs=1e-6)
+
+
+def test_the_ordinal_error_counts_steps_from_bad_to_good() -> None:
+    """Neutral lies between the others, though it is class 0: taking one end for the other costs two steps."""
+    labels = np.array([NEGATIVE, NEGATIVE, NEUTRAL, NEUTRAL, POSITIVE, POSITIVE, POSITIVE, POSITIVE])
+    answers = np.array([NEGATIVE, POSITIVE, POSITIVE, NEGATIVE, NEGATIVE, NEUTRAL, POSITIVE, POSITIVE])
+
+    result = answer_figures(labels, answers)
+
+    assert ORDER == (NEGATIVE, NEUTRAL, POSITIVE)
+    assert result["ordinal_error"] == (0 + 2 + 1 + 1 + 2 + 1 + 0 + 0) / 8
+    assert result["off_by_two"] == 2 / 8
+
+
+@given(answered_rows)
+def test_scores_are_those_of_scikit_learn(rows: list[tuple[int, int]]) -> None:
+    """What is computed from the confusion matrix is what scikit-learn computes from the rows."""
+    labels, answers = np.array(rows).T
+    matrix = confusion.count(labels, answers, 3)
+    weights = (1 / np.bincount(labels, minlength=3).clip(1))[labels]
+    expected = precision_recall_fscore_support(labels, answers, labels=[0, 1, 2], zero_division=0)[:3]
+
+    assert np.allclose(confusion.precision_recall_f1(matrix), expected)
+    assert confusion.accuracy(matrix) == pytest.approx(accuracy_score(labels, answers))
+    even = confusion.balanced(matrix)
+    assert confusion.macro_f1(even) == pytest.approx(
+        f1_score(labels, answers, labels=[0, 1, 2], average="macro", sample_weight=weights, zero_division=0)
+    )
+    if set(labels.tolist()) == {0, 1, 2}:
+        assert confusion.accuracy(even) == pytest.approx(balanced_accuracy_score(labels, answers))
+
+
+@given(st.lists(answered_rows, min_size=1, max_size=5))
+def test_a_stack_has_the_scores_of_its_matrices(stack: list[list[tuple[int, int]]]) -> None:
+    """Many matrices at once give what each gives alone."""
+    columns = [np.array(rows).T for rows in stack]
+    matrices = [confusion.count(labels, answers, 3) for labels, answers in columns]
+    at_once = np.stack(matrices)
+    assert confusion.macro_f1(at_once).tolist() == [float(confusion.macro_f1(one)) for one in matrices]
+    assert confusion.accuracy(at_once).tolist() == [float(confusion.accuracy(one)) for one in matrices]
+    assert confusion.ordinal_error(at_once, RANKS).tolist() == [
+        float(confusion.ordinal_error(one, RANKS)) for one in matrices
+    ]
+    assert confusion.off_by_two(at_once, RANKS).tolist() == [
+        float(confusion.off_by_two(one, RANKS)) for one in matrices
+    ]

@@ -1,0 +1,183 @@
+"""Reading and splitting reviews: nothing is lost unseen, and nothing leaks from one part into the other."""
+
+import gzip
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.errors import TrainingError
+from reviews.corpus import LABELS, Review, read_corpus, split, star_label, text_key, without_copies
+from tests.training.conftest import write_lines
+
+GOOD = {"reviewText": "good", "overall": 5}
+
+
+@pytest.mark.parametrize(
+    ("stars", "name"),
+    [
+        *((0, "negative"), (1, "negative"), (2, "negative"), (2.5, "negative"), (3, "neutral"), (3.9, "neutral")),
+        *((4, "positive"), (5, "positive"), (5.0, "positive")),
+    ],
+)
+def test_stars_become_classes(stars: float, name: str) -> None:
+    """0-2 stars are negative, 3 neutral, 4-5 positive; class ids are 0 neutral, 1 positive, 2 negative."""
+    assert LABELS == ("neutral", "positive", "negative")
+    assert star_label(stars) == LABELS.index(name)
+
+
+@pytest.mark.parametrize("stars", [-1, 5.1, float("nan"), float("inf")])
+def test_other_numbers_are_no_stars(stars: float) -> None:
+    """A rating outside 0 to 5 is refused, not guessed."""
+    with pytest.raises(ValueError, match="stars outside"):
+        star_label(stars)
+
+
+def test_every_bad_line_is_counted_with_its_first_place(tmp_path: Path) -> None:
+    """What can't be used is left out by reason; the first of each is named with file and line."""
+    file = write_lines(
+        tmp_path / "some.jsonl",
+        [
+            *(
+                GOOD,
+                "",
+                "{",
+                "[1]",
+                {"overall": 5},
+                {"reviewText": "\u200b \x07", "overall": 5},
+                {"reviewText": "x"},
+            ),
+            *({"reviewText": "x", "overall": "5"}, {"reviewText": "x", "overall": True}),
+            *(
+                {"reviewText": "x", "overall": 6},
+                '{"reviewText": "x\\ud800", "overall": 5}',
+                "nonsense",
+                "[" * 9999,
+            ),
+        ],
+    )
+    with file.open("ab") as lines:
+        lines.write(b'{"reviewText": "\xff", "overall": 5}\n')
+
+    corpus = read_corpus([file])
+
+    assert [item.text for item in corpus.reviews] == ["good"]
+    assert corpus.rejected == {
+        "not JSON": 3, "not an object": 1, "no text": 2, "no stars": 3, "stars outside 0..5": 1,
+        "a lone surrogate in the text": 1, "not UTF-8": 1,
+    }  # fmt: skip
+    lines_of_first = {reason: place.removeprefix(f"{file}:") for reason, place in corpus.first_place.items()}
+    assert lines_of_first == {
+        "not JSON": "3", "not an object": "4", "no text": "5", "no stars": "7", "stars outside 0..5": "10",
+        "a lone surrogate in the text": "11", "not UTF-8": "14",
+    }  # fmt: skip
+    assert f"3 lines left out: not JSON, first {file}:3" in corpus.left_out()
+
+
+def test_all_layouts_of_amazon_are_read(tmp_path: Path) -> None:
+    """Plain and compressed, of 2014 and 2023, also Python literals; the category falls back to the file's name."""
+    plain = write_lines(
+        tmp_path / "Books.json",
+        [
+            {"reviewText": "a", "overall": 5.0, "text": " "},
+            {"text": "b", "rating": 3, "category": "Toys"},
+            "{'reviewText': 'it\\'s c', 'overall': 1.0}",
+        ],
+    )
+    packed = tmp_path / "Garden.jsonl.gz"
+    packed.write_bytes(gzip.compress(b"\xef\xbb\xbf" + json.dumps({"reviewText": "d", "overall": 2}).encode()))
+
+    corpus = read_corpus([plain, packed])
+
+    assert [(item.text, LABELS[item.label], item.category, item.stars) for item in corpus.reviews] == [
+        ("a", "positive", "Books", 5),
+        ("b", "neutral", "Toys", 3),
+        ("it's c", "negative", "Books", 1),
+        ("d", "negative", "Garden", 2),
+    ]
+    assert [(file["name"], file["reviews"]) for file in corpus.files] == [
+        ("Books.json", 3),
+        ("Garden.jsonl.gz", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.json", b"", "no lines at all"),
+        ("bad.json", b"{\n", "1 line left out: not JSON, first .*bad.json:1"),
+        ("false.json.gz", b"not gzip", "can't read .*Not a gzipped file"),
+        ("cut.json.gz", gzip.compress(b"x" * 99, mtime=0)[:-9], "can't read .*end-of-stream"),
+        ("broken.json.gz", gzip.compress(b"x" * 99, mtime=0)[:10] + b"\xff" * 20, "can't read .*invalid"),
+    ],
+)
+def test_a_file_without_a_usable_line_is_an_error(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    """The message names the file, and the line where there is one."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(TrainingError, match=message):
+        read_corpus([tmp_path / name])
+
+
+@pytest.mark.parametrize(("name", "message"), [("absent.json", "No such file"), (".", "Is a directory")])
+def test_a_file_that_is_none_is_an_error(tmp_path: Path, name: str, message: str) -> None:
+    """So is one that is not there, or a folder."""
+    with pytest.raises(TrainingError, match=message):
+        read_corpus([tmp_path / name])
+
+
+def test_a_missing_class_is_an_error(tmp_path: Path) -> None:
+    """Without one of the classes nothing can be learnt of it; the message names the stars to look for."""
+    corpus = read_corpus([write_lines(tmp_path / "happy.json", [GOOD, {"reviewText": "bad", "overall": 1}, "{"])])
+    with pytest.raises(
+        TrainingError, match=r"no neutral review \(3 stars\) in happy.json.*1 positive, 1 negative.*:3"
+    ):
+        corpus.require_classes()
+
+
+some_texts = st.lists(st.tuples(st.integers(0, 30), st.booleans()), min_size=60, max_size=200)
+
+
+@given(some_texts, st.integers(0, 5))
+def test_the_split_keeps_shares_and_copies_together(texts: list[tuple[int, bool]], seed: int) -> None:
+    """Each class is in both parts by its share of different texts; copies, also in capitals, stay on one side."""
+    items = [Review(f"Text {n}!" if shout else f"text  {n}", n % 3, "") for n, shout in texts]
+    items += [Review(f"unique {n}", n % 3, "") for n in range(30)]
+
+    train, held_out = split(items, seed=seed)
+
+    assert Counter(train) + Counter(held_out) == Counter(items)
+    assert not {text_key(item.text) for item in train} & {text_key(item.text) for item in held_out}
+    different = Counter({text_key(item.text): item.label for item in items}.values())
+    held_out_different = Counter({text_key(item.text): item.label for item in held_out}.values())
+    for label, count in different.items():
+        assert abs(held_out_different[label] - 0.2 * count) <= 1
+
+
+def test_the_split_is_the_same_every_time() -> None:
+    """The same seed gives the same parts, another one others."""
+    items = [Review(f"text {n}", n % 3, "") for n in range(99)]
+    train, held_out = map(list, split(items))
+    assert [train, held_out] == list(map(list, split(items)))
+    assert [train, held_out] != list(map(list, split(items, seed=1)))
+
+
+def test_a_class_of_one_text_can_not_be_split() -> None:
+    """Copies count once: two sides need two different texts."""
+    items = [Review(f"text {n}", n % 2, "") for n in range(20)] + [Review("bad!", 2, ""), Review("BAD", 2, "")]
+    with pytest.raises(TrainingError, match="only 1 different negative"):
+        split(items)
+
+
+def test_texts_of_signs_alone_are_told_apart() -> None:
+    """The normalised text is what is left of letters and digits, or the text itself where none is left."""
+    assert text_key("Great,  GREAT!") == text_key("great great")
+    assert text_key("!!!") != text_key("???")
+
+
+def test_without_copies_leaves_out_what_stands_in_the_other() -> None:
+    """A text of the validation part is not trained on, however it is written."""
+    items = [Review("Good one.", 1, ""), Review("another", 1, "")]
+    assert list(without_copies(items, of=[Review("good ONE", 1, "")])) == items[1:]

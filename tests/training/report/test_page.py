@@ -1,0 +1,231 @@
+"""The report and the model card: self-contained, true to the figures, and without a text of the data."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from huggingface_hub import ModelCard
+
+from evaluation.metrics import ORDER, figures
+from reviews.corpus import LABELS
+from tests.training.samples import HISTORY, HOSTILE, sample_assessment, sample_record
+from training.report.card import model_card
+from training.report.page import write_evaluation_report, write_report
+
+NAMES = [LABELS[label] for label in ORDER]
+
+
+class Page(HTMLParser):
+    """A page as a browser reads it: its elements with their attributes, its text, and the cells of its tables."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.rows: list[list[str]] = []
+        self._in_cell = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag == "tr":
+            self.rows.append([])
+        if tag in {"td", "th"}:
+            self.rows[-1].append("")
+            self._in_cell = True
+        if tag == "br":
+            self.handle_data(" ")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_cell &= tag not in {"td", "th"}
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self._in_cell:
+            self.rows[-1][-1] += data.replace("\u202f", "")
+
+    def values(self, attribute: str) -> list[str | None]:
+        return [attributes[attribute] for _, attributes in self.elements if attribute in attributes]
+
+
+@pytest.fixture
+def assessment() -> dict[str, Any]:
+    return sample_assessment()
+
+
+@pytest.fixture
+def record() -> dict[str, Any]:
+    return sample_record()
+
+
+@pytest.fixture
+def written(tmp_path: Path, assessment: dict[str, Any], record: dict[str, Any]) -> Path:
+    """The folder of a report with all its parts."""
+    write_report(tmp_path, "my <model>", assessment, HISTORY, record)
+    return tmp_path
+
+
+def _page(folder: Path) -> Page:
+    return Page((folder / "report.html").read_text())
+
+
+def _assert_self_contained(html: str) -> Page:
+    page = Page(html)
+    fetched = [value for name in ("src", "href", "xlink:href", "srcset", "data") for value in page.values(name)]
+    assert all(value and value.startswith("#") for value in fetched)
+    assert set(re.findall(r"url\((.)|(@import)", html)) <= {("#", "")}
+    assert not {"script", "link", "img", "iframe", "object"} & {tag for tag, _ in page.elements}
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    assert len(set(page.values("id"))) == len(page.values("id"))
+    assert {value[1:] for value in fetched if value} <= set(page.values("id"))
+    return page
+
+
+def test_the_page_needs_nothing_but_itself(written: Path) -> None:
+    """No script, no fetch, no link but to its own parts, which are all there; a policy tells the browser so."""
+    page = _assert_self_contained((written / "report.html").read_text())
+    assert "default-src 'none'" in str(page.values("content"))
+    assert sum(tag == "svg" for tag, _ in page.elements) == 3
+    assert sorted(file.name for file in written.iterdir()) == ["README.md", "report.html"]
+
+
+def test_every_figure_is_that_of_the_assessment(written: Path, assessment: dict[str, Any]) -> None:
+    """The tables hold what was measured: by class, confusion, calibration, by group, beside baselines."""
+    rows, bounds = _page(written).rows, assessment["intervals"]
+    for i, name in zip(ORDER, NAMES, strict=True):
+        row, interval = assessment["by_class"][name], "\u2013".join(f"{b:.3f}" for b in bounds[f"f1_{name}"])
+        scores = [f"{row[score]:.3f}" for score in ("precision", "recall", "f1")]
+        assert [name, str(row["rows"]), *scores, interval] in rows
+        cells = [assessment["confusion"][i][j] for j in ORDER]
+        assert [name, *(f"{cell}{cell / row['rows']:.1%}" for cell in cells)] in rows
+    for part, title in (("before", "as it is"), ("after", "scaled")):
+        row = assessment["calibration"][part]
+        (found,) = [cells for cells in rows if cells[:1] == [title]]
+        of_answers = [row["by_answer"][name]["ece"] for name in NAMES]
+        shown = [row["ece"], *of_answers, row["brier"], row["loss"]]
+        assert [cell.split()[0] for cell in found[1:]] == [f"{value:.3f}" for value in shown]
+    for part in ("by_category", "by_words", "by_stars"):
+        for key, row in assessment[part].items():
+            answered = [str(row["answered"][name]) for name in NAMES]
+            name = "401 or more" if key == "401-" else key
+            assert [name, str(row["rows"]), f"{row['accuracy']:.1%}", answered] in [
+                [cells[0], cells[1], cells[-5], cells[-3:]] for cells in rows if len(cells) > 6
+            ]
+    for name, row in [("my <model>", assessment), *assessment["baselines"].items()]:
+        (found,) = [cells for cells in rows if cells[:1] == [name] and len(cells) == 9]
+        assert [found[1], found[7]] == [f"{row['macro_f1']:.3f}", f"{row['accuracy']:.1%}"]
+
+
+def test_the_headline_is_macro_f1_with_its_interval(written: Path, assessment: dict[str, Any]) -> None:
+    """The first figure of the page is macro-F1, then its interval."""
+    text = re.sub(r"\s+", " ", _page(written).text.split("Macro-F1")[1])
+    low, high = assessment["intervals"]["macro_f1"]
+    assert text.startswith(f"{assessment['macro_f1']:.3f} 95 %: {low:.3f}\u2013{high:.3f}.")
+
+
+def test_the_data_sheet_accounts_for_files_and_lines(written: Path) -> None:
+    """Files with their hashes, classes, parts, and what was left out and where it was first."""
+    page = _page(written)
+    assert [f"{HOSTILE}.jsonl", "1,234", "ab" * 32] in page.rows
+    assert ["no text", "7", "a.jsonl:3"] in page.rows
+    assert ["positive", "1,000", "81.0%"] in [row[:3] for row in page.rows]
+    assert ["training", "90", "0", "900", "990"] in page.rows
+    assert "1 h 2 min" in page.text
+    assert "2026-11-23 10:00 UTC" in page.text
+
+
+def test_names_from_the_data_are_shown_as_they_are(written: Path) -> None:
+    """Neither page nor card takes a category, a file or a model's name for markup."""
+    page, card = _page(written), (written / "README.md").read_text()
+    assert HOSTILE in page.text
+    assert "my <model>" in page.text
+    prose = re.sub(r"(?s)```.*?```|`[^`\n]*`", "", card.split("---\n", 2)[2])
+    assert not re.search(r"(?<!\\)<|(?<!\\)\]\(javascript", prose)
+
+
+def test_no_text_of_the_data_is_written(written: Path, assessment: dict[str, Any]) -> None:
+    """The hardest texts are customers' data: neither page nor card holds one."""
+    assert assessment["hardest"]
+    for file in written.iterdir():
+        assert "secret" not in file.read_text()
+
+
+def test_figures_alone_are_enough(tmp_path: Path) -> None:
+    """With no more than a confusion matrix and its figures there is a page, without empty sections."""
+    labels = np.array([0, 1, 2, 1])
+    write_report(tmp_path, "bare", figures(labels, np.eye(3, dtype=np.float32)[labels]), [], {})
+    page = _assert_self_contained((tmp_path / "report.html").read_text())
+    assert not {"others", "calibration", "groups", "training", "data", "settings", "again"} & set(
+        page.values("id")
+    )
+    assert {"short", "classes", "limits", "terms"} <= set(page.values("id"))
+    assert "None" not in page.text
+
+
+@pytest.mark.parametrize("part", ["assessment", "record"])
+def test_any_part_may_be_missing(
+    tmp_path: Path, assessment: dict[str, Any], record: dict[str, Any], part: str
+) -> None:
+    """Whatever key is left out, but the figures themselves, the page and the card are written."""
+    whole = {"assessment": assessment, "record": record}
+    needed = {"rows", "accuracy", "macro_f1", "by_class", "confusion"}
+    for key in whole[part].keys() - needed:
+        lacking = whole | {part: {name: value for name, value in whole[part].items() if name != key}}
+        write_report(tmp_path, "partial", lacking["assessment"], [], lacking["record"])
+        _assert_self_contained((tmp_path / "report.html").read_text())
+        ModelCard.load(tmp_path / "README.md")
+
+
+def test_the_card_has_metadata_that_the_hub_reads(written: Path, assessment: dict[str, Any]) -> None:
+    """Its YAML is valid and tells language, licence, library, task, base model, and the results."""
+    data = ModelCard.load(written / "README.md").data
+    told = data.language, data.license, data.library_name, data.pipeline_tag, data.base_model, data.metrics
+    task = "text-classification"
+    assert told == ("en", "unknown", "transformers", task, "tiny-bert", ["f1", "accuracy"])
+    results = {result.metric_name: result.metric_value for result in data.eval_results or []}
+    assert results == {
+        "Macro-F1": assessment["macro_f1"],
+        **{f"F1 of {name}": assessment["by_class"][name]["f1"] for name in NAMES},
+        "Accuracy": assessment["accuracy"],
+    }
+
+
+def test_a_licence_that_is_known_is_stated(assessment: dict[str, Any], record: dict[str, Any]) -> None:
+    """`license` in the record is the model's."""
+    card = model_card("a", assessment, {**record, "license": "mit"})
+    data: Any = ModelCard(card).data
+    assert data.license == "mit"
+    assert "Not stated" not in card
+
+
+def test_the_gate_is_shown(tmp_path: Path, assessment: dict[str, Any]) -> None:
+    """The page of an evaluation tells the decision and its reason, and the files that were measured on."""
+    result = {
+        "checkpoint": "new",
+        **assessment,
+        "data": {"files": [{"name": "t.jsonl", "sha256": "cd" * 32, "reviews": 700}], "copies_left_out": 100},
+        "against": {"checkpoint": "old", **assessment["baselines"]["VADER"]},
+        "comparison": {"passed": False, "sentence": "failed: because."},
+    }
+    write_evaluation_report(tmp_path / "page.html", result)
+    page = _assert_self_contained((tmp_path / "page.html").read_text())
+    assert "May be worse than old" in page.text
+    assert "failed: because." in page.text
+    assert "100 copies" in page.text
+    assert ["t.jsonl", "700", "cd" * 32] in page.rows
+    assert "again" not in page.values("id")
+
+
+def test_a_run_ends_with_its_report(checkpoint: Path) -> None:
+    """`fit` writes page and card, with the figures of `metrics.json`, and no text into the latter."""
+    page = _assert_self_contained((checkpoint / "report.html").read_text())
+    metrics = json.loads((checkpoint / "metrics.json").read_text())
+    assert f"{metrics['macro_f1']:.3f}" in page.text
+    assert {"training", "data", "settings", "again"} <= set(page.values("id"))
+    assert "hardest" not in metrics
+    results = ModelCard.load(checkpoint / "README.md").data.eval_results or []
+    assert results[0].metric_value == metrics["macro_f1"]

@@ -1,0 +1,71 @@
+"""The worker's encoder against the tokenizer as Hugging Face uses it, and its short cut for long texts."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.encoding import Fields
+from contract.manifest import Encoding
+from dev.samples import minilm_folder
+from worker.adapters.encoder import TokenizersEncoder
+
+TOKENIZER = minilm_folder() / "tokenizer.json"
+
+
+def encoder(tokens_max: int = 32, template: str = "text", truncation: str = "head") -> TokenizersEncoder:
+    encoding = Encoding.model_validate({"tokens_max": tokens_max, "template": template, "truncation": truncation})
+    return TokenizersEncoder(TOKENIZER, encoding)
+
+
+SHORT, WHOLE = encoder(), encoder(tokens_max=10**6)
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8")).map(lambda text: text * 40), min_size=1, max_size=4))
+def test_truncation_keeps_the_first_tokens_of_the_whole(texts: list[str]) -> None:
+    """However long or odd the text: the head of the whole encoding, framed, with the word whether it is cut."""
+    fields = [Fields(text) for text in texts]
+
+    for short, whole in zip(SHORT.encode(fields), WHOLE.encode(fields), strict=True):
+        assert short.ids == [*whole.ids[:-1][:31], whole.ids[-1]]
+        assert short.truncated == (len(whole.ids) > 32)
+
+
+@pytest.mark.parametrize(
+    "text", ["so good " * 5000, "a" * 5000, "\x00 " * 5000 + "good", "\u0301 " * 4000 + "end"]
+)
+def test_the_short_cut_for_long_texts_changes_nothing(text: str) -> None:
+    """Also where the beginning of a long text has few tokens or none, the result is that of the whole."""
+    short, whole = SHORT.encode([Fields(text)])[0], WHOLE.encode([Fields(text)])[0]
+
+    assert short.ids[:-1] == whole.ids[:-1][:31]
+
+
+def test_head_and_tail_keep_both_ends() -> None:
+    """A quarter of the budget comes from the front, the rest from the back."""
+    both = encoder(tokens_max=10, truncation="head+tail").encode([Fields("one two " * 20 + "the end")])[0]
+    whole = WHOLE.encode([Fields("one two " * 20 + "the end")])[0].ids
+
+    assert both.ids == [*whole[:3], *whole[-7:]]
+    assert both.truncated
+
+
+def test_the_title_is_read_only_where_the_template_has_it() -> None:
+    """`text` ignores a title, `title+text` puts it first, and a missing one changes nothing."""
+    plain, titled = encoder(), encoder(template="title+text")
+
+    assert plain.encode([Fields("works", "Great")]) == plain.encode([Fields("works")])
+    assert titled.encode([Fields("works", "Great")]) == plain.encode([Fields("Great works")])
+    assert titled.encode([Fields("works", None)]) == plain.encode([Fields("works")])
+
+
+def test_a_tokenizer_that_is_not_berts_is_refused(tmp_path: Path) -> None:
+    """One that adds no [CLS] and [SEP] can't be served."""
+    bare = json.loads(TOKENIZER.read_text())
+    bare["post_processor"] = None
+    (tmp_path / "tokenizer.json").write_text(json.dumps(bare))
+
+    with pytest.raises(ValueError, match="special tokens"):
+        TokenizersEncoder(tmp_path / "tokenizer.json", Encoding())

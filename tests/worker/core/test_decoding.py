@@ -1,0 +1,154 @@
+"""The input table of the contract, row by row, and what strictness means."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.encoding import Fields
+from contract.events import Reason
+from worker.core.decoding import Rejection, decode, is_blank
+from worker.core.splicing import splice
+
+_LIMIT_BYTES = 10_000
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(), children, max_size=4),
+    max_leaves=20,
+)
+
+
+def outcome(value: bytes, text_field: str | None = None) -> Fields | Rejection:
+    return decode(value, text_field=text_field, bytes_max=_LIMIT_BYTES)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"", Reason.INVALID_JSON),
+        (b"not json", Reason.INVALID_JSON),
+        (b'{"text":"a"}{"text":"b"}', Reason.INVALID_JSON),
+        (b'{"text":"a",}', Reason.INVALID_JSON),
+        (b"\xff\xfe", Reason.INVALID_JSON),
+        (b'{"text":"caf\xe9"}', Reason.INVALID_JSON),
+        (b'\xef\xbb\xbf{"text":"a"}', Reason.INVALID_JSON),
+        (b'{"text":"a","x":NaN}', Reason.INVALID_JSON),
+        (b'{"text":"a","x":[-Infinity]}', Reason.INVALID_JSON),
+        (b'{"text":"\\ud800"}', Reason.INVALID_JSON),
+        (b'{"text":"a","x":"\\udc00\\ud800"}', Reason.INVALID_JSON),
+        (b'{"text":"\\ud83d \\ude00"}', Reason.INVALID_JSON),
+        (b'{"text":"line\nbreak"}', Reason.INVALID_JSON),
+        (b'{"text":"a","x":' + b"[" * 64 + b"]" * 64 + b"}", Reason.INVALID_JSON),
+        (b"[" * 5000, Reason.INVALID_JSON),
+        (b'["text"]', Reason.NOT_AN_OBJECT),
+        (b'"text"', Reason.NOT_AN_OBJECT),
+        (b"1", Reason.NOT_AN_OBJECT),
+        (b"null", Reason.NOT_AN_OBJECT),
+        (b"{}", Reason.MISSING_TEXT),
+        (b'{"overall":5}', Reason.MISSING_TEXT),
+        (b'{"text":7}', Reason.TEXT_NOT_STRING),
+        (b'{"text":null}', Reason.TEXT_NOT_STRING),
+        (b'{"reviewText":["a"]}', Reason.TEXT_NOT_STRING),
+        (b'{"text":""}', Reason.BLANK_TEXT),
+        (b'{"text":" \\n\\u200b\\u0007"}', Reason.BLANK_TEXT),
+        (b'{"text":"a","sentiment":null}', Reason.SENTIMENT_PRESENT),
+        (b'{"text":"a","s\\u0065ntiment":1}', Reason.SENTIMENT_PRESENT),
+        (b'{"text":"' + b"a" * _LIMIT_BYTES + b'"}', Reason.TOO_LARGE),
+    ],
+)
+def test_bad_input_has_its_reason(value: bytes, reason: Reason) -> None:
+    """Each row of the input table that can't be scored is rejected with its own reason."""
+    result = outcome(value)
+
+    assert isinstance(result, Rejection)
+    assert reason == result.reason
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (b'{"text":"good"}', "good"),
+        (b' \n{"text" : "good"}\r\n', "good"),
+        (b'{"reviewText":"good","text":""}', "good"),
+        (b'{"text":5,"body":"good"}', "good"),
+        (b'{"body":"last","text":"good"}', "good"),
+        (b'{"text":"bad","text":"good"}', "good"),
+        (b'{"text":"\\ud83d\\ude00"}', "\U0001f600"),
+        (b'{"text":"\\\\ud800"}', "\\ud800"),
+        (b'{"text":"good","n":' + b"9" * 5000 + b"}", "good"),
+        (b'{"text":"good","x":' + b"[" * 63 + b"]" * 63 + b"}", "good"),
+        (b'{"text":"good","x":{"sentiment":1}}', "good"),
+    ],
+)
+def test_good_input_is_read(value: bytes, text: str) -> None:
+    """The text is the first of the known fields that is a non-blank string; the last duplicate wins."""
+    result = outcome(value)
+
+    assert isinstance(result, Fields)
+    assert text == result.text
+
+
+def test_a_named_field_is_the_only_one_read() -> None:
+    """With `text_field` set, no other field stands in for it."""
+    assert outcome(b'{"text":"a","note":"b"}', text_field="note") == Fields("b")
+    missing = outcome(b'{"text":"a"}', text_field="note")
+
+    assert isinstance(missing, Rejection)
+    assert missing.reason is Reason.MISSING_TEXT
+
+
+def test_the_title_is_read_beside_the_text() -> None:
+    """The title is `title`, else `summary`, and never a blank one."""
+    assert outcome(b'{"text":"a","title":" ","summary":"s"}') == Fields("a", "s")
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_have_an_outcome(value: bytes) -> None:
+    """Whatever the bytes, decoding answers; nothing is raised."""
+    assert isinstance(outcome(value), Fields | Rejection)
+
+
+@given(json_values)
+def test_what_python_writes_strictly_is_read_or_rejected_for_its_content(value: Any) -> None:
+    """Strict JSON is never called invalid unless it is nested too deep, and this strategy never is."""
+    result = outcome(json.dumps(value, allow_nan=False).encode())
+
+    lone = "\\ud" in json.dumps(value)
+    if isinstance(result, Rejection) and not lone:
+        assert result.reason is not Reason.INVALID_JSON
+
+
+@given(
+    members=st.dictionaries(st.text(), json_values, max_size=5).filter(lambda d: "sentiment" not in d),
+    ascii_only=st.booleans(),
+    spaces=st.tuples(st.sampled_from(["", " ", "\n\t "]), st.sampled_from(["", " ", "\r\n"])),
+)
+def test_deleting_the_spliced_span_restores_the_input(
+    members: dict[str, Any], ascii_only: bool, spaces: tuple[str, str]
+) -> None:
+    """For any object: the input's bytes stay, one member comes, and the result parses to just that."""
+    text = json.dumps({**members, "text": "x"}, ensure_ascii=ascii_only, indent=None if ascii_only else 2)
+    try:
+        value = (spaces[0] + text + spaces[1]).encode()
+    except UnicodeEncodeError:  # a lone surrogate has no bytes
+        return
+    member = b'{"label":"positive"}'
+
+    spliced = splice(value, "sentiment", member)
+
+    inserted = b',"sentiment":' + member
+    start = spliced.rindex(inserted)
+    assert value == spliced[:start] + spliced[start + len(inserted) :]
+    assert json.loads(spliced) == {**json.loads(value), "sentiment": {"label": "positive"}}
+
+
+@given(st.text())
+def test_blank_means_nothing_to_read(text: str) -> None:
+    """A text with any letter or digit is not blank; white space alone is."""
+    if any(char.isalnum() for char in text):
+        assert not is_blank(text)
+    if not text.strip():
+        assert is_blank(text)

@@ -1,0 +1,159 @@
+"""Settings, the published contract, the generated parts of the README, and what the worker does not import."""
+
+import json
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+import worker
+from contract.errors import UsageError
+from contract.schemas import contract_documents
+from dev.readme import README, generated
+from worker.settings import load_settings
+
+_ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KAFKA_BOOTSTRAP_SERVERS", "WORKER_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def load(monkeypatch: pytest.MonkeyPatch, arguments: list[str], **environment: str):  # type: ignore[no-untyped-def] # noqa: ANN201
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return load_settings(arguments)
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each source overrides the next; Kafka's settings need no prefix."""
+    file = tmp_path / "worker.toml"
+    file.write_text('bundle = "from-file"\nthreads = 3\ninput_topic = "from-file"\n')
+
+    settings = load(
+        monkeypatch, ["--threads", "1"], WORKER_CONFIG=str(file), WORKER_INPUT_TOPIC="from-environment",
+        KAFKA_BOOTSTRAP_SERVERS="broker:1",
+    )  # fmt: skip
+
+    assert (settings.threads, settings.input_topic, str(settings.bundle)) == (1, "from-environment", "from-file")
+    assert settings.kafka_bootstrap_servers == "broker:1"
+
+
+def test_every_error_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing, a malformed and an unknown setting stand in one message."""
+    with pytest.raises(UsageError) as error:
+        load(monkeypatch, [], WORKER_THREADS="many", WORKER_TREADS="2", WORKER_HTTP_PORT="99999")
+
+    for name in ("bundle", "threads", "WORKER_TREADS", "http_port"):
+        assert name in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"WORKER_DRAIN_TIMEOUT_MS": "50000"}, "drain_timeout_ms"),
+        ({"WORKER_DELIVERY": "exactly-once", "WORKER_TRANSACTION_MS_MAX": "10000"}, "transaction_ms_max"),
+        ({"WORKER_OUTPUT_TOPIC": "reviews"}, "three topics"),
+        ({"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, "SASL"),
+        ({"WORKER_HELD_RECORDS_MAX": "10"}, "held_records_max"),
+        ({"WORKER_CONFIG": "no-such-file.toml"}, "no-such-file.toml"),
+        ({"KAFKA_SASL_PASSWORD_FILE": "no-such-file", "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+          "KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_USERNAME": "me"}, "no-such-file"),
+    ],
+)  # fmt: skip
+def test_settings_that_do_not_fit_together_are_refused(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], message: str
+) -> None:
+    """A combination that can't work is refused at the start, with the setting's name."""
+    with pytest.raises(UsageError, match=message):
+        load(monkeypatch, ["--bundle", "b"], **environment)
+
+
+def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in the settings' text nor in what `config` prints."""
+    settings = load(monkeypatch, ["--bundle", "b"], KAFKA_SASL_PASSWORD="hunter2")  # noqa: S106
+
+    assert "hunter2" not in repr(settings) + settings.model_dump_json()
+    assert settings.sasl_password() == "hunter2"
+
+
+@pytest.mark.parametrize("name", contract_documents())
+def test_the_published_contract_is_that_of_the_code(name: str) -> None:
+    """docs/contracts is what `python -m worker contracts` writes; run `make contracts` when it is not."""
+    published = json.loads((_ROOT / "docs" / "contracts" / name).read_text())
+
+    assert published == contract_documents()[name]
+    if name.endswith("schema.json"):
+        Draft202012Validator.check_schema(published)
+
+
+def test_the_golden_record_of_the_contract_holds() -> None:
+    """The example that the contract was agreed on validates; without `sentiment` it does not."""
+    golden = {
+        "asin": "B000", "overall": 5.0, "reviewText": "Great!",
+        "sentiment": {
+            "label": "positive", "confidence": 0.97,
+            "probabilities": {"negative": 0.01, "neutral": 0.02, "positive": 0.97},
+            "abstained": False, "tokens": 4, "truncated": False,
+            "model": {"name": "minilm-amazon", "version": "20261123.1", "sha256": "9f", "variant": "int8",
+                      "provider": "CPUExecutionProvider"},
+            "scored_at": "2026-11-23T10:00:00.123Z",
+            "source": {"topic": "reviews", "partition": 3, "offset": 1234},
+        },
+    }  # fmt: skip
+    validator = Draft202012Validator(contract_documents()["review.sentiment.schema.json"])
+
+    assert validator.is_valid(golden)
+    assert not validator.is_valid({"asin": "B000"})
+    assert not validator.is_valid({**golden, "sentiment": {**golden["sentiment"], "label": "great"}})  # type: ignore[dict-item]
+
+
+def test_the_readme_lists_the_settings_and_metrics_of_the_code() -> None:
+    """Its generated parts are current; run `make contracts` when they are not."""
+    text = README.read_text()
+
+    assert text == generated(text)
+
+
+def test_the_worker_leaves_torch_and_transformers_unimported() -> None:
+    """Importing every module of the worker loads neither, nor anything else of training's."""
+    modules = [
+        item.name for item in pkgutil.walk_packages(worker.__path__, "worker.") if "__main__" not in item.name
+    ]
+    code = f"""
+import importlib, sys
+for name in {modules}: importlib.import_module(name)
+print([name for name in ("torch", "transformers", "onnx", "sklearn", "training", "export") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=_ROOT)
+
+    assert len(modules) > 25
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["worker-cpu", "worker-gpu"])
+def test_the_workers_install_has_neither_torch_nor_transformers(name: str) -> None:
+    """The pinned requirements of a worker are few, and without addresses."""
+    text = (_ROOT / "requirements" / f"{name}.txt").read_text()
+    packages = {line.split("==")[0] for line in text.splitlines() if "==" in line and not line.startswith(" ")}
+
+    assert "kafka-python" in packages
+    assert not packages & {"torch", "transformers", "onnx", "scikit-learn"}
+    assert "://" not in text
+
+
+@pytest.mark.parametrize("arguments", [[], ["serve"], ["contracts", "--nope"]])
+def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
+    """Wrong words on the command line are told on standard error."""
+    command = [sys.executable, "-m", "worker", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=_ROOT)
+
+    assert done.returncode == 2
+    assert done.stderr

@@ -1,0 +1,154 @@
+"""What goes on around the steps of a run: progress, measuring, keeping the best, ending in good order."""
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from safetensors.torch import load_file, save_file
+from transformers import TrainerCallback
+
+from reviews.progress import Progress
+from training.processes import any_says, is_main, told_by_main
+
+_MEASURED_FILE = "measured.json"
+_BEST_FILE = "best.safetensors"
+
+
+class Watch(TrainerCallback):  # type: ignore[misc]
+    """Shows progress, measures after each epoch, keeps the best weights, and lets a signal end the run.
+
+    To be used as a context, in which SIGINT and SIGTERM are its own: the first ends the run after the step under
+    way, the second at once. Each epoch's end is saved before it is measured, so measuring can end at once too.
+    """
+
+    def __init__(
+        self, measure: Callable[[], dict[str, Any]], progress: Progress, folder: Path, patience: int
+    ) -> None:
+        """Watch a run.
+
+        Args:
+            measure: Gives the figures of the model as it is; called in the main process only.
+            progress: Where to show it.
+            folder: Keeps the figures, and the best weights if there is patience.
+            patience: Epochs without a better macro-F1 after which the run ends; 0 for no end but the last epoch's.
+        """
+        self.stopping = False
+        self._measure, self._progress = measure, progress
+        self._folder, self._patience = folder, patience
+        self._measured: dict[int, dict[str, Any]] = _read(folder / _MEASURED_FILE)
+        self._stepping = False
+        self._loss = ""
+        self._handlers: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._handlers = {
+            number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def settle(self, model: Any, step: int) -> tuple[int, dict[str, Any]]:
+        """Leave the weights that count in the model.
+
+        Args:
+            model: As it is after the last step.
+            step: The last step.
+
+        Returns:
+            The step of those weights and their figures: the best ones where there is patience, else the last.
+        """
+        if step not in self._measured:  # the last epoch was cut short
+            self._keep_figures(step, model)
+        best = self._best() if self._patience else step
+        if best != step:
+            model.load_state_dict(load_file(self._folder / _BEST_FILE))
+        return best, self._measured[best]
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:  # noqa: ARG002
+        """Take up the figures of the epochs before; measure the one whose measuring was interrupted."""
+        self._measured = {step: figures for step, figures in self._measured.items() if step <= state.global_step}
+        if state.global_step and float(state.epoch).is_integer() and state.global_step not in self._measured:
+            self._keep_figures(state.global_step, model)
+        told = {entry["step"] for entry in state.log_history if "eval_loss" in entry}
+        state.log_history += [_entry(step, of) for step, of in self._measured.items() if step not in told]
+        control.should_training_stop |= self._is_over(state.global_step)
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        """Show the bar of steps, at first and after each measurement."""
+        self._progress.begin("training", state.max_steps, state.global_step)
+        self._stepping = True
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        """Move the bar; save where an epoch or the run ends."""
+        self._progress.reach(state.global_step, self._loss)
+        self.stopping = any_says(self.stopping)  # or some would wait for those that have ended
+        control.should_training_stop |= self.stopping
+        control.should_save |= self.stopping or float(state.epoch).is_integer()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:  # noqa: ARG002
+        """Remember the loss."""
+        if logs and "loss" in logs:
+            self._loss = f"loss {float(logs['loss']):.3f}"
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:  # noqa: ARG002
+        """Measure, put it into the Trainer's log beside the training loss, and end a run that gets no better."""
+        self._stepping = False
+        if self.stopping:
+            return
+        self._keep_figures(state.global_step, model)
+        figures = self._measured[state.global_step]
+        state.log_history.append(_entry(state.global_step, figures))
+        self._progress.say(
+            f"epoch {state.epoch:g}: validation loss {figures['loss']:.3f}, macro-F1 {figures['macro_f1']:.3f}"
+        )
+        if self._is_over(state.global_step):
+            self._progress.say(f"no better for {self._patience} epochs: ending with the weights of the best one")
+            control.should_training_stop = True
+
+    def _keep_figures(self, step: int, model: Any) -> None:
+        """Weights first: figures without them would promise what is not there."""
+        figures: dict[str, Any] = told_by_main(self._measure() if is_main() else None)
+        self._measured[step] = figures
+        if not is_main():
+            return
+        if self._patience and self._best() == step:
+            unwrapped = getattr(model, "module", model)
+            new = self._folder / f"{_BEST_FILE}.new"
+            save_file({name: value.contiguous() for name, value in unwrapped.state_dict().items()}, new)
+            new.replace(self._folder / _BEST_FILE)
+        new = self._folder / f"{_MEASURED_FILE}.new"
+        new.write_text(json.dumps(self._measured))
+        new.replace(self._folder / _MEASURED_FILE)
+
+    def _best(self) -> int:
+        """The step of the highest macro-F1, the first of equals."""
+        return max(sorted(self._measured), key=lambda step: self._measured[step]["macro_f1"])
+
+    def _is_over(self, step: int) -> bool:
+        if not self._patience or not self._measured:
+            return False
+        return sum(self._best() < other <= step for other in self._measured) >= self._patience
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self.stopping or not self._stepping:
+            raise KeyboardInterrupt
+        self.stopping = True
+        self._progress.say("ending after this step, which will be saved; once more to end at once")
+
+
+def _entry(step: int, figures: dict[str, Any]) -> dict[str, Any]:
+    return {"step": step, "eval_loss": figures["loss"], "eval_macro_f1": figures["macro_f1"]}
+
+
+def _read(file: Path) -> dict[int, dict[str, Any]]:
+    if not file.exists():
+        return {}
+    return {int(step): figures for step, figures in json.loads(file.read_text()).items()}
