@@ -18,7 +18,8 @@ from benchmarks.trials import answers, held_out, recipe_of, share_of, show
 from evaluation.assess import ids_of, stand
 from evaluation.baselines import baselines
 from evaluation.tables import interval
-from reviews.corpus import Corpus, Reviews, read_corpus
+from reviews.corpus import Corpus, read_corpus
+from reviews.review import Reviews
 from training.recipe import Recipe
 
 _TFIDF = "TF-IDF + logistic regression"

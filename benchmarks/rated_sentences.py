@@ -17,13 +17,13 @@ from rich.table import Table
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from benchmarks.trials import show
-from contract.encoding import Fields
+from contract.fields import Fields
+from contract.labels import LABELS
 from contract.scoring import probabilities
 from dev.samples import RatedSentence, rated_sentences
 from evaluation.assess import stand
 from evaluation.tables import interval
 from export.scoring import score
-from reviews.corpus import LABELS
 from worker.adapters.bundle import Bundle, read_bundle
 from worker.adapters.classifier import OnnxClassifier
 from worker.adapters.encoder import TokenizersEncoder

@@ -17,9 +17,11 @@ from rich.table import Table
 from scipy.optimize import minimize
 
 from benchmarks.trials import held_out, logits_of, show
+from contract import scoring
+from contract.labels import LABELS
 from evaluation import calibration
 from evaluation.assess import ids_of
-from reviews.corpus import LABELS, read_corpus
+from reviews.corpus import read_corpus
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
@@ -66,7 +68,7 @@ def _table(name: str, labels: Ids, logits: Floats, texts: int) -> Table:
             scaled = fit(labels[fitting], logits[fitting])(logits[measuring])
             found[way].append(_figures(labels[measuring], scaled, logits[measuring]))
             if fit is _by_answer:
-                exact = calibration.probabilities(scaled)
+                exact = scoring.probabilities(scaled)
                 drawn = (exact.cumsum(axis=1) < randomly.random((len(exact), 1))).sum(axis=1)
                 found["limit: exact probabilities"].append(_figures(drawn, scaled, scaled))
     for way, rows in found.items():
@@ -76,11 +78,11 @@ def _table(name: str, labels: Ids, logits: Floats, texts: int) -> Table:
 
 
 def _one(labels: Ids, logits: Floats) -> Scale:
-    return partial(calibration.scaled, temperature=calibration.fit_temperature(labels, logits))
+    return partial(scoring.scaled, temperature=calibration.fit_temperature(labels, logits))
 
 
 def _by_answer(labels: Ids, logits: Floats) -> Scale:
-    return partial(calibration.scaled, temperature=calibration.fit_temperatures(labels, logits))
+    return partial(scoring.scaled, temperature=calibration.fit_temperatures(labels, logits))
 
 
 def _biased(labels: Ids, logits: Floats) -> Scale:
@@ -96,7 +98,7 @@ def _biased(labels: Ids, logits: Floats) -> Scale:
 
 
 def _figures(labels: Ids, scaled: Floats, before: Floats) -> tuple[float, ...]:
-    predicted, answers = calibration.probabilities(scaled), scaled.argmax(axis=1)
+    predicted, answers = scoring.probabilities(scaled), scaled.argmax(axis=1)
     of_answers = sum(
         (answers == label).sum()
         * calibration.reliability(labels[answers == label], predicted[answers == label], _BINS_OF_ANSWER).error()

@@ -14,11 +14,13 @@ from typing import Any
 from rich.table import Table
 
 from benchmarks.trials import answers, held_out, recipe_of, show
+from contract.labels import LABELS
 from evaluation.assess import ids_of, stand
 from evaluation.baselines import baselines
 from evaluation.comparison import compare
 from evaluation.tables import interval
-from reviews.corpus import LABELS, Reviews, read_corpus
+from reviews.corpus import read_corpus
+from reviews.review import Reviews
 from training.encoding import TEMPLATES
 from training.recipe import Recipe
 

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from contract.errors import TrainingError
-from reviews.corpus import Corpus, Reviews
+from reviews.corpus import Corpus
 from reviews.progress import Progress
+from reviews.review import Reviews
 from training.encoding import encode
 from training.evaluate import answer
 from training.model import load_checkpoint

@@ -1,14 +1,30 @@
-"""The part of encoding that is ours: which fields are read, and which tokens survive truncation."""
+"""How the fields of a review become token ids: the template, and which tokens survive truncation."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contract.fields import Fields, is_blank
+
+ENCODING_FILE = "encoding.json"
+TOKENIZER_FILE = "tokenizer.json"
 
 
-class Fields(NamedTuple):
-    """What the model may read of an event."""
+class Encoding(BaseModel):
+    """How the fields of a review become token ids; `encoding.json` of a checkpoint and of a bundle.
 
-    text: str
-    title: str | None = None
+    `template` is `text`, or `title+text`: the title on a line of its own before the text, where there is one.
+    `tokens_max` counts the special tokens too. `head` keeps the first tokens; `head+tail` keeps a quarter
+    from the beginning and three quarters from the end (Sun et al. 2019, arXiv 1905.05583).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format: Literal[1] = 1
+    template: Literal["text", "title+text"] = "text"
+    truncation: Literal["head", "head+tail"] = "head"
+    tokens_max: int = Field(512, ge=3)
 
 
 class Encoded(NamedTuple):
@@ -20,7 +36,7 @@ class Encoded(NamedTuple):
 
 def apply_template(fields: Fields, template: str) -> str:
     """Join the fields that the template names; a missing or blank title leaves the text alone."""
-    if template == "title+text" and fields.title and not fields.title.isspace():
+    if template == "title+text" and fields.title and not is_blank(fields.title):
         return f"{fields.title}\n{fields.text}"
     return fields.text
 

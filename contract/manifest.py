@@ -8,27 +8,15 @@ from typing import Annotated, Literal
 from annotated_types import Len
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat, model_validator
 
+from contract.encoding import Encoding
+from contract.labels import LABELS
+
 MANIFEST_FILE = "bundle.json"
-ENCODING_FILE = "encoding.json"
 GOLDEN_FILE = "golden.json"
-TOKENIZER_FILE = "tokenizer.json"
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Encoding(_Record):
-    """How the fields of an event become token ids.
-
-    `tokens_max` counts the special tokens too. `head` keeps the first tokens; `head+tail` keeps a quarter
-    from the beginning and three quarters from the end (Sun et al. 2019, arXiv 1905.05583).
-    """
-
-    format: Literal[1] = 1
-    template: Literal["text", "title+text"] = "text"
-    truncation: Literal["head", "head+tail"] = "head"
-    tokens_max: int = Field(512, ge=3)
 
 
 class Golden(_Record):
@@ -99,6 +87,6 @@ class BundleManifest(_Record):
         missing = [variant.file for variant in self.variants.values() if variant.file not in self.files]
         if missing:
             raise ValueError(f"variants name files that the manifest does not list: {', '.join(missing)}")
-        if sorted(self.labels) != ["negative", "neutral", "positive"]:
+        if sorted(self.labels) != sorted(LABELS):
             raise ValueError(f"labels must be negative, neutral and positive, not {', '.join(self.labels)}")
         return self

@@ -1,4 +1,4 @@
-"""From logits to a calibrated answer."""
+"""From logits to calibrated probabilities."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,15 @@ Temperature = float | tuple[float, ...]
 """One for all rows, or one for each label that a row may be answered with, in class-id order."""
 
 
-def probabilities(logits: NDArray[np.float32], temperature: Temperature) -> NDArray[np.float64]:
+def scaled(logits: NDArray[np.floating], temperature: Temperature) -> NDArray[np.float64]:
+    """Logits (rows, classes) divided by the temperature, or by that of the label that they answer."""
+    divisors = np.asarray(temperature, dtype=np.float64)
+    if divisors.ndim:
+        divisors = divisors[logits.argmax(axis=-1), None]
+    return logits.astype(np.float64) / divisors
+
+
+def probabilities(logits: NDArray[np.floating], temperature: Temperature = 1.0) -> NDArray[np.float64]:
     """Softmax of `logits / temperature` along the last axis, in double precision.
 
     Temperature scaling is Guo et al. 2017 (arXiv 1706.04599), and by answered label Frenkel & Goldberger 2021
@@ -20,10 +28,7 @@ def probabilities(logits: NDArray[np.float32], temperature: Temperature) -> NDAr
     Returns:
         Shape (rows, classes), each row summing to 1.
     """
-    divisors = np.asarray(temperature, dtype=np.float64)
-    if divisors.ndim:
-        divisors = divisors[logits.argmax(axis=-1), None]
-    scaled = logits.astype(np.float64) / divisors
-    exponentials = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    values = scaled(logits, temperature)
+    exponentials = np.exp(values - values.max(axis=-1, keepdims=True))
     result: NDArray[np.float64] = exponentials / exponentials.sum(axis=-1, keepdims=True)
     return result

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.encoding import Fields
 from contract.errors import WorkerError
+from contract.fields import Fields
 from dev.hostile import FATAL, POISON
 from worker.adapters.bundle import read_bundle
 from worker.adapters.encoder import TokenizersEncoder

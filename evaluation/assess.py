@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contract import scoring
+from contract.labels import LABELS
 from evaluation import calibration, confusion
 from evaluation.bootstrap import interval, resampled_counts, resampled_means
 from evaluation.metrics import RANKS, answer_figures, figures, rounded
-from reviews.corpus import LABELS, Review, Reviews, text_key
+from reviews.review import Review, Reviews, text_key
 
 Ids = NDArray[np.int64]
 Logits = NDArray[np.float32]
@@ -27,7 +29,7 @@ _LINE_CHARACTERS = 160
 class Served:
     """The temperature that serves, to be judged as it is, and what it was fitted on; None for nothing."""
 
-    temperature: calibration.Temperature
+    temperature: scoring.Temperature
     fitted_on: str | None
 
 
@@ -128,13 +130,13 @@ def _calibration(
 ) -> dict[str, Any]:
     """ECE, Brier score and cross-entropy before and after scaling with temperatures that never saw the row."""
     if scaling is None:
-        temperatures: tuple[calibration.Temperature, ...]
+        temperatures: tuple[scoring.Temperature, ...]
         halves = np.array([_second_half(review.text) for review in reviews])
         scaled, temperatures = calibration.cross_fitted(labels, logits, halves)
         fitted_on: str | None = "the other half of these texts"
     else:
         served = scaling if isinstance(scaling, Served) else _fitted_apart(*scaling)
-        scaled, fitted_on = calibration.scaled(logits, served.temperature), served.fitted_on
+        scaled, fitted_on = scoring.scaled(logits, served.temperature), served.fitted_on
         temperatures = (served.temperature,)
     return {
         "fitted_on": fitted_on,
@@ -149,14 +151,14 @@ def _fitted_apart(reviews: Sequence[Review], logits: Logits) -> Served:
     return Served(calibration.fit_temperatures(ids_of(reviews), logits), f"{len(reviews)} texts apart")
 
 
-def by_label(temperature: calibration.Temperature) -> dict[str, float]:
+def by_label(temperature: scoring.Temperature) -> dict[str, float]:
     """What the logits of an answer are divided by, for each label."""
     each = np.broadcast_to(temperature, len(LABELS)).tolist()
     return {name: rounded(value) for name, value in zip(LABELS, each, strict=True)}
 
 
 def _probability_figures(labels: Ids, logits: NDArray[np.floating]) -> dict[str, Any]:
-    predicted = calibration.probabilities(logits)
+    predicted = scoring.probabilities(logits)
     table, brier = calibration.reliability(labels, predicted), calibration.brier(labels, predicted)
     drawn = resampled_means(np.column_stack([calibration.gaps(labels, predicted), brier]))
     return {
@@ -192,7 +194,7 @@ def _second_half(text: str) -> bool:
 
 def _hardest(reviews: Sequence[Review], labels: Ids, logits: Logits) -> list[dict[str, Any]]:
     """The texts of the highest loss: what the model is most wrong about, or the stars."""
-    losses, predicted = calibration.losses(labels, logits), calibration.probabilities(logits)
+    losses, predicted = calibration.losses(labels, logits), scoring.probabilities(logits)
     return [
         {
             "text": " ".join(reviews[row].text.split())[:_LINE_CHARACTERS],

@@ -9,7 +9,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from contract.errors import TrainingError
-from reviews.corpus import LABELS, Review, without_copies
+from contract.labels import LABELS
+from reviews.corpus import without_copies
+from reviews.review import Review
 
 Ids = NDArray[np.int64]
 

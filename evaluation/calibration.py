@@ -21,7 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax
+
+from contract.scoring import scaled
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
@@ -31,9 +33,6 @@ _TEMPERATURES = (0.05, 20.0)
 _SPREAD = 0.5
 """How far the logarithm of a label's temperature is thought to be from the common one's before its rows are seen:
 the standard deviation of a normal prior. It keeps a dozen rows from deciding; of a thousand it is not felt."""
-
-Temperature = float | tuple[float, ...]
-"""One for all rows, or one for each label that a row may be answered with, in class-id order."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +58,6 @@ def losses(labels: Ids, logits: NDArray[np.floating]) -> Floats:
     logarithms = log_softmax(logits.astype(np.float64), axis=1)
     chosen: Floats = np.negative(logarithms[np.arange(len(labels)), labels])
     return chosen
-
-
-def probabilities(logits: NDArray[np.floating]) -> Floats:
-    """The softmax of logits of shape (rows, classes), in double precision."""
-    return np.asarray(softmax(logits.astype(np.float64), axis=1))
 
 
 def fit_temperature(labels: Ids, logits: NDArray[np.floating]) -> float:
@@ -93,14 +87,6 @@ def fit_temperatures(labels: Ids, logits: NDArray[np.floating]) -> tuple[float, 
         return _minimum(unlikeliness, otherwise=common)
 
     return tuple(fitted(label) for label in range(logits.shape[1]))
-
-
-def scaled(logits: NDArray[np.floating], temperature: Temperature) -> Floats:
-    """Logits (rows, classes) divided by the temperature, or by that of the label that they answer."""
-    divisors = np.asarray(temperature, dtype=np.float64)
-    if divisors.ndim:
-        divisors = divisors[logits.argmax(axis=1), None]
-    return logits.astype(np.float64) / divisors
 
 
 def _minimum(function: Callable[[float], float], *, otherwise: float) -> float:

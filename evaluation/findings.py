@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from contract.labels import LABELS, ORDER
 from evaluation.formats import count, figure, interval, listed, percent, temperatures
 from evaluation.formats import group as group_name
-from evaluation.metrics import ORDER
-from reviews.corpus import LABELS
 
 _ROWS_MIN = 50  # of a group that is worth a sentence
 _CLASS_ROWS_MIN = 100  # below, the interval of its F1 is some 0.2 wide

@@ -5,11 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contract import scoring
+from contract.labels import LABELS, ORDER
 from evaluation import calibration, confusion
-from reviews.corpus import LABELS
-
-ORDER = tuple(LABELS.index(name) for name in ("negative", "neutral", "positive"))
-"""Class ids from bad to good."""
 
 RANKS = tuple(ORDER.index(label) for label in range(len(LABELS)))
 """The place of each class id in that order."""
@@ -24,7 +22,7 @@ def figures(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> dict[str,
         labels: Class ids, shape (rows,).
         logits: Shape (rows, classes).
     """
-    predicted = calibration.probabilities(logits)
+    predicted = scoring.probabilities(logits)
     return answer_figures(labels, logits.argmax(axis=1)) | {
         "loss": rounded(calibration.cross_entropy(labels, logits)),
         "ece": rounded(calibration.reliability(labels, predicted).error()),

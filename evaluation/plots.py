@@ -13,8 +13,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evaluation.metrics import ORDER
-from reviews.corpus import LABELS
+from contract.labels import LABELS, ORDER
 
 _DPI = 110
 _SVG = {"svg.fonttype": "none", "font.size": 9.0, "axes.linewidth": 0.6}

@@ -9,9 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from contract.labels import LABELS, ORDER
 from evaluation.formats import figure, temperatures
-from evaluation.metrics import ORDER
-from reviews.corpus import LABELS
 
 _NAMES = [LABELS[label] for label in ORDER]
 _WIDTH_MIN = 100

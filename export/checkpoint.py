@@ -8,17 +8,16 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
-from contract.encoding import Fields
+from contract.encoding import ENCODING_FILE, TOKENIZER_FILE, Encoding
 from contract.errors import UsageError
-from contract.manifest import ENCODING_FILE, TOKENIZER_FILE, Encoding
+from contract.fields import Fields
+from contract.labels import LABELS
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 GOLDEN_PAIRS_FILE = "golden_pairs.json"
 TRAINING_FILE = "training.json"
 METRICS_FILE = "metrics.json"
-LABELS = ("neutral", "positive", "negative")
-"""The class ids' meaning, as the mission fixes it: a checkpoint in another order would serve wrong labels."""
 _NEEDED = (CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FILE, ENCODING_FILE, GOLDEN_PAIRS_FILE)
 _JSON_OBJECT = TypeAdapter(dict[str, JsonValue])
 _T = TypeVar("_T")

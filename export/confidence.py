@@ -13,7 +13,7 @@ from evaluation.assess import by_label, ids_of
 from evaluation.formats import temperatures
 from evaluation.metrics import rounded
 from export.scoring import Logits
-from reviews.corpus import Review
+from reviews.review import Review
 
 TEXTS_MAX = 10_000
 """Temperatures need no more, and of so many texts the promised precision is known to half a percent."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.errors import UsageError
+from contract.labels import LABELS
 from evaluation.abstention import abstain
 from evaluation.assess import Served, assess, ids_of, stand
 from evaluation.baselines import baselines
@@ -18,7 +19,8 @@ from export.confidence import abstention_figures, confidences
 from export.labelled import Labelled, Source, doubts, read_labelled
 from export.progress import Progress
 from export.scoring import Logits, score
-from reviews.corpus import LABELS, Review, read_corpus
+from reviews.corpus import read_corpus
+from reviews.review import Review
 from worker.adapters.bundle import Bundle, read_bundle
 from worker.adapters.classifier import OnnxClassifier
 from worker.adapters.encoder import TokenizersEncoder

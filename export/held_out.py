@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from pydantic import JsonValue
 
-from contract.encoding import Fields
 from contract.errors import UsageError
+from contract.fields import Fields
+from contract.scoring import scaled
 from evaluation.assess import ids_of
-from evaluation.calibration import scaled
 from evaluation.metrics import figures
 from export.checkpoint import Checkpoint
 from export.confidence import TEXTS_FEW, TEXTS_MAX, Calibrated, calibrate

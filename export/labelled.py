@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from pydantic import JsonValue
 
-from contract.encoding import Fields
 from contract.errors import TrainingError, UsageError
-from reviews.corpus import LABELS, Corpus, Review, distinct, read_corpus, without_copies
+from contract.fields import Fields
+from contract.labels import LABELS
+from reviews.corpus import Corpus, distinct, read_corpus, without_copies
+from reviews.review import Review
 from reviews.splits import PARTS
 
 PART_NAMES = (*PARTS, "all")

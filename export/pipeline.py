@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from contract.labels import LABELS
 from contract.manifest import BundleManifest, Golden, Variant
-from export.checkpoint import LABELS, Checkpoint, load_model, read_checkpoint
+from export.checkpoint import Checkpoint, load_model, read_checkpoint
 from export.errors import CheckpointRefusedError
 from export.gates.golden import choose_goldens
 from export.gates.parity import (

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.encoding import Fields
+from contract.fields import Fields
 from worker.core.batching import plan_batches
 from worker.errors import ModelFailedError
 from worker.ports import Classifier, Encoder

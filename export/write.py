@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from contract.encoding import ENCODING_FILE
 from contract.errors import UsageError
-from contract.manifest import ENCODING_FILE, GOLDEN_FILE, MANIFEST_FILE, BundleManifest, FileDigest, Golden
+from contract.manifest import GOLDEN_FILE, MANIFEST_FILE, BundleManifest, FileDigest, Golden
 from export.checkpoint import Checkpoint
 
 _COPIED = ("tokenizer.json", "config.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")

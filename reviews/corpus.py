@@ -12,15 +12,11 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from contract.errors import TrainingError
+from contract.labels import LABELS
 from reviews.duplicates import firsts
 from reviews.ingestion import Account, Tally, ingest
-from reviews.review import LABELS, UNLABELLED, Review, Reviews, star_label, text_key
+from reviews.review import UNLABELLED, Review, Reviews
 from reviews.splits import PARTS, Part
-
-__all__ = [
-    "LABELS", "Corpus", "Review", "Reviews", "distinct", "read_corpus", "split", "star_label", "text_key",
-    "without_copies",
-]  # fmt: skip
 
 _STARS_OF_CLASS = ("3", "4 or 5", "0 to 2")
 

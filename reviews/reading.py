@@ -3,13 +3,12 @@
 import ast
 import json
 import math
-import unicodedata
 from typing import Any
 
-from reviews.review import UNLABELLED, Review, star_label
+from contract.fields import TEXT_FIELDS, TITLE_FIELDS, first_text, has_lone_surrogate, is_blank
+from contract.labels import star_label
+from reviews.review import UNLABELLED, Review
 
-_TEXT_FIELDS = ("text", "reviewText")  # in the worker's order: both must read the same text of a record
-_TITLE_FIELDS = ("title", "summary")
 _STAR_FIELDS = ("overall", "rating")
 
 
@@ -25,33 +24,26 @@ def read_line(line: bytes, stem: str, *, starred: bool = True) -> tuple[Review, 
         ValueError: If it can't be used; the message is the reason, of few different ones.
     """
     record = _parse(line)
-    texts = [text for name in _TEXT_FIELDS if isinstance(text := record.get(name), str) and not is_blank(text)]
+    text = first_text(record, TEXT_FIELDS)
     stars = [
         star
         for name in _STAR_FIELDS
         if isinstance(star := record.get(name), int | float) and not isinstance(star, bool)
     ]
-    if not texts:
+    if text is None:
         raise ValueError("no text")
     if starred and not stars:
         raise ValueError("no stars")
-    if _has_surrogate(texts[0]):
+    if has_lone_surrogate(text):
         raise ValueError("a lone surrogate in the text")  # JSON can write one; UTF-8 and tokenizers can't
     odd: list[str] = []
     if not starred:
-        return Review(texts[0], UNLABELLED, _category(record, stem, odd), None, _title(record, odd)), odd
+        return Review(text, UNLABELLED, _category(record, stem, odd), None, _title(record, odd)), odd
     label = star_label(stars[0])
     if math.trunc(stars[0]) != stars[0]:
         odd.append("stars between whole numbers")
     title = _title(record, odd)
-    return Review(texts[0], label, _category(record, stem, odd), float(stars[0]), title), odd
-
-
-def is_blank(text: str) -> bool:
-    """Whether a text has nothing but white space, control and format characters: the worker refuses such texts."""
-    if text and text[0].isalnum():
-        return False
-    return all(sign.isspace() or unicodedata.category(sign) in {"Cc", "Cf", "Zs", "Zl", "Zp"} for sign in text)
+    return Review(text, label, _category(record, stem, odd), float(stars[0]), title), odd
 
 
 def _parse(line: bytes) -> dict[str, Any]:
@@ -73,13 +65,13 @@ def _parse(line: bytes) -> dict[str, Any]:
 
 def _title(record: dict[str, Any], odd: list[str]) -> str | None:
     """The worker's choice; it refuses an event with a lone surrogate, here only the title is left out."""
-    for name in _TITLE_FIELDS:
+    for name in TITLE_FIELDS:
         title = record.get(name)
         if not isinstance(title, str):
             if title is not None:
                 odd.append("a title that is no text")
         elif not is_blank(title):
-            if not _has_surrogate(title):
+            if not has_lone_surrogate(title):
                 return title
             odd.append("a lone surrogate in the title")
             return None
@@ -88,18 +80,8 @@ def _title(record: dict[str, Any], odd: list[str]) -> str | None:
 
 def _category(record: dict[str, Any], stem: str, odd: list[str]) -> str:
     category = record.get("category")
-    if isinstance(category, str) and category and not _has_surrogate(category):
+    if isinstance(category, str) and category and not has_lone_surrogate(category):
         return category
     if category:
         odd.append("a category that is no text")
     return stem
-
-
-def _has_surrogate(text: str) -> bool:
-    if text.isascii():
-        return False
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False

@@ -15,14 +15,10 @@ from numpy.typing import NDArray
 from reviews.duplicates import near_groups
 from reviews.splits import PARTS, letters_and_digits, part_of
 
-LABELS = ("neutral", "positive", "negative")
-"""In class-id order."""
-
 UNLABELLED = -1
 """The class id of a text whose stars are not known, or not looked at."""
 
 BATCH = 2000  # reviews that are in memory together while all are read
-_STARS_MAX = 5
 
 FEATURES = Features({
     "text": Value("string"),
@@ -181,18 +177,6 @@ def table_of(reviews: Sequence[Review]) -> pa.Table:
         },
         schema=FEATURES.arrow_schema,
     )
-
-
-def star_label(stars: float) -> int:
-    """The class id of a rating: 4-5 positive, 3 neutral, 0-2 negative; between them the lower class counts.
-
-    Raises:
-        ValueError: If the rating is not between 0 and 5.
-    """
-    if not 0 <= stars <= _STARS_MAX:
-        raise ValueError("stars outside 0..5")
-    name = "positive" if stars >= 4 else "neutral" if stars >= 3 else "negative"  # noqa: PLR2004
-    return LABELS.index(name)
 
 
 def text_key(text: str) -> str:

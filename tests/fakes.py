@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.encoding import Encoded, Fields
+from contract.encoding import Encoded
+from contract.fields import Fields
 from worker.core.delivery_counts import BEGUN, Claim
 from worker.core.records import Partition, Record
 from worker.outcomes import Outgoing

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from contract.encoding import Encoding
 from evaluation.plots import plot_confusion, plot_loss
-from reviews.corpus import Review
-from training.encoding import Encoding, write_encoding
+from reviews.review import Review
+from training.encoding import write_encoding
 from training.report.page import write_report
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "scikit-learn", "numpy")
@@ -44,7 +45,7 @@ def write_checkpoint(
     settings = record["settings"]
     trainer.model.save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)  # safetensors leaves it to its owner alone; a container is another
-    encoding = Encoding(settings["template"], settings["truncation"], settings["tokens_max"])
+    encoding = Encoding.model_validate({name: settings[name] for name in ("template", "truncation", "tokens_max")})
     write_encoding(folder, tokenizer, reviews, encoding, settings["seed"])
     _save_tokenizer(folder, tokenizer)
     record = {

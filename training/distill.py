@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
 from reviews.cache import intact, kept
-from reviews.corpus import Corpus, Review, Reviews, without_copies
+from reviews.corpus import Corpus, without_copies
 from reviews.progress import Progress
-from reviews.review import UNLABELLED
+from reviews.review import UNLABELLED, Review, Reviews
 from reviews.splits import part_of
 from training.distillation import Teaching
 from training.encoding import encode

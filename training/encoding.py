@@ -7,56 +7,25 @@ Face's tokenizers do by default, in training and in the worker alike, and the go
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from pydantic import ValidationError
+
+from contract.encoding import ENCODING_FILE, Encoding, apply_template, truncate
 from contract.errors import TrainingError
-from reviews.corpus import Review
+from contract.fields import Fields, is_blank
+from reviews.review import Review
 
-ENCODING_FILE = "encoding.json"
 GOLDEN_FILE = "golden_pairs.json"
-TEMPLATES = ("text", "title+text")
-TRUNCATIONS = ("head", "head+tail")
-_FORMAT = 1
+TEMPLATES: tuple[str, ...] = get_args(Encoding.model_fields["template"].annotation)
+TRUNCATIONS: tuple[str, ...] = get_args(Encoding.model_fields["truncation"].annotation)
 _GOLDEN_PAIRS = 200
 _CHUNK_TEXTS = 1000  # tokenised at a time, so that a long text costs memory only for a while
 _UNREAD_TITLES = 5  # golden pairs with a title where none is read: they tell one template from the other
 _SPECIAL_TOKENS = 2  # [CLS] and [SEP]
 
-
-@dataclass(frozen=True)
-class Encoding:
-    """How the fields of a review become token ids: the worker does the same, by `encoding.json`.
-
-    Attributes:
-        template: `text`, or `title+text`: the title on a line of its own before the text, where there is one.
-        truncation: `head` keeps the first tokens; `head+tail` a quarter from the beginning and three quarters from
-            the end (Sun et al. 2019, arXiv 1905.05583: 128 and 382 of 510).
-        tokens_max: Tokens that are kept, the special ones included.
-    """
-
-    template: str = "text"
-    truncation: str = "head"
-    tokens_max: int = 512
-
-    def fields(self, review: Review) -> dict[str, str]:
-        """What is read of a review."""
-        if self.template == "title+text" and review.title and not review.title.isspace():
-            return {"title": review.title, "text": review.text}
-        return {"text": review.text}
-
-    def cut(self, ids: list[int]) -> list[int]:
-        """The token ids that are kept, of ids without special ones."""
-        kept = self.tokens_max - _SPECIAL_TOKENS
-        if len(ids) <= kept:
-            return ids
-        first = kept if self.truncation == "head" else kept // 4
-        return ids[:first] + ids[len(ids) - (kept - first) :] if first < kept else ids[:kept]
-
-
-_WHOLE = Encoding("title+text")
 
 HOSTILE = (
     # nothing, or nothing that is left after normalisation
@@ -112,19 +81,22 @@ HOSTILE = (
 
 def encode(tokenizer: Any, reviews: Sequence[Review], encoding: Encoding) -> list[list[int]]:
     """Token ids of each review with the special ones; not padded."""
+    kept = encoding.tokens_max - _SPECIAL_TOKENS
     rows: list[list[int]] = []
     for start in range(0, len(reviews), _CHUNK_TEXTS):
-        fields = [encoding.fields(review) for review in reviews[start : start + _CHUNK_TEXTS]]
-        texts = ["\n".join(parts.values()) for parts in fields]
+        some = reviews[start : start + _CHUNK_TEXTS]
+        texts = [apply_template(Fields(review.text, review.title), encoding.template) for review in some]
         tokenised = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-        rows += [[tokenizer.cls_token_id, *encoding.cut(ids), tokenizer.sep_token_id] for ids in tokenised]
+        rows += [
+            [tokenizer.cls_token_id, *truncate(ids, kept, encoding.truncation), tokenizer.sep_token_id]
+            for ids in tokenised
+        ]
     return rows
 
 
 def write_encoding(folder: Path, tokenizer: Any, reviews: Sequence[Review], encoding: Encoding, seed: int) -> None:
     """Write `encoding.json` and 200 golden pairs: hostile texts, some under titles, then some `reviews`."""
-    record = {"format": _FORMAT, **asdict(encoding)}
-    (folder / ENCODING_FILE).write_text(json.dumps(record, indent=2) + "\n")
+    (folder / ENCODING_FILE).write_text(encoding.model_dump_json(indent=2) + "\n")
     titled = [Review(text, 0, "", title=title) for text, title in zip(HOSTILE, HOSTILE[7:], strict=False)]
     if encoding.template == "text":
         titled = titled[-_UNREAD_TITLES:]
@@ -133,9 +105,19 @@ def write_encoding(folder: Path, tokenizer: Any, reviews: Sequence[Review], enco
     order = random.Random(seed).sample(range(len(reviews)), drawn)  # noqa: S311 - a sample, no secret
     real = list(islice(dict.fromkeys(reviews[index] for index in order), _GOLDEN_PAIRS - len(hostile)))
     rows = encode(tokenizer, [*hostile, *real], encoding)
-    fields = [*map(_WHOLE.fields, hostile), *map(encoding.fields, real)]
+    fields = [
+        *(_fields(review, "title+text") for review in hostile),
+        *(_fields(review, encoding.template) for review in real),
+    ]
     pairs = [{"fields": one, "ids": ids} for one, ids in zip(fields, rows, strict=True)]
     (folder / GOLDEN_FILE).write_text(json.dumps(pairs) + "\n")
+
+
+def _fields(review: Review, template: str) -> dict[str, str]:
+    """What a template reads of a review."""
+    if template == "title+text" and review.title and not is_blank(review.title):
+        return {"title": review.title, "text": review.text}
+    return {"text": review.text}
 
 
 def read_encoding(folder: Path) -> Encoding:
@@ -146,14 +128,15 @@ def read_encoding(folder: Path) -> Encoding:
     """
     try:
         record = json.loads((folder / ENCODING_FILE).read_text())
-        version = record["format"]
-        encoding = Encoding(record["template"], record["truncation"], int(record["tokens_max"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError):
+        record = None
+    if not isinstance(record, dict) or not Encoding.model_fields.keys() <= record.keys():
         raise TrainingError(
             f"{folder} is not a checkpoint that `python -m training fit` wrote: no usable {ENCODING_FILE}"
-        ) from error
-    if version != _FORMAT or encoding.template not in TEMPLATES or encoding.truncation not in TRUNCATIONS:
+        )
+    try:
+        return Encoding.model_validate(record)
+    except ValidationError as error:
         raise TrainingError(
             f"{folder / ENCODING_FILE} asks for an encoding that this version does not know: {record}"
-        )
-    return encoding
+        ) from error

@@ -11,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from contract.errors import TrainingError
+from contract.labels import LABELS
 from evaluation.assess import assess, ids_of, stand
 from evaluation.baselines import baselines
 from evaluation.comparison import compare
-from reviews.corpus import LABELS, Corpus, Review, Reviews, distinct, without_copies
+from reviews.corpus import Corpus, distinct, without_copies
 from reviews.progress import Progress
+from reviews.review import Review, Reviews
 from training.encoding import encode
 from training.model import load_checkpoint
 

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from contract.errors import TrainingError
-from reviews.corpus import LABELS, Corpus, Reviews, split, without_copies
+from contract.labels import LABELS
+from reviews.corpus import Corpus, split, without_copies
+from reviews.review import Reviews
 from training.recipe import Recipe
 from training.run import counts, run
 from training.targets import Lesson

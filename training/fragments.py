@@ -4,8 +4,7 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 
-from reviews.corpus import Review
-from reviews.review import UNLABELLED
+from reviews.review import UNLABELLED, Review
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _WORDS_MIN = 3

@@ -12,9 +12,10 @@ from torch import nn
 from transformers import AutoConfig, AutoTokenizer, BertForSequenceClassification
 from transformers.utils.logging import disable_progress_bar
 
+from contract.encoding import ENCODING_FILE, Encoding
 from contract.errors import TrainingError
-from reviews.corpus import LABELS
-from training.encoding import ENCODING_FILE, Encoding, read_encoding
+from contract.labels import LABELS
+from training.encoding import read_encoding
 
 RATINGS = 5  # 1 to 5 stars
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")

@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from contract.encoding import Encoding
 from contract.errors import TrainingError
-from training.encoding import TEMPLATES, TRUNCATIONS, Encoding
+from training.encoding import TEMPLATES, TRUNCATIONS
 
 
 def setting(default: Any, meaning: str) -> Any:
@@ -76,7 +77,9 @@ class Recipe:
     @property
     def encoding(self) -> Encoding:
         """How reviews become token ids."""
-        return Encoding(self.template, self.truncation, self.tokens_max)
+        return Encoding.model_validate(
+            {"template": self.template, "truncation": self.truncation, "tokens_max": self.tokens_max}
+        )
 
     def shaping(self) -> dict[str, Any]:
         """The settings that shape the weights: a resumed run must not change them."""

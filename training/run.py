@@ -3,7 +3,6 @@
 import json
 import shutil
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,14 @@ import numpy as np
 import torch
 import transformers
 
+from contract.encoding import Encoding
+from contract.labels import LABELS
 from reviews.cache import fingerprint
-from reviews.corpus import LABELS, Reviews
 from reviews.progress import Progress
-from reviews.review import UNLABELLED
+from reviews.review import UNLABELLED, Reviews
 from training.callback import Watch
 from training.checkpoint import write_checkpoint
-from training.encoding import Encoding, encode
+from training.encoding import encode
 from training.evaluate import measure
 from training.model import load_base, served
 from training.processes import is_main, processes, start, told_by_main, wait_for_all
@@ -108,7 +108,7 @@ def _account(trainer: OrderedTrainer, best_step: int, state: Path | None, starte
 
 
 def _rows(tokenizer: Any, reviews: Reviews, encoding: Encoding) -> Rows:
-    key = fingerprint(asdict(encoding), tokenizer.backend_tokenizer.to_str())
+    key = fingerprint(encoding.model_dump(), tokenizer.backend_tokenizer.to_str())
     return tokenise(reviews, lambda some: encode(tokenizer, some, encoding), key)
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.encoding import Encoded, Fields
+from contract.encoding import Encoded
 from contract.events import Reason
+from contract.fields import Fields
 from contract.scoring import Temperature, probabilities
 from worker.core.batching import plan_batches
 from worker.core.breaker import Breaker

@@ -6,7 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.encoding import Encoded, Fields
+from contract.encoding import Encoded
+from contract.fields import Fields
 from worker.core.records import Partition, Record
 from worker.outcomes import Outgoing
 

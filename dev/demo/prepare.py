@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from contract.labels import LABELS
 from dev.samples import encoder_folder, rated_sentences, split_by_review, write_reviews
-from reviews.corpus import LABELS, read_corpus, split
+from reviews.corpus import read_corpus, split
 
 _SEED = 2018
 _BASE_MODEL = "bge-small-en-v1.5"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dev.samples.packages import ratings_file
-from reviews.corpus import text_key
+from reviews.review import text_key
 
 _NEUTRAL_BELOW = 0.5  # of the absolute mean rating; the paper does not state its own cut
 _STARS = {"negative": 1, "neutral": 3, "positive": 5}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import chain, zip_longest
 
-from contract.encoding import Fields
+from contract.fields import Fields
 from contract.manifest import Golden
 from export.gates.parity import Probabilities
 from export.gates.texts import HOSTILE

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contract.encoding import Fields
 from contract.errors import UsageError
+from contract.fields import Fields
 from export.checkpoint import Checkpoint
 from export.errors import CheckpointRefusedError
 from worker.adapters.encoder import TokenizersEncoder

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from contract.labels import LABELS
 from dev.samples import (
     SampleUnavailableError,
     minilm_folder,
@@ -19,7 +20,8 @@ from dev.samples import (
     write_reviews,
 )
 from dev.samples import packages as samples
-from reviews.corpus import LABELS, read_corpus, text_key
+from reviews.corpus import read_corpus
+from reviews.review import text_key
 
 
 def test_the_sentences_are_those_of_the_paper() -> None:

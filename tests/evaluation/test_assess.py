@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from contract.errors import TrainingError
+from contract.labels import LABELS, star_label
 from evaluation.assess import assess, ids_of, stand
 from evaluation.baselines import baselines
 from evaluation.tables import show
-from reviews.corpus import LABELS, Review, distinct, star_label
+from reviews.corpus import distinct
+from reviews.review import Review
 
 stars = st.sampled_from([1.0, 2.0, 3.0, 4.0, 5.0])
 some_reviews = st.lists(
@@ -153,7 +155,7 @@ def test_the_table_shows_the_figures_whatever_a_category_is_called() -> None:
 
 def test_the_figures_need_no_torch() -> None:
     """What judges logits can judge those of a graph: it imports no PyTorch."""
-    names = ", ".join(f"training.{name}" for name in ("assess", "baselines", "comparison", "tables", "report"))
+    names = ", ".join(f"evaluation.{name}" for name in ("assess", "baselines", "comparison", "tables", "plots"))
     code = f"import sys, {names}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.stdout == b"False\n", done.stderr

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract import scoring
 from evaluation import calibration
 
 _ROWS = 20_000
@@ -20,7 +21,7 @@ def calibrated(seed: int, rows: int = _ROWS) -> tuple[np.ndarray, np.ndarray]:
     """Labels drawn from the very probabilities that the logits stand for."""
     randomly = np.random.default_rng(seed)
     logits = randomly.normal(scale=2, size=(rows, 3))
-    labels = (calibration.probabilities(logits).cumsum(axis=1) < randomly.random((rows, 1))).sum(axis=1)
+    labels = (scoring.probabilities(logits).cumsum(axis=1) < randomly.random((rows, 1))).sum(axis=1)
     return labels.clip(0, 2), logits
 
 
@@ -28,8 +29,8 @@ def calibrated(seed: int, rows: int = _ROWS) -> tuple[np.ndarray, np.ndarray]:
 def test_a_calibrated_classifier_has_no_error_and_an_overconfident_one_has(seed: int) -> None:
     """Where labels follow the probabilities, confidence is accuracy; thrice the logits promise too much."""
     labels, logits = calibrated(seed)
-    assert calibration.reliability(labels, calibration.probabilities(logits)).error() < 0.02
-    assert calibration.reliability(labels, calibration.probabilities(3 * logits)).error() > 0.1
+    assert calibration.reliability(labels, scoring.probabilities(logits)).error() < 0.02
+    assert calibration.reliability(labels, scoring.probabilities(3 * logits)).error() > 0.1
 
 
 @given(st.integers(0, 2**32), st.floats(0.2, 5))
@@ -50,11 +51,11 @@ def test_a_temperature_changes_no_answer_and_never_makes_its_own_rows_worse(
 
     assert all(0.05 <= temperature <= 20.001 for temperature in (common, *of_each))
     loss_as_it_is = calibration.cross_entropy(labels, logits)
-    by_one, by_answer = calibration.scaled(logits, common), calibration.scaled(logits, of_each)
+    by_one, by_answer = scoring.scaled(logits, common), scoring.scaled(logits, of_each)
     assert calibration.cross_entropy(labels, by_one) <= loss_as_it_is
     assert calibration.cross_entropy(labels, by_answer) <= calibration.cross_entropy(labels, by_one) + 1e-12
     for changed in (by_one, by_answer):
-        predicted = calibration.probabilities(changed)
+        predicted = scoring.probabilities(changed)
         assert (predicted[np.arange(len(rows)), logits.argmax(axis=1)] == predicted.max(axis=1)).all()
 
 
@@ -90,8 +91,8 @@ def test_no_half_is_scaled_by_what_it_gave_itself() -> None:
     assert for_second == calibration.fit_temperatures(labels[~second], logits[~second])
     assert for_first == pytest.approx([4] * 3, rel=0.15)
     assert for_second == pytest.approx([1] * 3, rel=0.15)
-    assert np.array_equal(scaled[second], calibration.scaled(logits[second], for_second))
-    assert np.array_equal(scaled[~second], calibration.scaled(logits[~second], for_first))
+    assert np.array_equal(scaled[second], scoring.scaled(logits[second], for_second))
+    assert np.array_equal(scaled[~second], scoring.scaled(logits[~second], for_first))
     assert calibration.cross_fitted(labels, logits, np.zeros(4000, dtype=bool))[1][0] == (1, 1, 1)
 
 
@@ -116,7 +117,7 @@ def test_bins_hold_equally_many_rows_and_like_confidences_share_one(values: list
 def test_the_error_is_the_sum_of_the_mean_gaps(rows: list[tuple[int, list[float]]]) -> None:
     """The form that is resampled gives the same error as the table that is drawn."""
     labels, logits = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
-    predicted = calibration.probabilities(logits)
+    predicted = scoring.probabilities(logits)
     table = calibration.reliability(labels, predicted)
     gaps = calibration.gaps(labels, predicted)
     assert np.abs(gaps.mean(axis=0)).sum() == pytest.approx(table.error(), abs=1e-12)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evaluation.findings import findings, limits
-from tests.training.samples import HISTORY, HOSTILE, sample_assessment, sample_record
+from tests.assessments import HISTORY, HOSTILE, sample_assessment, sample_record
 from training.__main__ import _parser
 from training.report.reproduce import command
 

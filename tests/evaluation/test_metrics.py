@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, precision_recall_fscore_support
 
+from contract.labels import ORDER
 from evaluation import confusion
-from evaluation.metrics import ORDER, RANKS, answer_figures, figures
+from evaluation.metrics import RANKS, answer_figures, figures
 
 NEUTRAL, POSITIVE, NEGATIVE = 0, 1, 2
 answered_rows = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=200)

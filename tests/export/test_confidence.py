@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from contract.encoding import Fields
+from contract.fields import Fields
+from contract.labels import LABELS
 from contract.manifest import BundleManifest
 from contract.scoring import Temperature, probabilities
 from evaluation.abstention import lower_bound
 from evaluation.calibration import fit_temperatures
 from export.cli import main
 from export.confidence import calibrate
-from reviews.corpus import LABELS, Review
+from reviews.review import Review
 from tests.export.serving import MARK, STARS, worker_answers, write_labelled, write_lines
 from worker.adapters.bundle import read_bundle
 from worker.adapters.classifier import OnnxClassifier

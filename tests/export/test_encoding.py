@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer
 
-from contract.encoding import Fields
+from contract.fields import Fields
 from export.checkpoint import read_checkpoint
 from export.cli import main
 from tests.export.conftest import TOKENS_MAX, review_text

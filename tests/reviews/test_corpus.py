@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.errors import TrainingError
-from reviews.corpus import LABELS, Review, read_corpus, split, star_label, text_key, without_copies
-from tests.training.conftest import write_lines
+from contract.labels import LABELS, star_label
+from reviews.corpus import read_corpus, split, without_copies
+from reviews.review import Review, text_key
+from tests.review_files import write_lines
 
 GOOD = {"reviewText": "good", "overall": 5}
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviews.corpus import Review, Reviews, split
+from reviews.corpus import split
 from reviews.duplicates import SIMILARITY, firsts, near_groups
 from reviews.minhash import BANDS, bands_of, grams_of, jaccard
-from reviews.review import key_of
+from reviews.review import Review, Reviews, key_of
 
 
 def groups_of(texts: list[str], scratch: Path | None = None) -> list[int]:

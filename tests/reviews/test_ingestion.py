@@ -8,7 +8,7 @@ import pytest
 from contract.errors import TrainingError
 from reviews import ingestion
 from reviews.corpus import Corpus, read_corpus
-from tests.training.conftest import write_lines
+from tests.review_files import write_lines
 
 GOOD: dict[str, object] = {"reviewText": "good", "overall": 5}
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviews.corpus import LABELS, Review, Reviews, text_key
-from reviews.review import key_of
+from contract.labels import LABELS
+from reviews.review import Review, Reviews, key_of, text_key
 from reviews.splits import PARTS, part_of
 
 some_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviews.corpus import Corpus, Review, Reviews, read_corpus, text_key
+from reviews.corpus import Corpus, read_corpus
 from reviews.duplicates import SIMILARITY
 from reviews.minhash import grams_of, jaccard
+from reviews.review import Review, Reviews, text_key
 from reviews.splits import PARTS, Part, letters_and_digits, part_of
-from tests.training.conftest import write_lines
+from tests.review_files import write_lines
 
 WORDS = [f"word{number}" for number in range(1000)]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from tests.training.conftest import fit_arguments
+from tests.review_files import fit_arguments
 from training import evaluate, run
 from training.__main__ import main
 from training.callback import Watch

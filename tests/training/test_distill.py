@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from reviews.corpus import Review
-from tests.training.conftest import RECIPE, write_lines
+from reviews.review import Review
+from tests.review_files import RECIPE, write_lines
 from training import distill as distilling
 from training.__main__ import main
 from training.distill import mean_answers, teacher_answers

@@ -4,14 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from contract.encoding import Fields, truncate
+from contract.encoding import Encoding
 from contract.errors import TrainingError
-from contract.manifest import Encoding as WorkersEncoding
-from reviews.corpus import Review
-from training.encoding import Encoding, encode, read_encoding, write_encoding
+from contract.fields import Fields
+from reviews.review import Review
+from training.encoding import encode, read_encoding, write_encoding
 from training.model import load_base
 from worker.adapters.encoder import TokenizersEncoder
 
@@ -23,36 +21,29 @@ def test_the_worker_encodes_alike(template: str, truncation: str, base_model: Pa
     tokenizer, _ = load_base(str(base_model), 64)
     words = "the phone case is great and the cable broken "
     reviews = [Review(words * n, 1, "", title="okay " * (n % 4) or None) for n in range(1, 40)]
-    encoding = Encoding(template, truncation, 32)
+    encoding = Encoding.model_validate({"template": template, "truncation": truncation, "tokens_max": 32})
     write_encoding(tmp_path, tokenizer, reviews, encoding, seed=1)
     tokenizer.backend_tokenizer.save(str(tmp_path / "tokenizer.json"))
 
     pairs = json.loads((tmp_path / "golden_pairs.json").read_text())
-    theirs = WorkersEncoding.model_validate_json((tmp_path / "encoding.json").read_bytes())
+    theirs = Encoding.model_validate_json((tmp_path / "encoding.json").read_bytes())
     encoder = TokenizersEncoder(tmp_path / "tokenizer.json", theirs)
     fields = [Fields(pair["fields"]["text"], pair["fields"].get("title")) for pair in pairs]
     encoded = encoder.encode(fields)
 
     assert [ids for ids, _ in encoded] == [pair["ids"] for pair in pairs]
-    other = WorkersEncoding(
-        template="text" if template == "title+text" else "title+text", truncation=truncation, tokens_max=32
-    )
+    swapped = "text" if template == "title+text" else "title+text"
+    other = encoding.model_copy(update={"template": swapped})
     encoded = TokenizersEncoder(tmp_path / "tokenizer.json", other).encode(fields)
     assert [ids for ids, _ in encoded] != [pair["ids"] for pair in pairs], "an edited template shows"
     assert any(len(pair["ids"]) == 32 for pair in pairs)
     assert read_encoding(tmp_path) == encoding
 
 
-@given(st.lists(st.integers(), max_size=60), st.integers(3, 40), st.sampled_from(["head", "head+tail"]))
-def test_tokens_are_cut_as_the_worker_cuts_them(ids: list[int], tokens_max: int, truncation: str) -> None:
-    """Whatever the length, the same tokens are kept."""
-    assert Encoding("text", truncation, tokens_max).cut(ids) == truncate(ids, tokens_max - 2, truncation)
-
-
 def test_a_blank_title_is_none(base_model: Path) -> None:
     """A title of spaces, or none, leaves the text alone."""
     tokenizer, _ = load_base(str(base_model), 64)
-    encoding = Encoding("title+text")
+    encoding = Encoding(template="title+text")
     rows = encode(
         tokenizer, [Review("great", 1, "", title=title) for title in (None, "", " \n ", "fine")], encoding
     )

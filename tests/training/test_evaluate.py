@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from tests.training.conftest import write_lines
+from tests.review_files import write_lines
 from training.__main__ import main
 
 Files = tuple[Path, Path]

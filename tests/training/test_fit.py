@@ -13,8 +13,8 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification
 
-from reviews.corpus import Review, Reviews
-from tests.training.conftest import fit_arguments
+from reviews.review import Review, Reviews
+from tests.review_files import fit_arguments
 from training.__main__ import main
 from training.callback import Watch
 from training.encoding import HOSTILE

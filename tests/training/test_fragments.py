@@ -3,8 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviews.corpus import Review
-from reviews.review import UNLABELLED
+from reviews.review import UNLABELLED, Review
 from training.fragments import fragments
 
 _TEXTS = st.lists(st.text("ab. !", min_size=1, max_size=60), min_size=1, max_size=8)

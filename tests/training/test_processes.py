@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from tests.training.conftest import fit_arguments
+from tests.review_files import fit_arguments
 
 Files = tuple[Path, Path]
 _ALONE = (sys.executable, "-m", "training")

@@ -11,8 +11,9 @@ import pytest
 from filelock import FileLock
 
 from contract.errors import TrainingError
-from reviews.corpus import Review, Reviews, read_corpus
-from tests.training.conftest import fit_arguments, review, write_lines
+from reviews.corpus import read_corpus
+from reviews.review import Review, Reviews
+from tests.review_files import fit_arguments, review, write_lines
 from training.__main__ import main
 from training.distill import unlabelled_reviews
 from training.failures import what_to_do

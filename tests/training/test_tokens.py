@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviews.corpus import Review, Reviews, read_corpus
-from tests.training.conftest import write_lines
+from reviews.corpus import read_corpus
+from reviews.review import Review, Reviews
+from tests.review_files import write_lines
 from training.tokens import tokenise
 
 

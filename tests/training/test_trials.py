@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import encoders, learning_curve, titles, trials
 from contract.errors import TrainingError
-from tests.training.conftest import review, write_lines
+from tests.review_files import review, write_lines
 from training.recipe import Recipe
 
 _RECIPE = Recipe(

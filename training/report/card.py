@@ -7,10 +7,9 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import ChainableUndefined, Environment, PackageLoader
 
+from contract.labels import LABELS, ORDER
 from evaluation import formats
 from evaluation.findings import findings, limits
-from evaluation.metrics import ORDER
-from reviews.corpus import LABELS
 from training.report.reproduce import command
 
 _UNKNOWN = (

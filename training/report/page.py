@@ -10,11 +10,10 @@ from typing import Any
 from jinja2 import ChainableUndefined, Environment, PackageLoader, select_autoescape
 from markupsafe import Markup, escape
 
+from contract.labels import LABELS, ORDER
 from evaluation import formats
 from evaluation.findings import findings, limits
-from evaluation.metrics import ORDER
 from evaluation.plots import loss_figure, reliability_figure, scores_figure, svg
-from reviews.corpus import LABELS
 from training.distillation import Teaching
 from training.recipe import Recipe
 from training.report.card import model_card

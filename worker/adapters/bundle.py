@@ -7,16 +7,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from contract.manifest import (
-    ENCODING_FILE,
-    GOLDEN_FILE,
-    MANIFEST_FILE,
-    TOKENIZER_FILE,
-    BundleManifest,
-    Encoding,
-    Golden,
-    Variant,
-)
+from contract.encoding import ENCODING_FILE, TOKENIZER_FILE, Encoding
+from contract.manifest import GOLDEN_FILE, MANIFEST_FILE, BundleManifest, Golden, Variant
 from worker.errors import BundleRefusedError
 
 _NEEDED = (ENCODING_FILE, GOLDEN_FILE, TOKENIZER_FILE)

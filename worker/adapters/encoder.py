@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from contract.encoding import Encoded, Fields, apply_template, truncate
-from contract.manifest import Encoding
+from contract.encoding import Encoded, Encoding, apply_template, truncate
+from contract.fields import Fields
 
 _CHARACTERS_PER_TOKEN = 16
 """Past this many characters a token, only the beginning of a text is tokenised first: see `_beginning`."""

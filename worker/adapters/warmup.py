@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contract.encoding import Fields
+from contract.fields import Fields
 from contract.scoring import probabilities
 from worker.adapters.bundle import Bundle
 from worker.errors import BundleRefusedError

@@ -7,14 +7,11 @@ surrogates written as `\ud800`, nesting without limit); they are refused here.
 
 import json
 import re
-import unicodedata
 from typing import Any, NamedTuple, NoReturn
 
-from contract.encoding import Fields
 from contract.events import Reason
+from contract.fields import TEXT_FIELDS, TITLE_FIELDS, Fields, first_text
 
-TEXT_FIELDS = ("text", "reviewText", "review_text", "body")
-TITLE_FIELDS = ("title", "summary")
 DEPTH_MAX = 64
 
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
@@ -101,27 +98,11 @@ def _check_surrogates(text: str) -> None:
 
 def _fields(event: dict[str, Any], names: tuple[str, ...]) -> Fields | Rejection:
     present = [(name, event[name]) for name in names if name in event]
-    for _, text in present:
-        if isinstance(text, str) and not is_blank(text):
-            return Fields(text, _title(event))
+    if (chosen := first_text(event, names)) is not None:
+        return Fields(chosen, first_text(event, TITLE_FIELDS))
     if not present:
         return Rejection(Reason.MISSING_TEXT, f"no field called {' or '.join(names)}")
     name, text = present[0]
     if isinstance(text, str):
         return Rejection(Reason.BLANK_TEXT, f"{name} is blank")
     return Rejection(Reason.TEXT_NOT_STRING, f"{name} is a JSON {_KINDS.get(type(text), 'object')}")
-
-
-def _title(event: dict[str, Any]) -> str | None:
-    for name in TITLE_FIELDS:
-        title = event.get(name)
-        if isinstance(title, str) and not is_blank(title):
-            return title
-    return None
-
-
-def is_blank(text: str) -> bool:
-    """Whether a text has nothing but white space, control and format characters (Unicode Z*, Cc, Cf)."""
-    if text and text[0].isalnum():
-        return False
-    return all(char.isspace() or unicodedata.category(char) in {"Cc", "Cf", "Zs", "Zl", "Zp"} for char in text)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from contract.encoding import Fields
 from contract.errors import UsageError
+from contract.fields import Fields
 from export.gates.texts import TEXTS_MIN, collect_texts
 
 GOLDEN = [Fields(f"a review with {word} in it and some more words to cut") for word in ("joy", "rage", "doubt")]

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 
-from evaluation.metrics import ORDER, figures
-from reviews.corpus import LABELS
-from tests.training.samples import HISTORY, HOSTILE, sample_assessment, sample_record
+from contract.labels import LABELS, ORDER
+from evaluation.metrics import figures
+from tests.assessments import HISTORY, HOSTILE, sample_assessment, sample_record
 from training.report.card import model_card
 from training.report.page import write_evaluation_report, write_report
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.encoding import Fields
-from contract.manifest import Encoding
+from contract.encoding import Encoding
+from contract.fields import Fields
 from dev.samples import minilm_folder
 from worker.adapters.encoder import TokenizersEncoder
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.encoding import Fields
 from contract.events import Reason
-from worker.core.decoding import Rejection, decode, is_blank
+from contract.fields import Fields, is_blank
+from worker.core.decoding import Rejection, decode
 from worker.core.splicing import splice
 
 _LIMIT_BYTES = 10_000

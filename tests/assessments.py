@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.assess import assess, stand
-from reviews.corpus import Review
+from reviews.review import Review
 
 HOSTILE = '<script>alert("x")</script> | `a` & *b* [c](javascript:d)'
 

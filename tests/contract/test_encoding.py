@@ -1,0 +1,38 @@
+"""What is kept of long texts, and what a template reads."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.encoding import apply_template, truncate
+from contract.fields import Fields
+
+ids_lists = st.lists(st.integers(), max_size=60)
+
+
+@given(ids_lists, st.integers(1, 40), st.sampled_from(["head", "head+tail"]))
+def test_what_fits_is_kept_whole_and_the_rest_is_filled_up(
+    ids: list[int], tokens_max: int, truncation: str
+) -> None:
+    """No token is lost while there is room, and none of the room is wasted."""
+    kept = truncate(ids, tokens_max, truncation)
+    assert len(kept) == min(len(ids), tokens_max)
+    assert len(ids) > tokens_max or kept == ids
+
+
+@given(ids_lists, st.integers(1, 40))
+def test_head_and_tail_keep_a_quarter_and_the_end(ids: list[int], tokens_max: int) -> None:
+    """A quarter from the beginning, and the rest from the end, in order."""
+    kept = truncate(ids, tokens_max, "head+tail")
+    if len(ids) > tokens_max:
+        head = tokens_max // 4
+        assert kept[:head] == ids[:head]
+        assert kept[head:] == ids[len(ids) - tokens_max + head :]
+
+
+@pytest.mark.parametrize("title", [None, "", " \n ", "\u200b"])
+def test_a_blank_title_leaves_the_text_alone(title: str | None) -> None:
+    """Signs that can't be seen are no title."""
+    assert apply_template(Fields("good", title), "title+text") == "good"
+    assert apply_template(Fields("good", "Fine"), "title+text") == "Fine\ngood"
+    assert apply_template(Fields("good", "Fine"), "text") == "good"
