@@ -31,8 +31,8 @@ from worker.core.backpressure import Marks
 from worker.core.records import Chunk, Partition, Record, Window
 from worker.core.windows import WindowPolicy
 from worker.delivery import Answered, AtLeastOnce, Delivery, ExactlyOnce, TransactionPolicy
-from worker.flow import Flow
-from worker.outcomes import Author, Kind, Outgoing
+from worker.in_flight import InFlight
+from worker.outcomes import Kind, OutcomeBuilder, Outgoing
 from worker.settings import Settings
 
 mpl.use("Agg")
@@ -53,21 +53,23 @@ class _Bench:
 
     def run(self, records_max: int | None) -> tuple[float, float]:
         """Records a second, and CPU microseconds a record; None for at least once."""
-        flow = Flow(WindowPolicy(_WINDOW, 1e9, 0, 10**6), Marks(10**9, 10**12))
+        in_flight = InFlight(
+            WindowPolicy(_WINDOW, 1e9, 0, 10**6), Marks(10**9, 10**12), transactional=records_max is not None
+        )
         partitions = [Partition(self.input_topic, number) for number in range(_PARTITIONS)]
-        flow.assign(partitions)
+        in_flight.assign(partitions)
         identity = ModelIdentity(name="none", version="1", sha256="0" * 64, variant="none", provider="none")
-        author = Author("c", "s", identity, ("a", "b", "c"), 0, self.settings.output_topic, "d")
+        outcomes = OutcomeBuilder("c", "s", identity, ("a", "b", "c"), 0, self.settings.output_topic, "d")
         sink: Any
         delivery: Delivery
         if records_max is None:
             sink = KafkaSink(self.settings, self.limits)
-            delivery = AtLeastOnce(flow, sink, author, Metrics())
+            delivery = AtLeastOnce(in_flight, sink, outcomes, Metrics())
         else:
             sink = KafkaTransactionalSink(self.settings, self.limits)
             policy = TransactionPolicy(1e9, records_max, retry_s_max=30, overdue_s=60)
-            delivery = ExactlyOnce(policy, flow, sink, author, Metrics(), self.membership)
-        windows = self._windows(flow, partitions)
+            delivery = ExactlyOnce(policy, in_flight, sink, outcomes, Metrics(), self.membership)
+        windows = self._windows(in_flight, partitions)
         started_s, cpu_s = time.perf_counter(), time.process_time()
         for window in windows:
             delivery.deliver(self._answered(window))
@@ -76,17 +78,17 @@ class _Bench:
         sink.close()
         return _RECORDS / elapsed_s, cpu_s / _RECORDS * 1e6
 
-    def _windows(self, flow: Flow, partitions: list[Partition]) -> list[Window]:
+    def _windows(self, in_flight: InFlight, partitions: list[Partition]) -> list[Window]:
         share = _WINDOW // _PARTITIONS
         windows = []
         for first in range(0, _RECORDS // _PARTITIONS, share):
-            flow.receive(
+            in_flight.receive(
                 Chunk(p, tuple(Record(p, first + n, 0, b"key", _VALUE) for n in range(share)), first + share)
                 for p in partitions
             )
-            window = flow.take()
+            window = in_flight.take()
             assert window is not None  # noqa: S101
-            flow.scored(window, 0.001)
+            in_flight.scored(window, 0.001)
             windows.append(window)
         return windows
 

@@ -1,13 +1,13 @@
 """Stand-ins for the outside, for speed; tests/adapters holds them to the same suite as the real ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contract.encoding import Encoded
 from contract.fields import Fields
-from worker.core.delivery_counts import BEGUN, Claim
+from worker.core.ledger import Commit, Offset
 from worker.core.records import Partition, Record
 from worker.outcomes import Outgoing
 from worker.ports import TransactionAbortedError
@@ -72,13 +72,31 @@ class FakeGroup:
 
     def __init__(self) -> None:
         self.generation = 1
-        self.committed: dict[Partition, tuple[int, str]] = {}
+        self.committed: dict[Partition, Offset] = {}
 
-    def commit(self, positions: Mapping[Partition, int], claim: Claim, member: object) -> bool:
+    def commit(self, offsets: Commit, member: object) -> bool:
         if member != self.generation:
             return False
-        self.committed.update({partition: (position, str(claim)) for partition, position in positions.items()})
+        self.committed.update(offsets)
         return True
+
+
+class FakeOffsets:
+    """What the group has stored, and every write of ours; implements `worker.isolation.Offsets`."""
+
+    def __init__(self, stored: Commit | None = None) -> None:
+        self.stored = dict(stored or {})
+        self.writes: list[Commit] = []
+        self.available = True
+
+    def committed_offset(self, partition: Partition) -> Offset | None:
+        return self.stored.get(partition, Offset(-1)) if self.available else None
+
+    def commit_now(self, offsets: Commit) -> bool:
+        if self.available:
+            self.stored.update(offsets)
+            self.writes.append(dict(offsets))
+        return self.available
 
 
 class FakeTransactionalSink:
@@ -89,15 +107,13 @@ class FakeTransactionalSink:
         self.aborts = 0  # so many of the next transactions are aborted by the broker
         self._group, self._limit_bytes = group, message_bytes_max
 
-    def transact(
-        self, outgoing: Sequence[Outgoing], positions: Mapping[Partition, int], member: object
-    ) -> list[Outgoing]:
+    def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
         if too_large := [item for item in outgoing if len(item.value or b"") > self._limit_bytes]:
             return too_large
         if self.aborts:
             self.aborts -= 1
             raise TransactionAbortedError("the broker said so")
-        if positions and not self._group.commit(positions, BEGUN, member):
+        if offsets and not self._group.commit(offsets, member):
             raise TransactionAbortedError("the membership is over")
         self.written += outgoing
         return []

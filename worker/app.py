@@ -11,49 +11,43 @@ from types import FrameType
 import structlog
 
 from contract.errors import WorkerError
-from worker import assembly
 from worker.adapters.http import HealthServer
 from worker.adapters.kafka_client import ClusterFacts, examine_cluster
 from worker.adapters.kafka_sink import KafkaSink
 from worker.adapters.kafka_source import KafkaSource
+from worker.adapters.kafka_transactions import KafkaTransactionalSink
 from worker.adapters.metrics import Metrics
 from worker.core.backpressure import Marks
 from worker.core.breaker import Breaker, BreakerPolicy
-from worker.core.records import Partition
-from worker.core.watchdog import Watchdog
-from worker.delivery import Delivery
-from worker.errors import EventsExpiredError, KafkaUnfitError, ModelFailedError, OverdueError
-from worker.flow import Flow
-from worker.isolation import Intake
+from worker.core.windows import WindowPolicy
+from worker.delivery import AtLeastOnce, Delivery, ExactlyOnce, TransactionPolicy
+from worker.errors import OverdueError
+from worker.in_flight import InFlight
+from worker.life import Life, State
+from worker.loop import PollLoop
 from worker.model import Model, load_model
-from worker.pipeline import Pipeline
-from worker.ports import Classifier
+from worker.outcomes import OutcomeBuilder
+from worker.pipeline import Pipeline, PipelineOptions
+from worker.ports import Classifier, Telemetry
 from worker.settings import Settings
 from worker.stages import Stages
 
 log = structlog.get_logger(__name__)
 
-_POLL_TIMEOUT_MS = 100
-_POLL_TIMEOUT_HURRIED_MS = 1
-_REPORT_EVERY_S = 1.0
-_ALONE_S_MAX = 120.0
-_READING_FAILED = (KafkaUnfitError, EventsExpiredError)
+_BYTES_PER_TOKEN = 8  # more than reviews have, so that few texts weigh less than they cost
 
 
 class Worker:
-    """One replica: the poll loop, and the state that the probes ask for."""
+    """One replica."""
 
     def __init__(self, settings: Settings, *, wrap: Callable[[Classifier], Classifier] = lambda it: it) -> None:
         """Prepare a worker; `wrap` lets a test or a demo make the model fail."""
         self._settings = settings
         self._wrap = wrap
         self._metrics = Metrics()
-        self._stopping = ""  # the name of the signal
-        self._ready = False
-        self._watchdog = Watchdog(settings.stall_timeout_ms / 1000)
-        self._stalled: set[Partition] = set()
-        self._turned_s = self._joined_s = time.monotonic()
-        self._live_s = max(60.0, 2 * settings.drain_timeout_ms / 1000, 2 * settings.publish_timeout_ms / 1000)
+        self._life = Life()
+        self._started_s = time.monotonic()
+        self._loop: PollLoop | None = None
 
     def run(self) -> None:
         """Serve until a signal comes.
@@ -65,7 +59,7 @@ class Worker:
             self._settings.http_host,
             self._settings.http_port,
             live=self._live,
-            ready=self._is_ready,
+            ready=self._life.ready,
             metrics=self._metrics.exposition,
         )
         log.info("worker_starting", pid=os.getpid(), http_port=health.port, group=self._settings.group_id)
@@ -74,152 +68,73 @@ class Worker:
             model = load_model(self._settings)
             self._metrics.model(model.identity)
             self._serve(model, examine_cluster(self._settings))
+            self._life.become(State.STOPPED, "all that was in flight is settled and committed")
+        except BaseException as error:
+            self._life.become(State.FAILED, repr(error))
+            raise
         finally:
             health.close()
+        log.info("worker_stopped", signal=self._life.stop_signal)
 
     def stop(self, signal_number: int, _frame: FrameType | None = None) -> None:
         """Ask for a clean stop; asked again, or if that takes too long, end at once."""
-        if self._stopping:
+        if self._life.stop_signal:
             os._exit(128 + signal_number)
-        self._stopping = signal.Signals(signal_number).name
+        self._life.stop_signal = signal.Signals(signal_number).name
         # Clients can wait for a broker that is gone longer than the orchestrator waits for us.
         overdue = threading.Timer(self._settings.shutdown_timeout_ms / 1000, _end_at_once)
         overdue.daemon = True
         overdue.start()
 
-    def _is_ready(self) -> tuple[bool, str]:
-        if self._stalled:
-            return False, f"partitions that do not move: {sorted(p.number for p in self._stalled)}"
-        return self._ready, "serving" if self._ready else "starting, stopping, or not in the group"
-
     def _live(self) -> tuple[bool, str]:
-        still_s = time.monotonic() - self._turned_s
-        return still_s < self._live_s, f"the poll loop turned {still_s:.1f} s ago"
+        still_s = time.monotonic() - (self._loop.turned_s if self._loop else self._started_s)
+        what = "the poll loop turned" if self._loop else "the worker started"
+        settings = self._settings
+        longest_s = max(60.0, 2 * settings.drain_timeout_ms / 1000, 2 * settings.publish_timeout_ms / 1000)
+        return still_s < longest_s, f"{what} {still_s:.1f} s ago"
 
     def _serve(self, model: Model, facts: ClusterFacts) -> None:
         settings = self._settings
         session = uuid.uuid4().hex
-        flow = Flow(
-            assembly.window_policy(settings, model), Marks(settings.held_records_max, settings.held_bytes_max)
+        in_flight = InFlight(
+            _window_policy(settings, model),
+            Marks(settings.held_records_max, settings.held_bytes_max),
+            transactional=settings.delivery == "exactly-once",
         )
-        author = assembly.author(settings, model, facts, session)
-        source = KafkaSource(settings, flow)
-        delivery, sink = assembly.delivery(settings, facts, flow, author, self._metrics, source.membership)
+        outcomes = outcome_builder(settings, model, facts, session)
+        source = KafkaSource(settings, in_flight)
+        delivery, sink = _delivery(settings, facts, in_flight, outcomes, self._metrics, source.membership)
         pipeline = Pipeline(
-            assembly.pipeline_options(settings, model),
-            flow=flow,
+            pipeline_options(settings, model),
+            in_flight=in_flight,
             encoder=model.encoder,
             classifier=self._wrap(model.classifier),
             delivery=delivery,
-            author=author,
+            outcomes=outcomes,
             breaker=Breaker(BreakerPolicy(settings.dead_letter_ratio_max, settings.dead_letter_records_min)),
             telemetry=self._metrics,
         )
-        stages = Stages(pipeline, flow)
+        stages = Stages(pipeline, in_flight)
         stages.start()
         log.info("worker_serving", session=session, topic=settings.input_topic, delivery=settings.delivery)
+        self._loop = loop = PollLoop(
+            settings, self._life, source=source, in_flight=in_flight, stages=stages, delivery=delivery,
+            metrics=self._metrics,
+        )  # fmt: skip
         failure: BaseException | None = None
         try:
-            self._poll_until_stopped(source, flow, stages, delivery)
+            loop.run()
         except BaseException as error:  # noqa: BLE001 - raised again below, once the group is left
             failure = error
         failure = failure or stages.failure
-        settled = self._finish(source, flow, stages, sink, failure)
+        settled = loop.drain(failure)
+        sink.close()
         if failure is not None:
             raise _as_worker_error(failure) from failure
         if not settled:
             raise OverdueError(
                 "not all was settled and committed within shutdown_timeout_ms; the rest comes again"
             )
-        log.info("worker_stopped", signal=self._stopping)
-
-    def _poll_until_stopped(self, source: KafkaSource, flow: Flow, stages: Stages, delivery: Delivery) -> None:
-        intake = Intake(source, flow, suspects_span=assembly.suspects_span(self._settings))
-        commits = self._settings.delivery == "at-least-once"  # transactions commit positions themselves
-        commit_at_s = report_at_s = self._joined_s = time.monotonic()
-        while not self._stopping and stages.failure is None:
-            chunks = source.poll(_POLL_TIMEOUT_HURRIED_MS if intake.hurried else _POLL_TIMEOUT_MS)
-            self._turned_s = now_s = time.monotonic()
-            intake.take_in(chunks)
-            delivery.raise_if_overdue()
-            self._metrics.read(sum(len(chunk.records) for chunk in chunks))
-            held_records, held_bytes, paused = flow.pressure()
-            self._metrics.held(held_records, held_bytes, paused=paused)
-            source.pause(paused=paused or intake.blocked)
-            if commits and now_s >= commit_at_s:
-                source.commit()
-                commit_at_s = now_s + self._settings.commit_interval_ms / 1000
-            if now_s >= report_at_s:
-                self._watch_membership(source, now_s)
-                self._report(source, flow, now_s)
-                report_at_s = now_s + _REPORT_EVERY_S
-
-    def _watch_membership(self, source: KafkaSource, now_s: float) -> None:
-        """A client that has lost its way into the group would poll for ever, in vain."""
-        if source.joined:
-            self._ready, self._joined_s = True, now_s
-        alone_s = now_s - self._joined_s
-        if alone_s > max(_ALONE_S_MAX, 3 * self._settings.session_timeout_ms / 1000):
-            raise KafkaUnfitError(f"not in the group for {alone_s:.0f} s; a restart joins it anew")
-
-    def _report(self, source: KafkaSource, flow: Flow, now_s: float) -> None:
-        lag, ends = source.lag(), source.ends()
-        self._metrics.lag(lag)
-        self._metrics.partitions(len(lag))
-        settled = flow.positions(ends)
-        stalled = self._watchdog.observe(now_s, {p: (settled.get(p, -1), end) for p, end in ends.items()})
-        if stalled != self._stalled:
-            report = log.error if stalled else log.info
-            names = sorted(f"{partition.topic}/{partition.number}" for partition in stalled)
-            report(
-                "partitions_stalled", partitions=names, settled={str(p.number): settled.get(p) for p in stalled}
-            )
-            self._stalled = stalled
-        self._metrics.stalled(len(stalled))
-
-    def _finish(
-        self, source: KafkaSource, flow: Flow, stages: Stages, sink: KafkaSink, failure: BaseException | None
-    ) -> bool:
-        """Settle what is in flight, commit, leave the group; what only waits is left to the next owner.
-
-        Returns:
-            Whether all that was in flight is settled and committed.
-        """
-        self._ready = False
-        deadline_s = time.monotonic() + self._settings.shutdown_timeout_ms / 1000
-        log.info("worker_stopping", signal=self._stopping or "failure", held_records=flow.pressure()[0])
-        sound = stages.failure is None and (failure is None or isinstance(failure, _READING_FAILED))
-        if failure and sound:  # what was read before is answered now: a restart may fail at the same record
-            flow.wait_empty(deadline_s - time.monotonic() - 2)
-        flow.stop()
-        settled = sound and stages.join(max(0.0, deadline_s - time.monotonic() - 2))
-        if not settled:
-            # The listener must not wait for windows that will not be settled any more.
-            flow.abandon()
-        # A second is left for the words about it, before the timer of `stop` ends everything.
-        committed = source.close(
-            max(1.0, deadline_s - time.monotonic() - 1), in_good_order=_says_nothing_of_records(failure)
-        )
-        sink.close()
-        return settled and committed
-
-
-def _end_at_once() -> None:
-    log.error("worker_failed", error="not stopped within shutdown_timeout_ms", exit_code=OverdueError.exit_code)
-    os._exit(OverdueError.exit_code)
-
-
-def _says_nothing_of_records(failure: BaseException | None) -> bool:
-    """Whether the same records can be tried again without suspicion."""
-    return failure is None or (isinstance(failure, WorkerError) and not isinstance(failure, ModelFailedError))
-
-
-def _as_worker_error(failure: BaseException) -> WorkerError:
-    if isinstance(failure, WorkerError):
-        return failure
-    error = WorkerError(f"a stage of the pipeline failed, which is a bug: {failure!r}")
-    error.__cause__ = failure
-    return error
 
 
 def run(settings: Settings, *, wrap: Callable[[Classifier], Classifier] = lambda it: it) -> None:
@@ -228,3 +143,78 @@ def run(settings: Settings, *, wrap: Callable[[Classifier], Classifier] = lambda
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, worker.stop)
     worker.run()
+
+
+def _window_policy(settings: Settings, model: Model) -> WindowPolicy:
+    """When windows close."""
+    return WindowPolicy(
+        records_max=settings.window_records_max,
+        window_ms_target=settings.window_ms_target,
+        wait_ms_max=settings.wait_ms_max,
+        value_bytes_max=model.bundle.manifest.encoding.tokens_max * _BYTES_PER_TOKEN,
+    )
+
+
+def pipeline_options(settings: Settings, model: Model) -> PipelineOptions:
+    """How events are read and batched."""
+    return PipelineOptions(
+        text_field=settings.text_field,
+        input_bytes_max=settings.input_bytes_max,
+        batch_rows_max=settings.batch_rows_max,
+        batch_tokens_max=settings.batch_tokens_max,
+        row_tokens_max=model.bundle.manifest.encoding.tokens_max,
+        temperature=model.bundle.variant(model.variant).temperature,
+    )
+
+
+def outcome_builder(settings: Settings, model: Model, facts: ClusterFacts, session: str) -> OutcomeBuilder:
+    """Who writes the outgoing records."""
+    return OutcomeBuilder(
+        cluster_id=facts.cluster_id,
+        session=session,
+        model=model.identity,
+        labels=model.bundle.manifest.labels,
+        abstain_below=model.bundle.variant(model.variant).abstain_below,
+        output_topic=settings.output_topic,
+        dead_letter_topic=settings.dead_letter_topic,
+    )
+
+
+def _delivery(
+    settings: Settings,
+    facts: ClusterFacts,
+    in_flight: InFlight,
+    outcomes: OutcomeBuilder,
+    telemetry: Telemetry,
+    membership: Callable[[], object | None],
+) -> tuple[Delivery, KafkaSink]:
+    """How windows are published and settled, and the client to close at the end.
+
+    Raises:
+        KafkaUnfitError: If no broker answers, or lets us write.
+    """
+    if settings.delivery == "at-least-once":
+        sink = KafkaSink(settings, facts.message_bytes_max)
+        return AtLeastOnce(in_flight, sink, outcomes, telemetry), sink
+    policy = TransactionPolicy(
+        wait_ms_max=settings.transaction_ms_max,
+        records_max=settings.transaction_records_max,
+        retry_s_max=settings.publish_timeout_ms / 1000,
+        overdue_s=1.25 * settings.transaction_timeout_ms / 1000,  # it could not be committed any more
+        idle_ms=settings.commit_interval_ms,
+    )
+    transactions = KafkaTransactionalSink(settings, facts.message_bytes_max)
+    return ExactlyOnce(policy, in_flight, transactions, outcomes, telemetry, membership), transactions
+
+
+def _end_at_once() -> None:
+    log.error("worker_failed", error="not stopped within shutdown_timeout_ms", exit_code=OverdueError.exit_code)
+    os._exit(OverdueError.exit_code)
+
+
+def _as_worker_error(failure: BaseException) -> WorkerError:
+    if isinstance(failure, WorkerError):
+        return failure
+    error = WorkerError(f"a stage of the pipeline failed, which is a bug: {failure!r}")
+    error.__cause__ = failure
+    return error

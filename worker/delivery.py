@@ -8,10 +8,11 @@ from typing import Protocol
 
 import structlog
 
+from worker.core.ledger import Commit
 from worker.core.records import Partition, Record, Window
 from worker.errors import OverdueError
-from worker.flow import Flow
-from worker.outcomes import Author, Outgoing
+from worker.in_flight import InFlight
+from worker.outcomes import OutcomeBuilder, Outgoing
 from worker.ports import Sink, Telemetry, TransactionAbortedError, TransactionalSink
 
 log = structlog.get_logger(__name__)
@@ -54,20 +55,20 @@ class Delivery(Protocol):
 class AtLeastOnce:
     """Every window is published and settled at once; its positions are committed some time later."""
 
-    def __init__(self, flow: Flow, sink: Sink, author: Author, telemetry: Telemetry) -> None:
-        self._flow, self._sink, self._author, self._telemetry = flow, sink, author, telemetry
+    def __init__(self, in_flight: InFlight, sink: Sink, outcomes: OutcomeBuilder, telemetry: Telemetry) -> None:
+        self._in_flight, self._sink, self._outcomes, self._telemetry = in_flight, sink, outcomes, telemetry
 
     def deliver(self, answered: Answered) -> None:
         """Publish and settle a window; see `Delivery`."""
-        waiting = _of(answered, self._flow.still_owned(answered.window))
+        waiting = _of(answered, self._in_flight.still_owned(answered.window))
         while waiting:
             too_large = self._sink.publish(waiting)
             refused = {id(item) for item in too_large}
             for item in waiting:
                 if id(item) not in refused:
                     self._telemetry.outcome(item)
-            waiting = [self._author.too_large(item) for item in too_large]
-        _settle(answered, self._flow, self._telemetry)
+            waiting = [self._outcomes.too_large(item) for item in too_large]
+        _settle(answered, self._in_flight, self._telemetry)
 
     def due_in_s(self) -> None:
         """Nothing is ever put off."""
@@ -106,15 +107,15 @@ class ExactlyOnce:
     def __init__(
         self,
         policy: TransactionPolicy,
-        flow: Flow,
+        in_flight: InFlight,
         sink: TransactionalSink,
-        author: Author,
+        outcomes: OutcomeBuilder,
         telemetry: Telemetry,
         membership: Callable[[], object | None],
     ) -> None:
         """Deliver through `sink`; `membership` is a snapshot of ours in the group, None while there is none."""
-        self._policy, self._flow, self._sink = policy, flow, sink
-        self._author, self._telemetry, self._membership = author, telemetry, membership
+        self._policy, self._in_flight, self._sink = policy, in_flight, sink
+        self._outcomes, self._telemetry, self._membership = outcomes, telemetry, membership
         self._windows: list[Answered] = []
         self._due_s = time.monotonic() + policy.idle_ms / 1000
         self._began_s: float | None = None
@@ -135,7 +136,7 @@ class ExactlyOnce:
     def catch_up(self) -> None:
         """Commit the windows so far, and whatever positions may be committed besides."""
         windows, self._windows = self._windows, []
-        if windows or self._flow.committable():
+        if windows or self._in_flight.due():
             self._commit(windows)
         self._due_s = time.monotonic() + self._policy.idle_ms / 1000
 
@@ -161,36 +162,34 @@ class ExactlyOnce:
                 time.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - jitter, no secret
                 pause_s = min(2 * pause_s, self._policy.pause_s_max)
         for answered in windows:
-            _settle(answered, self._flow, self._telemetry)
+            _settle(answered, self._in_flight, self._telemetry)
 
     def _attempt(self, windows: Sequence[Answered], replaced: dict[int, Outgoing]) -> bool:
         """Run the transaction once; False if something was too large: its substitute is in `replaced`."""
         # The membership is taken before the books are asked: if it changes after that, the broker refuses.
         member = self._membership()
-        positions, ours = self._flow.committable_after([answered.window for answered in windows])
+        offsets, ours = self._in_flight.due_after([answered.window for answered in windows])
         owned = [item for answered, kept in zip(windows, ours, strict=True) for item in _of(answered, kept)]
         outgoing = [replaced.get(id(item), item) for item in owned]
-        if not positions and not outgoing:
+        if not offsets and not outgoing:
             return True  # all of it was lost to other members
         if member is None:
             raise TransactionAbortedError("not a member of the group at the moment")
-        too_large = {id(item) for item in self._transact(outgoing, positions, member)}
+        too_large = {id(item) for item in self._transact(outgoing, offsets, member)}
         for original, item in zip(owned, outgoing, strict=True):
             if id(item) in too_large:
-                replaced[id(original)] = self._author.too_large(item)
+                replaced[id(original)] = self._outcomes.too_large(item)
         if too_large:
             return False
-        self._flow.committed(positions)
+        self._in_flight.committed(offsets)
         for item in outgoing:
             self._telemetry.outcome(item)
         return True
 
-    def _transact(
-        self, outgoing: Sequence[Outgoing], positions: dict[Partition, int], member: object
-    ) -> list[Outgoing]:
+    def _transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
         self._began_s = started_s = time.monotonic()
         try:
-            return self._sink.transact(outgoing, positions, member)
+            return self._sink.transact(outgoing, offsets, member)
         finally:
             self._began_s = None
             self._telemetry.stage("transaction", time.monotonic() - started_s)
@@ -201,7 +200,7 @@ def _of(answered: Answered, owned: Container[Partition]) -> list[Outgoing]:
     return [item for item in answered.outgoing if item.source.partition in owned]
 
 
-def _settle(answered: Answered, flow: Flow, telemetry: Telemetry) -> None:
+def _settle(answered: Answered, in_flight: InFlight, telemetry: Telemetry) -> None:
     for record in answered.unsendable:
         telemetry.unsendable(record)
-    flow.settled(answered.window)
+    in_flight.settled(answered.window)

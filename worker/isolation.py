@@ -1,9 +1,9 @@
-"""Between the reader and the flow: nothing is worked on before it is known how often workers died there.
+"""Between reading and the pipeline: no record is worked on before it is known how often workers died on it.
 
-Before the first record of an assignment is handed on, the partition is claimed
-(`worker.core.delivery_counts`). Where too many workers have died, everything else waits while suspects go through
-the pipeline in small groups; the one that a worker died on alone is condemned: it becomes a dead letter without
-being tried again.
+Before the first record of an assignment is handed on, the worker joins the partition's delivery count
+(`worker.core.delivery_counts`). Where too many workers have died, everything else waits while the records from
+there go through the pipeline in small groups, and then one at a time; the one that a worker died on alone is
+poison: it becomes a dead letter without being tried again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,22 +12,23 @@ from typing import Protocol
 
 import structlog
 
-from worker.core.delivery_counts import Claim
+from worker.core.delivery_counts import DeliveryCount
+from worker.core.ledger import Commit, Offset
 from worker.core.records import Chunk, Partition, Record
-from worker.flow import Flow
+from worker.in_flight import InFlight
 
 log = structlog.get_logger(__name__)
 
 
-class Claims(Protocol):
-    """Reads and writes claims in the group's commits; `worker.adapters.kafka_source` has the real one."""
+class Offsets(Protocol):
+    """Reads and writes the group's committed offsets; `worker.adapters.kafka_source` has the real one."""
 
-    def find_claim(self, partition: Partition) -> tuple[int | None, Claim] | None:
-        """The committed position with its claim; None when that can't be known now."""
+    def committed_offset(self, partition: Partition) -> Offset | None:
+        """What is committed; position -1 where nothing ever was, None when that can't be known now."""
         ...
 
-    def write_claims(self, claims: Mapping[Partition, tuple[int, Claim]]) -> bool:
-        """Commit positions with their claims, and wait for it; False when that can't be done now."""
+    def commit_now(self, offsets: Commit) -> bool:
+        """Commit, and wait for it; False when that can't be done now."""
         ...
 
 
@@ -37,18 +38,18 @@ class _Waiting:
     epoch: int | None
 
 
-class Intake:
-    """What was read and is not in the flow yet. For the poll thread."""
+class Isolation:
+    """What was read and is not in flight yet. For the poll thread."""
 
-    def __init__(self, claims: Claims, flow: Flow, *, suspects_span: int, group: int = 32) -> None:
-        """Hand records on to `flow`; after too many deaths the next `suspects_span` offsets in groups."""
-        self._claims, self._flow, self._span, self._group = claims, flow, suspects_span, group
+    def __init__(self, offsets: Offsets, in_flight: InFlight, *, offsets_max: int, group: int = 32) -> None:
+        """Hand records on; after too many deaths isolate the next `offsets_max`, first by groups of `group`."""
+        self._offsets, self._in_flight = offsets, in_flight
+        self._offsets_max, self._group = offsets_max, group
         self._waiting: list[_Waiting] = []
-        self._found: dict[Partition, tuple[int, int | None, Claim]] = {}  # epoch, committed position, its claim
-        self._claimed: dict[Partition, int] = {}  # by the epoch of its assignment
-        self._suspected: dict[Partition, Claim] = {}
-        self._refused = False  # the last claim could not be read or written: during a rebalance none can
-        self._trying: Partition | None = None  # the one with a mark, if it is still ours
+        self._found: dict[Partition, tuple[int, Offset]] = {}  # by the epoch of the assignment
+        self._isolated: dict[Partition, DeliveryCount] = {}
+        self._refused = False  # the last offset could not be read or written: during a rebalance none can
+        self._in_trial: Partition | None = None  # the one with a mark, if it is still ours
 
     @property
     def blocked(self) -> bool:
@@ -56,68 +57,72 @@ class Intake:
         return bool(self._waiting)
 
     @property
-    def suspicious(self) -> bool:
+    def isolating(self) -> bool:
         """Whether some records go in small groups."""
-        return bool(self._suspected)
+        return bool(self._isolated)
 
     @property
     def hurried(self) -> bool:
         """Whether the next group waits for nothing but the pipeline, so that reading must not wait for more."""
-        return self.suspicious and not self._refused
+        return self.isolating and not self._refused
 
     def take_in(self, chunks: Iterable[Chunk]) -> None:
         """Add what was read, and hand on what may go."""
-        flow = self._flow
-        self._waiting += [_Waiting(chunk, flow.epoch(chunk.partition)) for chunk in chunks]
+        epoch = self._in_flight.epoch
+        self._waiting += [_Waiting(chunk, epoch(chunk.partition)) for chunk in chunks]
         self._waiting = [
-            item for item in self._waiting if item.epoch and item.epoch == flow.epoch(item.chunk.partition)
+            item for item in self._waiting if item.epoch and item.epoch == epoch(item.chunk.partition)
         ]
-        self._suspected = {p: claim for p, claim in self._suspected.items() if self._is_claimed(p)}
+        self._isolated = {p: count for p, count in self._isolated.items() if self._in_flight.has_begun(p)}
         self._refused = False
         for item in self._waiting:
             if not self._prepare(item.chunk):
                 self._refused = True
                 break  # the group's coordinator is away: asking for each partition would hold up polling
-        if not self._suspected:
+        if not self._isolated:
             self._hand_on_all()
-        elif not flow.pressure()[0]:  # nothing else is in the pipeline
+        elif not self._in_flight.pressure()[0]:  # nothing else is in the pipeline
             self._hand_on_group()
 
-    def _is_claimed(self, partition: Partition) -> bool:
-        return partition in self._claimed and self._claimed[partition] == self._flow.epoch(partition)
-
     def _is_found(self, partition: Partition) -> bool:
-        return partition in self._found and self._found[partition][0] == self._flow.epoch(partition)
+        return partition in self._found and self._found[partition][0] == self._in_flight.epoch(partition)
 
     def _prepare(self, chunk: Chunk) -> bool:
-        """Learn where the group stands, and claim what has records; False when that can't be done now."""
+        """Learn where the group stands, and begin where there are records; False when that can't be done now."""
         partition = chunk.partition
         if not self._is_found(partition):
-            found = self._claims.find_claim(partition)
+            found = self._offsets.committed_offset(partition)
             if found is None:
                 return False
-            position, claim = found
-            self._found[partition] = self._flow.epoch(partition) or 0, position, claim
-            if position is not None:
-                self._flow.committed(
-                    {partition: position}
-                )  # or a quiet position would be committed over the claim
-        return not chunk.records or self._is_claimed(partition) or self._claim(partition, chunk.records[0])
+            self._found[partition] = self._in_flight.epoch(partition) or 0, found
+            # or a quiet position would be committed over the count
+            self._in_flight.committed({partition: found})
+        return (
+            not chunk.records or self._in_flight.has_begun(partition) or self._begin(partition, chunk.records[0])
+        )
 
-    def _claim(self, partition: Partition, first: Record) -> bool:
-        _, committed, claim = self._found[partition]
-        position = first.offset if committed is None else committed
-        claim = claim.suspecting(first.offset, self._span).begun()
-        if not self._claims.write_claims({partition: (position, claim)}):
+    def _begin(self, partition: Partition, first: Record) -> bool:
+        _, found = self._found[partition]
+        position = first.offset if found.position < 0 else found.position
+        count = DeliveryCount.parse(found.metadata).isolating(first.offset, self._offsets_max).begun()
+        if not self._write({partition: (position, count)}):
             return False
-        self._claimed[partition] = self._flow.epoch(partition) or 0
-        if claim.suspects_until > first.offset:
+        if count.isolated_until > first.offset:
             log.warning("workers_died_here", partition=_named(partition), offset=first.offset,
-                        suspects_until=claim.suspects_until, singly_until=claim.singly_until)  # fmt: skip
-            self._suspected[partition] = replace(claim, deaths=1, condemned=0)
-        if claim.condemned:
-            log.error("record_condemned", partition=_named(partition), offset=first.offset)
-            self._flow.condemn(first)
+                        isolated_until=count.isolated_until, single_until=count.single_until)  # fmt: skip
+            self._isolated[partition] = replace(count, count=1, poison=0)
+        if count.poison:
+            log.error("poison_record", partition=_named(partition), offset=first.offset)
+            self._in_flight.mark_poison(first)
+        return True
+
+    def _write(self, counts: Mapping[Partition, tuple[int, DeliveryCount]]) -> bool:
+        """Commit positions with their counts, and book them; False when that can't be done now."""
+        if not self._offsets.commit_now(
+            {p: Offset(position, str(count)) for p, (position, count) in counts.items()}
+        ):
+            return False
+        self._in_flight.begin(counts)
         return True
 
     def _hand_on_all(self) -> None:
@@ -126,54 +131,63 @@ class Intake:
         behind: set[Partition] = set()  # a position must not overtake the records before it
         for item in self._waiting:
             partition = item.chunk.partition
-            suspected = partition in self._suspected and bool(item.chunk.records)
-            unknown = not self._is_found(partition) or (item.chunk.records and not self._is_claimed(partition))
-            if partition in behind or unknown or suspected:
+            isolated = partition in self._isolated and bool(item.chunk.records)
+            unknown = not self._is_found(partition) or (
+                item.chunk.records and not self._in_flight.has_begun(partition)
+            )
+            if partition in behind or unknown or isolated:
                 behind.add(partition)
                 waiting.append(item)
             else:
                 ready.append(item.chunk)
         self._waiting = waiting
-        self._flow.receive(ready)
+        self._in_flight.receive(ready)
 
     def _hand_on_group(self) -> None:
-        """The next suspects; while there are none, whatever else waits."""
-        item = next((item for item in self._waiting if item.chunk.partition in self._suspected), None)
+        """The next isolated records; while there are none, whatever else waits."""
+        item = next((item for item in self._waiting if item.chunk.partition in self._isolated), None)
         group = self._next_group(item.chunk) if item else ()
-        marks: dict[Partition, tuple[int, Claim]] = {}
-        if self._trying in self._suspected:  # it is settled: nobody shall take it for a killer any more
-            marks[self._trying] = self._flow.positions([self._trying])[self._trying], self._suspected[self._trying]
-        if group:
-            partition, claim = group[0].partition, self._suspected[group[0].partition]
-            singly_until = group[-1].offset + 1 if len(group) > 1 else claim.singly_until
-            condemned = int(self._flow.is_condemned(group[0]))
-            claim = replace(claim, trying=len(group), singly_until=singly_until, condemned=condemned)
-            marks[partition] = group[0].offset, claim
-        if marks and not self._claims.write_claims(marks):
+        marks = self._marks(group)
+        if marks and not self._write(marks):
             self._refused = True
             return
-        self._trying = group[0].partition if group else None
+        self._in_trial = group[0].partition if group else None
         if item is None or not group:
             if item and item.chunk.records:
-                log.info("suspicion_is_over", partition=_named(item.chunk.partition))
-                del self._suspected[item.chunk.partition]
+                log.info("isolation_is_over", partition=_named(item.chunk.partition))
+                del self._isolated[item.chunk.partition]
             self._hand_on_all()
             return
         partition, records, position = item.chunk
         rest = records[len(group) :]
-        self._flow.receive([Chunk(partition, group, group[-1].offset + 1 if rest else position)])
+        self._in_flight.receive([Chunk(partition, group, group[-1].offset + 1 if rest else position)])
         if rest:
             item.chunk = Chunk(partition, rest, position)
         else:
             self._waiting.remove(item)
 
+    def _marks(self, group: tuple[Record, ...]) -> dict[Partition, tuple[int, DeliveryCount]]:
+        """What to write before a group is tried: its mark, and that the one before is settled and no poison."""
+        marks: dict[Partition, tuple[int, DeliveryCount]] = {}
+        if (before := self._in_trial) in self._isolated:
+            marks[before] = self._in_flight.positions([before])[before], self._isolated[before]
+        if group:
+            partition, count = group[0].partition, self._isolated[group[0].partition]
+            single_until = group[-1].offset + 1 if len(group) > 1 else count.single_until
+            poison = int(self._in_flight.is_poison(group[0]))
+            marks[partition] = (
+                group[0].offset,
+                replace(count, in_trial=len(group), single_until=single_until, poison=poison),
+            )
+        return marks
+
     def _next_group(self, chunk: Chunk) -> tuple[Record, ...]:
-        """The records to try together: one where a group was fatal, none where suspicion ends."""
-        claim = self._suspected[chunk.partition]
-        suspects = tuple(record for record in chunk.records if record.offset < claim.suspects_until)
-        if suspects and (suspects[0].offset < claim.singly_until or self._flow.is_condemned(suspects[0])):
-            return suspects[:1]
-        return suspects[: self._group]
+        """The records to try together: one where a group was fatal, none where isolation ends."""
+        count = self._isolated[chunk.partition]
+        isolated = tuple(record for record in chunk.records if record.offset < count.isolated_until)
+        if isolated and (isolated[0].offset < count.single_until or self._in_flight.is_poison(isolated[0])):
+            return isolated[:1]
+        return isolated[: self._group]
 
 
 def _named(partition: Partition) -> str:

@@ -45,7 +45,7 @@ def _utc_now() -> datetime:
 
 
 @dataclass(frozen=True)
-class Author:
+class OutcomeBuilder:
     """What every outgoing record says of the worker that wrote it."""
 
     cluster_id: str
@@ -57,7 +57,7 @@ class Author:
     dead_letter_topic: str
     now: Callable[[], datetime] = _utc_now
 
-    def in_assignment(self, epoch: int) -> "Author":
+    def in_assignment(self, epoch: int) -> "OutcomeBuilder":
         """The same within one assignment: a partition that comes back may be read again from further back."""
         return replace(self, session=f"{self.session}.{epoch}")
 

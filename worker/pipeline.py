@@ -19,13 +19,13 @@ from contract.scoring import Temperature, probabilities
 from worker.core.batching import plan_batches
 from worker.core.breaker import Breaker
 from worker.core.decoding import Rejection, decode
-from worker.core.delivery_counts import DEATHS_MAX
+from worker.core.delivery_counts import DELIVERIES_MAX
 from worker.core.records import Record, Window
 from worker.core.retry import run_isolating
 from worker.delivery import Answered, Delivery
 from worker.errors import ModelFailedError, TooManyDeadLettersError
-from worker.flow import Flow
-from worker.outcomes import Author, Outgoing
+from worker.in_flight import InFlight
+from worker.outcomes import OutcomeBuilder, Outgoing
 from worker.ports import Classifier, Encoder, OutOfDeviceMemoryError, Telemetry
 
 Answer = NDArray[np.float64] | Exception
@@ -67,20 +67,20 @@ class Pipeline:
         self,
         options: PipelineOptions,
         *,
-        flow: Flow,
+        in_flight: InFlight,
         encoder: Encoder,
         classifier: Classifier,
         delivery: Delivery,
-        author: Author,
+        outcomes: OutcomeBuilder,
         breaker: Breaker,
         telemetry: Telemetry,
     ) -> None:
         self._options = options
-        self._flow = flow
+        self._in_flight = in_flight
         self._encoder = encoder
         self._classifier = classifier
         self._delivery = delivery
-        self._author = author
+        self._outcomes = outcomes
         self._breaker = breaker
         self._telemetry = telemetry
         self._batch_tokens_max = options.batch_tokens_max
@@ -96,7 +96,7 @@ class Pipeline:
         rejected: dict[int, Rejection] = {}
         with self._timed("decode"):
             for index, record in enumerate(window.records):
-                if self._flow.is_condemned(record):
+                if self._in_flight.is_poison(record):
                     rejected[index] = Rejection(Reason.CRASHED_WORKER, "a worker died on this record alone")
                     continue
                 if record.value is None:
@@ -124,29 +124,29 @@ class Pipeline:
                 chosen = [indices[position] for position in batch]
                 rows = [prepared.encoded[index].ids for index in chosen]
                 answers.update(zip(chosen, self._infer(rows), strict=True))
-        self._flow.scored(prepared.window, time.monotonic() - started_s)
+        self._in_flight.scored(prepared.window, time.monotonic() - started_s)
         return Scored(prepared, answers)
 
     def answer(self, scored: Scored) -> Answered:
         """What becomes of each record, in the order read."""
-        prepared, spans = scored.prepared, scored.prepared.window.spans
-        authors = {partition: self._author.in_assignment(span.epoch) for partition, span in spans.items()}
+        prepared, spans = scored.prepared, scored.prepared.window.ranges
+        builders = {partition: self._outcomes.in_assignment(span.epoch) for partition, span in spans.items()}
         outgoing: list[Outgoing] = []
         unsendable: list[Record] = []
         for index, record in enumerate(prepared.window.records):
-            answer, author = scored.answers.get(index), authors[record.partition]
+            answer, outcomes = scored.answers.get(index), builders[record.partition]
             if index in prepared.rejected:
                 rejection = prepared.rejected[index]
-                tried = DEATHS_MAX + 1 if rejection.reason is Reason.CRASHED_WORKER else 1
-                outgoing.append(author.dead_letter(record, rejection, stage="decode", attempts=tried))
+                tried = DELIVERIES_MAX + 1 if rejection.reason is Reason.CRASHED_WORKER else 1
+                outgoing.append(outcomes.dead_letter(record, rejection, stage="decode", attempts=tried))
             elif isinstance(answer, Exception):
                 rejection = Rejection(Reason.MODEL_ERROR, str(answer))
                 error = type(answer).__name__
-                outgoing.append(author.dead_letter(record, rejection, stage="infer", attempts=2, error=error))
+                outgoing.append(outcomes.dead_letter(record, rejection, stage="infer", attempts=2, error=error))
             elif answer is not None:
-                outgoing.append(author.result(record, prepared.encoded[index], answer))
+                outgoing.append(outcomes.result(record, prepared.encoded[index], answer))
             elif record.key is not None:
-                outgoing.append(author.forward(record))
+                outgoing.append(outcomes.forward(record))
             else:
                 unsendable.append(record)
         return Answered(prepared.window, tuple(outgoing), tuple(unsendable))
@@ -188,7 +188,7 @@ class Pipeline:
             self._telemetry.model_failure(error)
             raise
         if not np.isfinite(logits).all():
-            raise FloatingPointError("the model answered NaN or infinity")
+            raise FloatingPointError("the logits are NaN or infinite")
         return list(probabilities(logits, self._options.temperature))
 
     def _watch(self, scored: Scored) -> None:

@@ -1,6 +1,6 @@
 """The borders of the pipeline as Protocols: what the adapters provide and the fakes of the tests imitate."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from contract.encoding import Encoded
 from contract.fields import Fields
-from worker.core.records import Partition, Record
+from worker.core.ledger import Commit
+from worker.core.records import Record
 from worker.outcomes import Outgoing
 
 
@@ -62,15 +63,13 @@ class TransactionAbortedError(Exception):
 class TransactionalSink(Protocol):
     """Publishes what became of windows together with the positions after them, or neither."""
 
-    def transact(
-        self, outgoing: Sequence[Outgoing], positions: Mapping[Partition, int], member: object
-    ) -> list[Outgoing]:
-        """Run one transaction: send in order, commit the positions for the group, commit.
+    def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
+        """Run one transaction: send in order, commit the offsets for the group, commit.
 
         Args:
             outgoing: What to publish.
-            positions: The next offset to read of each input partition.
-            member: A snapshot of our membership; if it no longer holds, the broker refuses the positions.
+            offsets: What to commit of each input partition.
+            member: A snapshot of our membership; if it no longer holds, the broker refuses the offsets.
 
         Returns:
             Nothing if it is committed; else the ones that their topic does not take for their size, and then
@@ -112,39 +111,4 @@ class Telemetry(Protocol):
 
     def model_failure(self, error: Exception) -> None:
         """A forward pass failed; its rows are tried again or isolated."""
-        ...
-
-
-class Books(Protocol):
-    """What the reader tells of partitions, and asks: `worker.flow` keeps them. Safe for threads."""
-
-    def assign(self, partitions: Iterable[Partition]) -> None:
-        """These partitions are ours now."""
-        ...
-
-    def release(self, partitions: Iterable[Partition], done: Callable[[bool], None]) -> None:
-        """Drop what waits of these partitions; call `done` once no window in flight holds any of them.
-
-        It is told whether they were settled; False when what is in flight was abandoned.
-        """
-        ...
-
-    def committable(self, partitions: Iterable[Partition] | None = None) -> dict[Partition, int]:
-        """Positions that a commit would move forward."""
-        ...
-
-    def committed(self, positions: Mapping[Partition, int]) -> None:
-        """The broker has stored these positions."""
-        ...
-
-    def epoch(self, partition: Partition) -> int | None:
-        """The number of the partition's assignment; None if it is not ours."""
-        ...
-
-    def positions(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        """Where a commit would leave each of these partitions, as far as that is known."""
-        ...
-
-    def forget(self, partitions: Iterable[Partition]) -> None:
-        """These partitions are no longer ours; windows in flight no longer count for them."""
         ...

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from worker.flow import Flow
+from worker.in_flight import InFlight
 from worker.pipeline import Pipeline, Prepared, Scored
 
 Item = TypeVar("Item")
@@ -21,16 +21,16 @@ class _Slot(Generic[Item]):
 
 
 class Stages:
-    """Runs a pipeline until its flow stops or a stage fails; the first failure is kept in `failure`."""
+    """Runs a pipeline until its in_flight stops or a stage fails; the first failure is kept in `failure`."""
 
-    def __init__(self, pipeline: Pipeline, flow: Flow) -> None:
-        self._flow = flow
+    def __init__(self, pipeline: Pipeline, in_flight: InFlight) -> None:
+        self._in_flight = in_flight
         self.failure: BaseException | None = None
         prepared: _Slot[Prepared] = _Slot()
         scored: _Slot[Scored] = _Slot()
 
         def prepare() -> None:
-            while (window := flow.take()) is not None:
+            while (window := in_flight.take()) is not None:
                 prepared.put(pipeline.prepare(window))
             prepared.put(None)
 
@@ -63,8 +63,8 @@ class Stages:
             thread.start()
 
     def join(self, timeout_s: float) -> bool:
-        """After `Flow.stop`: wait until every window taken is settled; False on failure or timeout."""
-        return self._flow.wait_settled(timeout_s)
+        """After `InFlight.stop`: wait until every window taken is settled; False on failure or timeout."""
+        return self._in_flight.wait_settled(timeout_s)
 
     def _guarded(self, stage: Callable[[], None]) -> Callable[[], None]:
         def run() -> None:
@@ -72,6 +72,6 @@ class Stages:
                 stage()
             except BaseException as error:  # noqa: BLE001 - whatever ends a thread must end the worker
                 self.failure = self.failure or error
-                self._flow.abandon()
+                self._in_flight.abandon()
 
         return run

@@ -16,7 +16,7 @@ _GROWN_UP_S = 3.0
 
 
 _WAKES_WITHIN_S = 30.0  # a worker that goes on after its eviction has noticed by then
-_EVICTED = {"partitions_lost", "record_condemned"}
+_EVICTED = {"partitions_lost", "poison_record"}
 
 
 @dataclass

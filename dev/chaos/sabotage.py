@@ -5,7 +5,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from dev.chaos.schedule import Fault, Kind
 from worker.adapters.kafka_rebalances import Rebalances
 from worker.adapters.kafka_sink import KafkaSink
 from worker.adapters.kafka_transactions import KafkaTransactionalSink
-from worker.core.records import Partition
+from worker.core.ledger import Commit
 from worker.delivery import Answered, AtLeastOnce
 from worker.outcomes import Outgoing
 from worker.pipeline import Pipeline, Scored
@@ -36,11 +36,11 @@ def _commit_before_acknowledgement() -> None:
     original = AtLeastOnce.deliver
 
     def deliver(self: Any, answered: Answered) -> None:
-        self._flow.settled(answered.window)
+        self._in_flight.settled(answered.window)
         time.sleep(1)  # a commit comes in between
-        self._flow.settled, kept = (lambda _: None), self._flow.settled
+        self._in_flight.settled, kept = (lambda _: None), self._in_flight.settled
         original(self, answered)
-        self._flow.settled = kept
+        self._in_flight.settled = kept
 
     AtLeastOnce.deliver = deliver  # type: ignore[method-assign]
 
@@ -72,7 +72,7 @@ def _swap_two() -> None:
 
 
 def _skip_the_commit_on_revocation() -> None:
-    async def no_commit(*_: object) -> None:
+    async def no_commit(*_: object, drained: bool) -> None:
         pass
 
     Rebalances._commit = no_commit  # type: ignore[method-assign,assignment]  # noqa: SLF001
@@ -81,15 +81,13 @@ def _skip_the_commit_on_revocation() -> None:
 def _send_outside_the_transaction() -> None:
     original = KafkaTransactionalSink.transact
 
-    def transact(
-        self: Any, outgoing: Sequence[Outgoing], positions: Mapping[Partition, int], member: object
-    ) -> list[Outgoing]:
+    def transact(self: Any, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
         if not hasattr(self, "outside"):
             settings = load_settings()
             self.outside = KafkaSink(settings, self._limits)
         too_large: list[Outgoing] = self.outside.publish(outgoing)
         time.sleep(1)  # a crash comes in between
-        original(self, [], positions, member)
+        original(self, [], offsets, member)
         return too_large
 
     KafkaTransactionalSink.transact = transact  # type: ignore[method-assign]

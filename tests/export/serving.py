@@ -9,13 +9,13 @@ from typing import Any
 from tests.export.conftest import review_text
 from tests.fakes import FakeSink, FakeTelemetry
 from worker.adapters.kafka_client import ClusterFacts
-from worker.assembly import author, pipeline_options
+from worker.app import outcome_builder, pipeline_options
 from worker.core.backpressure import Marks
 from worker.core.breaker import Breaker, BreakerPolicy
 from worker.core.records import Chunk, Partition, Record
 from worker.core.windows import WindowPolicy
 from worker.delivery import AtLeastOnce
-from worker.flow import Flow
+from worker.in_flight import InFlight
 from worker.model import load_model
 from worker.pipeline import Pipeline
 from worker.settings import Settings
@@ -50,19 +50,21 @@ def worker_answers(bundle: Path, variant: str, events: Sequence[dict[str, Any]])
     """The `sentiment` of each event, from the worker's own parts put together as it does; only Kafka is a fake."""
     settings = Settings(bundle=bundle, variant=variant, device="cpu", threads=1)
     model, partition = load_model(settings), Partition("reviews", 0)
-    flow = Flow(WindowPolicy(512, window_ms_target=1e9, wait_ms_max=0, value_bytes_max=10**6), Marks(10**6, 10**9))
-    flow.assign([partition])
+    in_flight = InFlight(
+        WindowPolicy(512, window_ms_target=1e9, wait_ms_max=0, value_bytes_max=10**6), Marks(10**6, 10**9)
+    )
+    in_flight.assign([partition])
     sink, telemetry = FakeSink(), FakeTelemetry()
-    writer = author(settings, model, ClusterFacts("cluster", {}, {}), "session")
+    outcomes = outcome_builder(settings, model, ClusterFacts("cluster", {}, {}), "session")
     pipeline = Pipeline(
-        pipeline_options(settings, model), flow=flow, encoder=model.encoder, classifier=model.classifier,
-        author=writer, delivery=AtLeastOnce(flow, sink, writer, telemetry), breaker=Breaker(BreakerPolicy()),
-        telemetry=telemetry,
+        pipeline_options(settings, model), in_flight=in_flight, encoder=model.encoder, classifier=model.classifier,
+        outcomes=outcomes, delivery=AtLeastOnce(in_flight, sink, outcomes, telemetry),
+        breaker=Breaker(BreakerPolicy()), telemetry=telemetry,
     )  # fmt: skip
     records = tuple(Record(partition, n, 1000, b"k", json.dumps(event).encode()) for n, event in enumerate(events))
-    flow.receive([Chunk(partition, records, len(records))])
+    in_flight.receive([Chunk(partition, records, len(records))])
     while len(sink.written) < len(events):
-        window = flow.take()
+        window = in_flight.take()
         assert window is not None
         pipeline.run(window)
     return [json.loads(item.value or b"")["sentiment"] for item in sink.written]

@@ -72,7 +72,7 @@ def test_a_partition_that_does_not_move_is_reported(
         run.producer.flush()
         until(lambda: worker.metric("sentiment_worker_stalled_partitions") >= 1, "the stall is not seen")
         status, body = worker.get("/readyz")
-        assert (status, json.loads(body)["why"]) == (503, "partitions that do not move: [2]")
+        assert (status, json.loads(body)["why"]) == (503, "serving: partitions that do not move: [2]")
         assert worker.get("/livez")[0] == 200, "a restart would not help the model"
         (report,) = worker.logged("partitions_stalled")
         assert (report["level"], report["partitions"]) == ("error", [f"{run.input_topic}/2"])

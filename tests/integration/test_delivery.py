@@ -11,7 +11,7 @@ from contract.schemas import contract_documents
 from dev.hostile import FATAL, hostile_records
 from dev.kafka import AnyCluster
 from tests.integration.harness import Run
-from worker.core.delivery_counts import DEATHS_MAX
+from worker.core.delivery_counts import DELIVERIES_MAX
 
 pytestmark = pytest.mark.kafka
 
@@ -231,7 +231,7 @@ def test_the_record_that_kills_workers_becomes_a_dead_letter(run: Run) -> None:
 
     assert exit_codes[-1] is None, f"workers died on: {exit_codes}"
     assert set(exit_codes[:-1]) == {-signal.SIGKILL}
-    assert len(exit_codes) - 1 >= DEATHS_MAX + 1
+    assert len(exit_codes) - 1 >= DELIVERIES_MAX + 1
     for position, outcomes in run.account.outcomes.items():
         assert {outcome.kind for outcome in outcomes} == {"crashed_worker" if position in killers else "result"}
     assert run.account.disorders == []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from tests.simulation import KILLER, PARTITIONS, Died, SimulatedWorker, World
-from worker.core.delivery_counts import DEATHS_MAX, Claim
+from worker.core.delivery_counts import DELIVERIES_MAX, DeliveryCount
 from worker.core.records import Partition, Record
 from worker.errors import OverdueError
 
@@ -78,8 +78,8 @@ class Crashes(RuleBasedStateMachine):
         if how == "leave":
             self.worker.leave()
             if not self.killed and not self.killers():
-                claims = [Claim.parse(metadata) for _, metadata in self.world.group.committed.values()]
-                assert not any(claim.deaths for claim in claims), "leaving in good order is no death"
+                counts = [DeliveryCount.parse(item.metadata) for item in self.world.group.committed.values()]
+                assert not any(count.count for count in counts), "leaving in good order is no death"
         elif how == "evict":
             self.zombie = self.worker
         else:
@@ -91,9 +91,9 @@ class Crashes(RuleBasedStateMachine):
         self.start()
 
     @rule(count=st.integers(1, 3))
-    def refuse_claims(self, count: int) -> None:
+    def refuse_commits(self, count: int) -> None:
         """The group's coordinator is busy for a moment."""
-        self.world.claims_fail = count
+        self.world.commits_fail = count
 
     @precondition(lambda self: self.zombie)
     @rule()
@@ -129,7 +129,7 @@ class Crashes(RuleBasedStateMachine):
             assert set(outcomes.values()) <= {1}, "and no more than one"
         for partition, log in self.world.logs.items():
             if log.end:
-                assert self.world.group.committed[partition][0] == log.end, "control records leave no lag"
+                assert self.world.group.committed[partition].position == log.end, "control records leave no lag"
         killers = self.killers()
         crashed = {
             (item.source.partition, item.source.offset) for item in self.world.written
@@ -138,7 +138,7 @@ class Crashes(RuleBasedStateMachine):
         assert killers <= crashed, "a record that kills workers ends as a dead letter"
         if not self.killed:
             assert crashed == killers, "and no other does"
-        assert deaths <= (DEATHS_MAX + 3) * max(1, len(killers)), "after a few deaths"
+        assert deaths <= (DELIVERIES_MAX + 3) * max(1, len(killers)), "after a few deaths"
 
     def finish(self) -> int:
         """Run workers until nothing is left to do; returns how many died."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from contract.events import ModelIdentity
+from contract.labels import LABELS
 from tests.fakes import FakeClassifier, FakeEncoder, FakeSink, FakeTelemetry
 from worker.core.backpressure import Marks
 from worker.core.breaker import Breaker, BreakerPolicy
@@ -14,8 +15,8 @@ from worker.core.records import Chunk, Partition, Record, Window
 from worker.core.windows import WindowPolicy
 from worker.delivery import AtLeastOnce
 from worker.errors import ModelFailedError, TooManyDeadLettersError
-from worker.flow import Flow
-from worker.outcomes import Author, Kind
+from worker.in_flight import InFlight
+from worker.outcomes import Kind, OutcomeBuilder
 from worker.pipeline import Pipeline, PipelineOptions
 from worker.ports import OutOfDeviceMemoryError
 from worker.stages import Stages
@@ -28,24 +29,24 @@ class World:
 
     def __init__(self, *, message_bytes_max: int = 10**6, records_max: int = 100) -> None:
         policy = WindowPolicy(records_max, window_ms_target=1e9, wait_ms_max=0, value_bytes_max=10**6)
-        self.flow = Flow(policy, Marks(1000, 10**6))
+        self.in_flight = InFlight(policy, Marks(1000, 10**6))
         self.classifier, self.sink, self.telemetry = FakeClassifier(), FakeSink(message_bytes_max), FakeTelemetry()
         identity = ModelIdentity(name="fake", version="1", sha256="0" * 64, variant="fp32", provider="Fake")
-        author = Author("cluster", "session", identity, ("neutral", "positive", "negative"), 0.9, "out", "dead")
+        outcomes = OutcomeBuilder("cluster", "session", identity, LABELS, 0.9, "out", "dead")
         self.pipeline = Pipeline(
             PipelineOptions(None, 1000, batch_rows_max=8, batch_tokens_max=128, row_tokens_max=64, temperature=1),
-            flow=self.flow, encoder=FakeEncoder(), classifier=self.classifier, author=author,
-            delivery=AtLeastOnce(self.flow, self.sink, author, self.telemetry),
+            in_flight=self.in_flight, encoder=FakeEncoder(), classifier=self.classifier, outcomes=outcomes,
+            delivery=AtLeastOnce(self.in_flight, self.sink, outcomes, self.telemetry),
             breaker=Breaker(BreakerPolicy(ratio_max=0.5, records_min=4)), telemetry=self.telemetry,
         )  # fmt: skip
-        self.flow.assign([P0, P1])
+        self.in_flight.assign([P0, P1])
 
     def receive(self, values: Iterable[bytes | None], partition: Partition = P0, first: int = 0) -> None:
         records = tuple(Record(partition, first + n, 1000, b"k", value) for n, value in enumerate(values))
-        self.flow.receive([Chunk(partition, records, first + len(records))])
+        self.in_flight.receive([Chunk(partition, records, first + len(records))])
 
     def window(self) -> Window:
-        window = self.flow.take()
+        window = self.in_flight.take()
         assert window is not None
         return window
 
@@ -55,6 +56,11 @@ class World:
 
 def review(text: str) -> bytes:
     return json.dumps({"text": text}).encode()
+
+
+def due(world: World) -> dict[Partition, int]:
+    """The positions that a commit would move."""
+    return {partition: offset.position for partition, offset in world.in_flight.due().items()}
 
 
 def test_every_record_has_one_outcome_in_record_order() -> None:
@@ -71,7 +77,7 @@ def test_every_record_has_one_outcome_in_record_order() -> None:
         assert sentiment["tokens"] == len(text) + 2
         assert sentiment["label"] == ("negative" if ord("b") % 3 == 2 else "x")
     assert all(len(batch) <= 8 for batch in world.classifier.batches)
-    assert world.flow.committable() == {P0: 30}
+    assert due(world) == {P0: 30}
 
 
 def test_a_confidence_below_the_threshold_is_marked_and_keeps_its_label() -> None:
@@ -123,7 +129,7 @@ def test_a_lost_device_stops_the_pipeline_unsettled() -> None:
     with pytest.raises(ModelFailedError):
         world.pipeline.run(world.window())
     assert world.sink.written == []
-    assert world.flow.committable() == {}
+    assert due(world) == {}
 
 
 def test_a_result_too_large_becomes_a_dead_letter_and_that_one_may_lose_its_value() -> None:
@@ -143,12 +149,12 @@ def test_tombstones_pass_and_empty_records_are_settled() -> None:
     """A null value with a key is forwarded; without one it is counted, and the position moves past both."""
     world = World()
     world.receive([None, review("a")])
-    world.flow.receive([Chunk(P0, (Record(P0, 2, 0, None, None),), 3)])
+    world.in_flight.receive([Chunk(P0, (Record(P0, 2, 0, None, None),), 3)])
     world.pipeline.run(world.window())
 
     assert world.kinds() == ["forwarded", "positive"]
     assert [record.offset for record in world.telemetry.unsent] == [2]
-    assert world.flow.committable() == {P0: 3}
+    assert due(world) == {P0: 3}
 
 
 def test_the_breaker_stops_after_settling() -> None:
@@ -160,7 +166,7 @@ def test_the_breaker_stops_after_settling() -> None:
     with pytest.raises(TooManyDeadLettersError, match="in/0"):
         world.pipeline.run(world.window())
     assert world.kinds() == ["model_error"] * 4
-    assert world.flow.committable() == {P0: 4}
+    assert due(world) == {P0: 4}
 
 
 def test_bad_input_never_trips_the_breaker() -> None:
@@ -179,15 +185,15 @@ def test_release_waits_for_windows_in_flight_and_drops_what_waits() -> None:
     world.receive([review("a")] * 1, P1)
     window = world.window()
     done = threading.Event()
-    world.flow.release([P0], lambda _: done.set())
+    world.in_flight.release([P0], lambda _: done.set())
     assert not done.is_set()
 
     world.pipeline.run(window)
 
     assert done.is_set()
-    assert world.flow.committable([P0]) == {P0: 2}
-    world.flow.forget([P0])
-    assert world.flow.committable() == {}
+    assert due(world) == {P0: 2}
+    world.in_flight.forget([P0])
+    assert due(world) == {}
     assert [record.partition for record in world.window().records] == [P1]
 
 
@@ -197,43 +203,43 @@ def test_a_lost_partition_is_neither_published_nor_committed() -> None:
     world.receive([review("a")] * 2)
     world.receive([review("a")] * 3, P1)
     window = world.window()
-    world.flow.forget([P0])
-    world.flow.assign([P0])
+    world.in_flight.forget([P0])
+    world.in_flight.assign([P0])
 
     world.pipeline.run(window)
 
     assert {item.source.partition for item in world.sink.written} == {P1}
-    assert world.flow.committable() == {P1: 3}
+    assert due(world) == {P1: 3}
 
 
 def test_the_stages_overlap_and_keep_the_order() -> None:
     """On their own threads the stages settle every window, in the order of their records."""
     world = World(records_max=7)
-    stages = Stages(world.pipeline, world.flow)
+    stages = Stages(world.pipeline, world.in_flight)
     stages.start()
     for first in range(0, 200, 10):
         world.receive([review("ab")] * 10, first=first)
     while len(world.sink.written) < 200:
         threading.Event().wait(0.001)
-    world.flow.stop()
+    world.in_flight.stop()
 
     assert stages.join(10)
     assert [item.source.offset for item in world.sink.written] == list(range(200))
-    assert world.flow.committable() == {P0: 200}
+    assert due(world) == {P0: 200}
 
 
 def test_a_failing_stage_ends_the_wait_of_everyone() -> None:
     """A failure is kept, nobody waits for the windows behind it, and a rebalance is not held up."""
     world = World(records_max=1)
     world.sink.failure = RuntimeError("disk full")
-    stages = Stages(world.pipeline, world.flow)
+    stages = Stages(world.pipeline, world.in_flight)
     stages.start()
     world.receive([review("a")] * 5)
     while stages.failure is None:
         threading.Event().wait(0.001)
     done = threading.Event()
-    world.flow.release([P0], lambda _: done.set())
+    world.in_flight.release([P0], lambda _: done.set())
 
     assert not stages.join(10)
     assert done.wait(10)
-    assert world.flow.committable() == {}
+    assert due(world) == {}

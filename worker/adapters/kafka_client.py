@@ -9,8 +9,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from worker.core.delivery_counts import Claim
-from worker.core.records import Partition
+from worker.core.ledger import Commit
 from worker.errors import KafkaUnfitError
 from worker.settings import Settings
 
@@ -45,11 +44,11 @@ def connection(settings: Settings) -> dict[str, Any]:
     return options
 
 
-def offsets(positions: Mapping[Partition, int], claim: Claim) -> dict[TopicPartition, OffsetAndMetadata]:
-    """Positions as the client wants them, each with the same claim."""
+def client_offsets(offsets: Commit) -> dict[TopicPartition, OffsetAndMetadata]:
+    """A commit as the client wants it."""
     return {
-        TopicPartition(*partition): OffsetAndMetadata(position, str(claim), -1)
-        for partition, position in positions.items()
+        TopicPartition(*partition): OffsetAndMetadata(offset.position, offset.metadata, -1)
+        for partition, offset in offsets.items()
     }
 
 

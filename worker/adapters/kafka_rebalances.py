@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -12,18 +12,16 @@ from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaError
 from kafka.future import Future
-from kafka.structs import OffsetAndMetadata
 
-from worker.adapters.kafka_client import offsets
-from worker.core.delivery_counts import BEGUN, Claim
+from worker.adapters.kafka_client import client_offsets
 from worker.core.records import Partition
-from worker.ports import Books
+from worker.in_flight import InFlight
 from worker.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 
-def assignor(books: Books) -> type:
+def assignor(in_flight: InFlight) -> type:
     """The cooperative-sticky assignor, claiming only what is still ours.
 
     The client's own goes on claiming what an evicted member has lost; a leader may then grant that while its
@@ -35,7 +33,9 @@ def assignor(books: Books) -> type:
 
         def metadata(self, topics: Iterable[str]) -> Any:
             owned = self.member_assignment or ()
-            self.member_assignment = [p for p in owned if books.epoch(Partition(p.topic, p.partition)) is not None]
+            self.member_assignment = [
+                p for p in owned if in_flight.epoch(Partition(p.topic, p.partition)) is not None
+            ]
             return super().metadata(topics)
 
     return Assignor
@@ -48,13 +48,10 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
     pipeline's threads.
     """
 
-    def __init__(self, consumer: Any, books: Books, settings: Settings) -> None:
+    def __init__(self, consumer: Any, in_flight: InFlight, settings: Settings) -> None:
         self._consumer = consumer
-        self._books = books
+        self._in_flight = in_flight
         self._drain_timeout_s = settings.drain_timeout_ms / 1000
-        # A commit after those of a transaction that is still to end would win over them, whichever is further.
-        self._transactional = settings.delivery == "exactly-once"
-        self.claims: dict[Partition, tuple[int, Claim]] = {}  # where each began, and with which
         self.in_good_order = True
         self.commit_failed = False  # the last one, at a revocation
         self.paused = False
@@ -65,7 +62,7 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer._coordinator._offset_fetch_futures.clear()  # noqa: SLF001
         if self.paused:  # all or none: where only some are paused, kafka-python may forget to go on with those
             self._consumer.pause(*assigned)
-        self._books.assign([Partition(*partition) for partition in assigned])
+        self._in_flight.assign([Partition(*partition) for partition in assigned])
         log.info("partitions_assigned", partitions=named(assigned))
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
@@ -74,17 +71,14 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         started_s = time.monotonic()
         drained = Future()
         first = _Once(drained, self._consumer)
-        self._books.release(partitions, first)
+        self._in_flight.release(partitions, first)
         timer = threading.Timer(self._drain_timeout_s, first, [False])
         timer.daemon = True
         timer.start()
         finished = await drained
         timer.cancel()
-        if finished or not self._transactional:
-            await self._commit(self._books.positions(partitions), partitions)
-        for partition in partitions:
-            self.claims.pop(partition, None)
-        self._books.forget(partitions)
+        await self._commit(partitions, drained=finished)
+        self._in_flight.forget(partitions)
         report = log.info if finished else log.warning
         report("partitions_revoked", partitions=named(revoked), drained=finished,
                elapsed_s=round(time.monotonic() - started_s, 3))  # fmt: skip
@@ -92,29 +86,16 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
         """Forget what others own by now: nothing of it may be committed."""
         partitions = [Partition(*partition) for partition in lost]
-        self._books.forget(partitions)
-        for partition in partitions:
-            self.claims.pop(partition, None)
+        self._in_flight.forget(partitions)
         log.warning("partitions_lost", partitions=named(lost))
 
-    async def _commit(self, positions: Mapping[Partition, int], partitions: Sequence[Partition]) -> None:
-        """Commit what is settled, and take the claims back."""
-        moved = self._books.committable(partitions)
-        last: dict[TopicPartition, OffsetAndMetadata] = {}
-        for partition in partitions:
-            position, began = positions.get(partition), self.claims.get(partition)
-            if position is None:
-                continue
-            first, claim = began or (-1, Claim())
-            if not self.in_good_order:  # whoever comes next shall know
-                last |= offsets({partition: position}, BEGUN) if partition in moved else {}
-            elif began or partition in moved:
-                last |= offsets({partition: position}, claim.left(progressed=position > first))
+    async def _commit(self, partitions: Sequence[Partition], *, drained: bool) -> None:
+        last = self._in_flight.farewell(partitions, drained=drained, in_good_order=self.in_good_order)
         if not last:
             return
         self.commit_failed = True
         try:
-            await self._consumer.commit_async(last)
+            await self._consumer.commit_async(client_offsets(last))
             self.commit_failed = False
         except KafkaError as error:  # the next owner repeats what was settled since the last commit
             log.warning("commit_failed", error=repr(error), during="revocation")

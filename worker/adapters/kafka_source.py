@@ -18,17 +18,17 @@ from kafka.errors import (
 )
 from kafka.structs import MemberState, OffsetAndMetadata
 
-from worker.adapters.kafka_client import connection, offsets
+from worker.adapters.kafka_client import client_offsets, connection
 from worker.adapters.kafka_rebalances import Rebalances, assignor, named
-from worker.core.delivery_counts import BEGUN, Claim
+from worker.core.ledger import Commit, Offset
 from worker.core.records import Chunk, Partition, Record
 from worker.errors import EventsExpiredError, KafkaUnfitError, OverdueError
-from worker.ports import Books
+from worker.in_flight import InFlight
 from worker.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-_CLAIM_TIMEOUT_MS = 3000
+_OFFSETS_TIMEOUT_MS = 3000
 _LEAVING_S = 2.0
 """What is left for the last commit when others hold a rebalance up until we have to end."""
 _JOIN_POLL_MS = 500
@@ -40,17 +40,17 @@ _POSITIONS_EVERY_S = 1.0
 class KafkaSource:
     """A member of the consumer group. Every method is for the poll thread."""
 
-    def __init__(self, settings: Settings, books: Books) -> None:
+    def __init__(self, settings: Settings, in_flight: InFlight) -> None:
         """Connect and subscribe; the group is joined by the first polls.
 
         Raises:
             KafkaUnfitError: If no broker answers or lets us in.
         """
         self._settings = settings
-        self._books = books
+        self._in_flight = in_flight
         self._committing_since_s: float | None = None
         self._looked_s = 0.0
-        self._claims_refused = False
+        self._offsets_refused = False
         try:
             self._consumer = KafkaConsumer(
                 **connection(settings),
@@ -62,13 +62,13 @@ class KafkaSource:
                 enable_auto_commit=False,
                 isolation_level="read_committed",
                 allow_auto_create_topics=False,
-                partition_assignment_strategy=[assignor(books)],
+                partition_assignment_strategy=[assignor(in_flight)],
                 max_poll_records=settings.window_records_max,
                 fetch_max_bytes=min(50 * 2**20, settings.held_bytes_max),
                 session_timeout_ms=settings.session_timeout_ms,
                 heartbeat_interval_ms=min(3000, settings.session_timeout_ms // 3),
             )
-            self._rebalances = Rebalances(self._consumer, books, settings)
+            self._rebalances = Rebalances(self._consumer, in_flight, settings)
             self._consumer.subscribe([settings.input_topic], listener=self._rebalances)
             # A group that is joined before the topic is known gets no partition, and may stay without; and a
             # leader that learns of the topic after it subscribed, but not before it joined, joins twice.
@@ -141,51 +141,44 @@ class KafkaSource:
             if overdue_s > 0:
                 raise OverdueError("a commit was not answered within commit_timeout_ms; a restart repeats little")
             return
-        if positions := self._books.committable():
+        if due := self._in_flight.due():
             self._committing_since_s = time.monotonic()
-            self._consumer.commit_async(offsets(positions, BEGUN), callback=self._on_commit)
+            self._consumer.commit_async(client_offsets(due), callback=self._on_commit)
 
     def membership(self) -> object | None:
         """A snapshot of our membership in the group; None while there is none. For any thread."""
         snapshot = self._consumer.group_metadata()
         return snapshot if snapshot.member_id and snapshot.generation_id >= 0 else None
 
-    def find_claim(self, partition: Partition) -> tuple[int | None, Claim] | None:
-        """The committed position with its claim; None when that can't be known now. See `worker.isolation`."""
+    def committed_offset(self, partition: Partition) -> Offset | None:
+        """What is committed; None when that can't be known now. See `worker.isolation`."""
         try:
             found = self._consumer.committed(
-                TopicPartition(*partition), metadata=True, timeout_ms=_CLAIM_TIMEOUT_MS
+                TopicPartition(*partition), metadata=True, timeout_ms=_OFFSETS_TIMEOUT_MS
             )
         except RetriableError as error:
-            self._refuse("claim_not_read", [partition], error)
+            self._refuse("offset_not_read", [partition], error)
             return None
-        self._claims_refused = False
-        return (
-            (None, Claim()) if found is None or found.offset < 0 else (found.offset, Claim.parse(found.metadata))
-        )
+        self._offsets_refused = False
+        return Offset(-1) if found is None or found.offset < 0 else Offset(found.offset, found.metadata or "")
 
-    def write_claims(self, claims: Mapping[Partition, tuple[int, Claim]]) -> bool:
-        """Commit positions with their claims, and wait for it; False when that can't be done now."""
-        commit: dict[TopicPartition, OffsetAndMetadata] = {}
-        for partition, (position, claim) in claims.items():
-            commit |= offsets({partition: position}, claim)
+    def commit_now(self, offsets: Commit) -> bool:
+        """Commit, and wait for it; False when that can't be done now."""
         try:
-            self._consumer.commit(commit, timeout_ms=_CLAIM_TIMEOUT_MS)
+            self._consumer.commit(client_offsets(offsets), timeout_ms=_OFFSETS_TIMEOUT_MS)
         except (RetriableError, CommitFailedError, RebalanceInProgressError) as error:
-            self._refuse("claim_not_written", claims, error)
+            self._refuse("offset_not_written", offsets, error)
             return False
         except KafkaError as error:
             raise KafkaUnfitError(f"Kafka refuses to go on: {error!r}") from error
-        self._claims_refused = False
-        self._books.committed({partition: position for partition, (position, _) in claims.items()})
-        self._rebalances.claims.update(claims)
+        self._offsets_refused = False
         return True
 
     def _refuse(self, event: str, partitions: Iterable[Partition], error: KafkaError) -> None:
-        """Tell once of a claim that is tried again at every poll until it works."""
-        if not self._claims_refused:
+        """Tell once of an offset that is tried again at every poll until it works."""
+        if not self._offsets_refused:
             log.warning(event, partitions=named(partitions), error=repr(error))
-        self._claims_refused = True
+        self._offsets_refused = True
 
     def lag(self) -> dict[Partition, int]:
         """Records between the position of each of our partitions and its end, where both are known."""
@@ -204,21 +197,21 @@ class KafkaSource:
     def close(self, timeout_s: float, *, in_good_order: bool = True) -> bool:
         """Leave the group; the listener drains and commits what is in flight before.
 
-        Unless in good order, the claims stay: whoever comes next shall know that this worker died.
+        Unless in good order, the worker stays in the delivery counts: whoever comes next shall know that it died.
 
         Returns:
             Whether what was settled is committed, as far as that is known in time.
         """
         ends_s = time.monotonic() + timeout_s
-        self._complete_rebalance(ends_s - _LEAVING_S)
         self._rebalances.in_good_order = in_good_order
+        self._complete_rebalance(ends_s - _LEAVING_S)
         self._consumer.close(autocommit=False, timeout_ms=max(1.0, ends_s - time.monotonic()) * 1000)
-        return not self._rebalances.commit_failed and not self._books.committable()
+        return not self._rebalances.commit_failed and not self._in_flight.due()
 
     def _complete_rebalance(self, deadline_s: float) -> None:
         """Poll until the client commits again, if there is something to commit: it won't between join and sync."""
         self.pause(paused=True)
-        while (self._books.committable() or self._rebalances.claims) and not self.joined:
+        while self._in_flight.farewell(in_good_order=self._rebalances.in_good_order) and not self.joined:
             if time.monotonic() > deadline_s:
                 return
             try:
@@ -235,7 +228,9 @@ class KafkaSource:
             usual = isinstance(response, RebalanceInProgressError)
             (log.info if usual else log.warning)("commit_failed", error=repr(response))
             return
-        self._books.committed({Partition(*partition): item.offset for partition, item in offsets.items()})
+        self._in_flight.committed(
+            {Partition(*p): Offset(item.offset, item.metadata) for p, item in offsets.items()}
+        )
 
     def _unreadable(self) -> str:
         """Where the client fails to parse a record; it keeps that to itself."""

@@ -11,10 +11,9 @@ from kafka.errors import (
 )
 
 from contract.errors import WorkerError
-from worker.adapters.kafka_client import offsets
+from worker.adapters.kafka_client import client_offsets
 from worker.adapters.kafka_sink import KafkaSink
-from worker.core.delivery_counts import BEGUN
-from worker.core.records import Partition
+from worker.core.ledger import Commit
 from worker.errors import KafkaUnfitError, OverdueError
 from worker.outcomes import Outgoing
 from worker.ports import TransactionAbortedError
@@ -50,9 +49,7 @@ class KafkaTransactionalSink(KafkaSink):
             self.close()
             raise KafkaUnfitError(f"Kafka does not let us use transactions: {error!r}") from error
 
-    def transact(
-        self, outgoing: Sequence[Outgoing], positions: Mapping[Partition, int], member: object
-    ) -> list[Outgoing]:
+    def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
         """Run one transaction; see `worker.ports.TransactionalSink`."""
         producer = self._producer
         failure: KafkaError | WorkerError | None = None
@@ -64,8 +61,8 @@ class KafkaTransactionalSink(KafkaSink):
             producer.begin_transaction()
             too_large = self._publish(outgoing)
             if not too_large:
-                if positions:
-                    producer.send_offsets_to_transaction(offsets(positions, BEGUN), member)
+                if offsets:
+                    producer.send_offsets_to_transaction(client_offsets(offsets), member)
                 producer.commit_transaction()
                 return []
         except (KafkaError, KafkaUnfitError) as error:

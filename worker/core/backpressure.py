@@ -19,7 +19,7 @@ class BackPressure:
         self.paused = False
 
     def update(self, records: int, size_bytes: int) -> bool:
-        """Decide anew from what is held, read and not yet settled; returns `paused`."""
+        """Decide again from what is held, read and not yet settled; returns `paused`."""
         if records >= self._marks.records_high or size_bytes >= self._marks.bytes_high:
             self.paused = True
         elif records * 2 <= self._marks.records_high and size_bytes * 2 <= self._marks.bytes_high:

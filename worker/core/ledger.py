@@ -1,22 +1,37 @@
-"""The books of delivery: which positions may be committed.
+"""The books of delivery: which offsets may be committed, and with which delivery count.
 
-The laws, stated as property tests in tests/core/test_ledger.py:
+Every commit is decided here, as `{partition: Offset}`; the adapters only carry it out. The laws, stated as
+property tests in tests/worker/core/test_ledger.py:
 
 1. A commit never passes a record that is not settled.
 2. Within an assignment the committable position never moves back.
 3. A settled window of a past assignment changes nothing.
 4. A forgotten partition is never committed.
 5. When every record handed out is settled, the position itself is committable, even past control records.
+6. A partition that is given up in good order takes the worker off its delivery count; in doubt it does not.
 
 Windows of a partition are settled in order, so its watermark is just the end of its last settled window. The
-books are not safe for threads; `worker.flow` locks them.
+books are not safe for threads; `worker.in_flight` locks them.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from worker.core.records import Chunk, Partition, Record, Span, Window
+from worker.core.delivery_counts import FIRST_DELIVERY, DeliveryCount
+from worker.core.records import Chunk, Partition, PartitionRange, Record, Window
+
+
+class Offset(NamedTuple):
+    """What is committed for a partition: the next offset to read, and the delivery count in the metadata."""
+
+    position: int
+    metadata: str = ""
+
+
+Commit = Mapping[Partition, Offset]
+"""What one commit says; an adapter stores it as it is."""
 
 
 @dataclass
@@ -26,12 +41,20 @@ class _Entry:
     watermark: int = -1  # everything below is settled
     committed: int = -1
     unsettled: int = 0  # records handed out whose outcome the broker has not acknowledged
+    began: tuple[int, DeliveryCount] | None = None  # where this worker began, and with which count
+
+    @property
+    def going_on(self) -> str:
+        """The metadata of an offset from which we go on: where no record came, nobody can have died of one."""
+        return str(FIRST_DELIVERY) if self.began else ""
 
 
 class Ledger:
-    """Positions of the partitions that this worker owns."""
+    """Positions and delivery counts of the partitions that this worker owns."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, transactional: bool = False) -> None:
+        """Open the books; `transactional` where positions are committed in transactions with the outcomes."""
+        self._transactional = transactional
         self._entries: dict[Partition, _Entry] = {}
         self._epochs: Counter[Partition] = Counter()
 
@@ -57,14 +80,26 @@ class Ledger:
         self._advance(entry, entry.position if entry.unsettled == 0 else entry.watermark)
         return True
 
-    def spans(self, records: Iterable[Record]) -> dict[Partition, Span]:
+    def ranges(self, records: Iterable[Record]) -> dict[Partition, PartitionRange]:
         """What a window of these records will settle."""
         counts: Counter[Partition] = Counter()
         ends: dict[Partition, int] = {}
         for record in records:
             counts[record.partition] += 1
             ends[record.partition] = record.offset + 1
-        return {p: Span(self._entries[p].epoch, counts[p], end) for p, end in ends.items()}
+        return {p: PartitionRange(self._entries[p].epoch, counts[p], end) for p, end in ends.items()}
+
+    def begin(self, counts: Mapping[Partition, tuple[int, DeliveryCount]]) -> None:
+        """Book that the broker has stored these positions, and the counts with which we go on from them."""
+        for partition, began in counts.items():
+            if partition in self._entries:
+                self._entries[partition].began = began
+        self.committed({partition: Offset(position) for partition, (position, _) in counts.items()})
+
+    def has_begun(self, partition: Partition) -> bool:
+        """Whether this worker is in the delivery count of the partition, in its present assignment."""
+        entry = self._entries.get(partition)
+        return entry is not None and entry.began is not None
 
     def owns(self, partition: Partition, epoch: int) -> bool:
         """Whether the assignment of that epoch still stands."""
@@ -78,22 +113,22 @@ class Ledger:
 
     def settle(self, window: Window) -> None:
         """Book that the broker has acknowledged every outcome of the window."""
-        for partition, span in window.spans.items():
-            if not self.owns(partition, span.epoch):
+        for partition, share in window.ranges.items():
+            if not self.owns(partition, share.epoch):
                 continue
             entry = self._entries[partition]
-            entry.unsettled -= span.records
+            entry.unsettled -= share.records
             if entry.unsettled < 0:
                 raise AssertionError(f"{partition} settled more records than were read: this is a bug")
-            self._advance(entry, span.end if entry.unsettled else max(span.end, entry.position))
+            self._advance(entry, share.end if entry.unsettled else max(share.end, entry.position))
 
-    def committable_after(self, windows: Iterable[Window]) -> dict[Partition, int]:
-        """What `committable` would say if these windows, the next of their partitions, were settled."""
+    def due_after(self, windows: Iterable[Window]) -> dict[Partition, Offset]:
+        """What `due` would say if these windows, the next of their partitions, were settled."""
         ahead = Ledger()
         ahead._entries = {partition: replace(entry) for partition, entry in self._entries.items()}
         for window in windows:
             ahead.settle(window)
-        return ahead.committable()
+        return ahead.due()
 
     def give_back(self, partition: Partition, first_offset: int, records: int) -> None:
         """Book that records read but never scored were dropped, the first of them at `first_offset`."""
@@ -103,26 +138,50 @@ class Ledger:
         if entry.unsettled == 0:
             self._advance(entry, first_offset)
 
-    def committable(self, partitions: Iterable[Partition] | None = None) -> dict[Partition, int]:
-        """The positions that a commit would move forward: of these partitions, or of all owned."""
-        chosen = self._entries.keys() if partitions is None else self._entries.keys() & set(partitions)
+    def due(self) -> dict[Partition, Offset]:
+        """The offsets that a commit would move forward."""
         return {
-            partition: entry.watermark
+            partition: Offset(entry.watermark, entry.going_on)
             for partition, entry in self._entries.items()
-            if partition in chosen and entry.watermark > entry.committed
+            if entry.watermark > entry.committed
         }
+
+    def farewell(
+        self, partitions: Iterable[Partition], *, drained: bool = True, in_good_order: bool = True
+    ) -> dict[Partition, Offset]:
+        """The last commit for partitions that are given up.
+
+        Args:
+            partitions: Of this worker.
+            drained: Whether nothing of them is in flight any more. If something is, and in a transaction, that may
+                still be committed; an older offset, committed after it, would win, so there is none to commit.
+            in_good_order: Whether records had no part in it. If they may have had, the worker stays in the
+                delivery count, and whoever comes next knows.
+        """
+        last: dict[Partition, Offset] = {}
+        if self._transactional and not drained:
+            return last
+        for partition, position in self.positions(partitions).items():
+            entry = self._entries[partition]
+            moved = entry.watermark > entry.committed
+            first, count = entry.began or (-1, DeliveryCount())
+            if in_good_order and (entry.began or moved):
+                last[partition] = Offset(position, str(count.left(progressed=position > first)))
+            elif moved:
+                last[partition] = Offset(position, entry.going_on)
+        return last
 
     def positions(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """The position of each that a commit would leave it at, where any is known."""
         entries = ((p, self._entries[p]) for p in partitions if p in self._entries)
         return {p: max(e.watermark, e.committed) for p, e in entries if max(e.watermark, e.committed) >= 0}
 
-    def committed(self, positions: Mapping[Partition, int]) -> None:
-        """Book that the broker has stored these positions."""
-        for partition, position in positions.items():
+    def committed(self, offsets: Commit) -> None:
+        """Book that the broker has stored these offsets."""
+        for partition, offset in offsets.items():
             if partition in self._entries:
                 entry = self._entries[partition]
-                entry.committed = max(entry.committed, position)
+                entry.committed = max(entry.committed, offset.position)
 
     def forget(self, partitions: Iterable[Partition]) -> None:
         """Close the entries of partitions that were revoked or lost."""

@@ -44,7 +44,7 @@ class Chunk(NamedTuple):
     position: int
 
 
-class Span(NamedTuple):
+class PartitionRange(NamedTuple):
     """A window's share of one partition: how many records, the offset after the last, and whose they are.
 
     `epoch` numbers the assignment of the partition to this worker, so that a window that outlives its
@@ -61,7 +61,7 @@ class Window:
     """A closed set of records, in the order read, that is scored, published and settled as one."""
 
     records: tuple[Record, ...]
-    spans: Mapping[Partition, Span]
+    ranges: Mapping[Partition, PartitionRange]
 
     def __len__(self) -> int:
         return len(self.records)

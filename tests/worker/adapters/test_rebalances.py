@@ -9,9 +9,10 @@ from kafka import TopicPartition
 
 from worker.adapters.kafka_rebalances import Rebalances
 from worker.core.backpressure import Marks
+from worker.core.ledger import Offset
 from worker.core.records import Chunk, Partition, Record
 from worker.core.windows import WindowPolicy
-from worker.flow import Flow
+from worker.in_flight import InFlight
 from worker.settings import Settings
 
 P0 = Partition("in", 0)
@@ -36,15 +37,19 @@ class Client:
 def world(request: pytest.FixtureRequest) -> SimpleNamespace:
     """A partition of which one window is settled and one is in flight."""
     settings = Settings.model_validate({"bundle": "none", "delivery": request.param})
-    client, flow = Client(), Flow(WindowPolicy(2, 1e9, 0, 10**6), Marks(1000, 10**6))
-    rebalances = Rebalances(client, flow, settings)
+    client = Client()
+    transactional = request.param == "exactly-once"
+    in_flight = InFlight(WindowPolicy(2, 1e9, 0, 10**6), Marks(1000, 10**6), transactional=transactional)
+    rebalances = Rebalances(client, in_flight, settings)
     run(rebalances.on_partitions_assigned([TopicPartition(*P0)]))
-    flow.receive([Chunk(P0, tuple(Record(P0, offset, 0, b"k", b"{}") for offset in range(4)), 4)])
-    first, second = flow.take(), flow.take()
+    in_flight.receive([Chunk(P0, tuple(Record(P0, offset, 0, b"k", b"{}") for offset in range(4)), 4)])
+    first, second = in_flight.take(), in_flight.take()
     assert first
     assert second
-    flow.settled(first)
-    return SimpleNamespace(client=client, flow=flow, rebalances=rebalances, second=second, delivery=request.param)
+    in_flight.settled(first)
+    return SimpleNamespace(
+        client=client, in_flight=in_flight, rebalances=rebalances, second=second, delivery=request.param
+    )
 
 
 def run(coroutine: Any) -> None:
@@ -59,8 +64,8 @@ def test_what_is_in_flight_is_settled_before_it_is_committed(world: SimpleNamesp
     waiting = revocation.send(None)
     assert world.client.commits == []
 
-    world.flow.committed({P0: 2})
-    world.flow.settled(world.second)
+    world.in_flight.committed({P0: Offset(2)})
+    world.in_flight.settled(world.second)
     assert waiting is not None
     run(revocation)
     assert world.client.commits == [{TopicPartition(*P0): 4}]
@@ -68,12 +73,12 @@ def test_what_is_in_flight_is_settled_before_it_is_committed(world: SimpleNamesp
 
 def test_a_transaction_in_doubt_is_not_committed_over(world: SimpleNamespace) -> None:
     """Abandoned in a transaction, an older position would win over the transaction's; alone it is a safe one."""
-    world.flow.abandon()
+    world.in_flight.abandon()
     run(world.rebalances.on_partitions_revoked([TopicPartition(*P0)]))
 
     expected = [{TopicPartition(*P0): 2}] if world.delivery == "at-least-once" else []
     assert world.client.commits == expected
-    assert world.flow.epoch(P0) is None
+    assert world.in_flight.epoch(P0) is None
 
 
 def test_a_late_answer_is_not_kept_for_the_next_assignment(world: SimpleNamespace) -> None:

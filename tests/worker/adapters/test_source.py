@@ -17,7 +17,7 @@ from worker.adapters import kafka_source
 from worker.adapters.kafka_source import KafkaSource
 from worker.core.backpressure import Marks
 from worker.core.windows import WindowPolicy
-from worker.flow import Flow
+from worker.in_flight import InFlight
 from worker.settings import Settings
 
 pytestmark = pytest.mark.kafka
@@ -28,14 +28,14 @@ class Member:
     """A source with books of its own, whose windows nobody takes."""
 
     def __init__(self, settings: Settings) -> None:
-        self.flow = Flow(WindowPolicy(10, 1e9, 1e9, 10**6), Marks(10**6, 10**9))
-        self.source = KafkaSource(settings, self.flow)
+        self.in_flight = InFlight(WindowPolicy(10, 1e9, 1e9, 10**6), Marks(10**6, 10**9))
+        self.source = KafkaSource(settings, self.in_flight)
         self.read: set[tuple[int, int]] = set()
 
     def poll(self, timeout_ms: int = 100) -> int:
         """Poll once; how many records came."""
         chunks = self.source.poll(timeout_ms)
-        self.flow.receive(chunks)
+        self.in_flight.receive(chunks)
         came = {(chunk.partition.number, record.offset) for chunk in chunks for record in chunk.records}
         self.read |= came
         return len(came)
@@ -150,9 +150,9 @@ def test_a_rebalance_that_others_hold_up_does_not_cost_the_last_commit(settings:
         while not (leaves.partitions() == busy.partitions() == 1 and leaves.read):
             time.sleep(0.05)
         time.sleep(1)  # a rebalance for what has moved may follow
-    window = leaves.flow.take()
+    window = leaves.in_flight.take()
     assert window
-    leaves.flow.settled(window)
+    leaves.in_flight.settled(window)
     with polling(joins):
         while leaves.source.joined:  # `busy` does not poll, so that the others wait for it
             leaves.poll()

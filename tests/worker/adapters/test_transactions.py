@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,8 @@ from tests.fakes import FakeGroup, FakeTransactionalSink
 from tests.worker.adapters.test_sinks import LIMIT_BYTES, kafka_settings, read
 from worker.adapters.kafka_client import examine_cluster
 from worker.adapters.kafka_transactions import KafkaTransactionalSink
-from worker.core.delivery_counts import Claim
+from worker.core.delivery_counts import FIRST_DELIVERY
+from worker.core.ledger import Commit, Offset
 from worker.core.records import Partition, Record
 from worker.outcomes import Kind, Outgoing
 from worker.ports import TransactionAbortedError, TransactionalSink
@@ -31,14 +32,14 @@ class Target:
     topic: str
     input_topic: str
     values: Callable[[], list[bytes | None]]
-    committed: Callable[[], Mapping[Partition, tuple[int, Claim]]]
+    committed: Callable[[], Commit]
 
     def outgoing(self, value: bytes | None) -> Outgoing:
         source = Record(Partition(self.input_topic, 0), 0, 1_700_000_000_000, b"key", b"")
         return Outgoing(Kind.RESULT, source, Partition(self.topic, 0), value, [("h", b"")])
 
-    def positions(self, offset: int) -> dict[Partition, int]:
-        return {Partition(self.input_topic, 0): offset}
+    def offsets(self, position: int) -> Commit:
+        return {Partition(self.input_topic, 0): Offset(position, str(FIRST_DELIVERY))}
 
 
 def fake() -> Target:
@@ -46,7 +47,7 @@ def fake() -> Target:
     sink = FakeTransactionalSink(group, LIMIT_BYTES)
     return Target(
         sink, 1, 0, "out", "in", lambda: [item.value for item in sink.written],
-        lambda: {p: (offset, Claim.parse(claim)) for p, (offset, claim) in group.committed.items()},
+        lambda: group.committed,
     )  # fmt: skip
 
 
@@ -73,11 +74,11 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
 
     looker = KafkaConsumer(bootstrap_servers=servers, group_id=name, isolation_level="read_committed")
 
-    def committed() -> dict[Partition, tuple[int, Claim]]:
+    def committed() -> Commit:
         # Not with confluent-kafka: what it gives for metadata is not always what was committed.
         ours = [TopicPartition(f"{name}.in", number) for number in range(2)]
         found = {it: looker.committed(it, metadata=True, timeout_ms=30_000) for it in ours}
-        return {Partition(*p): (item.offset, Claim.parse(item.metadata)) for p, item in found.items() if item}
+        return {Partition(*p): Offset(item.offset, item.metadata) for p, item in found.items() if item}
 
     stale = ConsumerGroupMetadata(member.group_id, member.generation_id + 7, member.member_id, None)
     yield Target(
@@ -88,23 +89,23 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
 
 
 def test_records_and_positions_are_committed_together(target: Target) -> None:
-    """In the order given, with the claim that whoever committed goes on from there."""
+    """In the order given, with a delivery count: whoever committed goes on from there."""
     for first in (0, 20):
         sent = [target.outgoing(b"%d" % n) for n in range(first, first + 20)]
-        assert target.sink.transact(sent, target.positions(first + 20), target.member) == []
+        assert target.sink.transact(sent, target.offsets(first + 20), target.member) == []
 
     assert target.values() == [b"%d" % n for n in range(40)]
-    assert target.committed() == {Partition(target.input_topic, 0): (40, Claim(deaths=1))}
+    assert target.committed() == target.offsets(40)
 
 
 def test_a_record_too_large_aborts_and_the_next_transaction_goes_well(target: Target) -> None:
     """What does not fit is returned, nothing of its transaction shows, and the sink can go on."""
     small, large = target.outgoing(b"small"), target.outgoing(b"x" * (LIMIT_BYTES + 1))
 
-    assert target.sink.transact([small, large], target.positions(2), target.member) == [large]
+    assert target.sink.transact([small, large], target.offsets(2), target.member) == [large]
     assert target.values() == []
     assert target.committed() == {}
-    assert target.sink.transact([small], target.positions(2), target.member) == []
+    assert target.sink.transact([small], target.offsets(2), target.member) == []
     assert target.values() == [b"small"]
 
 
@@ -113,24 +114,24 @@ def test_a_membership_that_is_over_is_fenced(target: Target) -> None:
     item = target.outgoing(b"once")
 
     with pytest.raises(TransactionAbortedError):
-        target.sink.transact([item], target.positions(1), target.stale)
+        target.sink.transact([item], target.offsets(1), target.stale)
     assert target.values() == []
     assert target.committed() == {}
-    assert target.sink.transact([item], target.positions(1), target.member) == []
+    assert target.sink.transact([item], target.offsets(1), target.member) == []
     assert target.values() == [b"once"]
 
 
 def test_positions_of_an_aborted_transaction_are_forgotten(target: Target) -> None:
     """The next transaction must not commit what the last one would have: the partition may be another's by now."""
-    lost = {Partition(target.input_topic, 1): 9}
+    lost = {Partition(target.input_topic, 1): Offset(9, str(FIRST_DELIVERY))}
     with pytest.raises(TransactionAbortedError):
         target.sink.transact([target.outgoing(b"lost")], lost, target.stale)
 
-    assert target.sink.transact([], target.positions(3), target.member) == []
-    assert target.committed() == {Partition(target.input_topic, 0): (3, Claim(deaths=1))}
+    assert target.sink.transact([], target.offsets(3), target.member) == []
+    assert target.committed() == target.offsets(3)
 
 
 def test_positions_alone_can_be_committed(target: Target) -> None:
     """Past control records there is nothing to publish."""
-    assert target.sink.transact([], target.positions(3), target.member) == []
-    assert target.committed() == {Partition(target.input_topic, 0): (3, Claim(deaths=1))}
+    assert target.sink.transact([], target.offsets(3), target.member) == []
+    assert target.committed() == target.offsets(3)

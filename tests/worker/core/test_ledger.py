@@ -1,10 +1,12 @@
 """The laws of the books, against a model that remembers every record."""
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from worker.core.ledger import Ledger
+from worker.core.delivery_counts import FIRST_DELIVERY, DeliveryCount
+from worker.core.ledger import Ledger, Offset
 from worker.core.records import Chunk, Partition, Record, Window
 
 PARTITIONS = [Partition("reviews", number) for number in range(2)]
@@ -56,20 +58,20 @@ class LedgerMachine(RuleBasedStateMachine):
     def close_window(self, count: int) -> None:
         records, self.waiting = tuple(self.waiting[:count]), self.waiting[count:]
         if records:
-            window = Window(records, self.ledger.spans(records))
-            self.in_flight.append((window, set(window.spans)))
+            window = Window(records, self.ledger.ranges(records))
+            self.in_flight.append((window, set(window.ranges)))
 
     @precondition(lambda self: self.in_flight)
     @rule()
     def settle(self) -> None:
         window, owned = self.in_flight.pop(0)
-        before = self.ledger.committable()
+        before = self.ledger.due()
         self.ledger.settle(window)
         for item in window.records:
             if item.partition in owned:
                 self.unsettled[item.partition].remove(item.offset)
         if not owned:
-            assert before == self.ledger.committable()
+            assert before == self.ledger.due()
 
     @precondition(lambda self: self.position)
     @rule(data=st.data())
@@ -83,6 +85,10 @@ class LedgerMachine(RuleBasedStateMachine):
             self.unsettled[partition] = [o for o in self.unsettled[partition] if o < dropped[0].offset]
             self.position[partition] = dropped[0].offset
         self.check()
+        due, last = self.ledger.due(), self.ledger.farewell([partition])
+        assert {p: offset.position for p, offset in last.items()} == {
+            p: offset.position for p, offset in due.items() if p == partition
+        }, "giving up a partition commits what was due of it"
         self.ledger.forget([partition])
         del self.position[partition], self.unsettled[partition], self.highest[partition]
         for _, owned in self.in_flight:
@@ -90,13 +96,14 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def commit(self) -> None:
-        positions = self.ledger.committable()
-        self.ledger.committed(positions)
-        assert self.ledger.committable() == {}
+        offsets = self.ledger.due()
+        self.ledger.committed(offsets)
+        assert self.ledger.due() == {}
 
     @invariant()
     def check(self) -> None:
-        for partition, position in self.ledger.committable().items():
+        for partition, (position, metadata) in self.ledger.due().items():
+            assert not metadata, "where this worker has not begun it is in no delivery count"
             assert partition in self.position, "a forgotten partition is never committed"
             assert position <= min(self.unsettled[partition], default=position), (
                 "a commit passes nothing unsettled"
@@ -106,6 +113,45 @@ class LedgerMachine(RuleBasedStateMachine):
         for partition, unsettled in self.unsettled.items():
             if not unsettled and self.highest[partition] >= 0:
                 assert self.highest[partition] == self.position[partition], "all settled: the position itself"
+
+
+@pytest.mark.parametrize(("settled", "expected"), [(0, (0, DeliveryCount(1))), (2, (2, DeliveryCount()))])
+def test_leaving_in_good_order_is_no_death(settled: int, expected: tuple[int, DeliveryCount]) -> None:
+    """The worker takes itself off the count; if it got further, the deaths before it are disproved too."""
+    ledger = begun(DeliveryCount(2), settled)
+    offset = ledger.farewell(PARTITIONS)[PARTITIONS[0]]
+    assert (offset.position, DeliveryCount.parse(offset.metadata)) == expected
+
+
+def test_whoever_commits_goes_on_from_there() -> None:
+    """An offset that moves counts one delivery, that of the worker which moved it."""
+    assert begun(DeliveryCount(2), 2).due() == {PARTITIONS[0]: Offset(2, str(FIRST_DELIVERY))}
+
+
+def test_leaving_because_of_records_stays_in_the_count() -> None:
+    """Whoever comes next shall know; an offset that did not move is not written again."""
+    assert begun(DeliveryCount(2), 0).farewell(PARTITIONS, in_good_order=False) == {}
+    moved = begun(DeliveryCount(2), 2).farewell(PARTITIONS, in_good_order=False)
+    assert moved == {PARTITIONS[0]: Offset(2, str(FIRST_DELIVERY))}
+
+
+def test_an_offset_is_not_committed_over_a_transaction_in_doubt() -> None:
+    """An older offset, committed later, would win over that of the transaction."""
+    assert begun(DeliveryCount(2), 2, transactional=True).farewell(PARTITIONS, drained=False) == {}
+    assert begun(DeliveryCount(2), 2).farewell(PARTITIONS, drained=False) != {}
+
+
+def begun(count: DeliveryCount, settled: int, *, transactional: bool = False) -> Ledger:
+    """Books of a worker that began at 0 with this count and settled so many of four records."""
+    ledger, partition = Ledger(transactional=transactional), PARTITIONS[0]
+    ledger.assign([partition])
+    ledger.begin({partition: (0, count)})
+    records = [record(partition, offset) for offset in range(4)]
+    ledger.receive(Chunk(partition, tuple(records), 4))
+    if settled:
+        window = Window(tuple(records[:settled]), ledger.ranges(records[:settled]))
+        ledger.settle(window)
+    return ledger
 
 
 LedgerMachine.TestCase.settings = settings(stateful_step_count=40)

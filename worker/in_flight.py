@@ -1,4 +1,4 @@
-"""What is held between reading and settling, shared by the threads: the pure books under one lock.
+"""The in-flight book: what is held between reading and settling, the pure books under one lock for all threads.
 
 The poll thread hands records in, the pipeline's threads take windows out and settle them, and the client's IO
 thread releases partitions in a rebalance. Nothing here blocks on the network.
@@ -9,23 +9,32 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from worker.core.backpressure import BackPressure, Marks
-from worker.core.ledger import Ledger
+from worker.core.delivery_counts import DeliveryCount
+from worker.core.ledger import Commit, Ledger, Offset
 from worker.core.records import Chunk, Partition, Record, Window
 from worker.core.windows import Pace, WindowBuilder, WindowPolicy
 
 
-class Flow:
+class InFlight:
     """Records waiting, windows in flight, positions settled."""
 
-    def __init__(self, policy: WindowPolicy, marks: Marks, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        policy: WindowPolicy,
+        marks: Marks,
+        *,
+        transactional: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Hold nothing yet; `transactional` where positions are committed in transactions with the outcomes."""
         self._clock = clock
         self._pace = Pace()
         self._builder = WindowBuilder(policy, self._pace)
-        self._ledger = Ledger()
+        self._ledger = Ledger(transactional=transactional)
         self._back_pressure = BackPressure(marks)
         self._in_flight: list[Window] = []
         self._unscored = 0  # windows taken that the device has not finished
-        self._condemned: set[tuple[Partition, int]] = set()
+        self._poison: set[tuple[Partition, int]] = set()
         self._drains: list[tuple[frozenset[Partition], Callable[[bool], None]]] = []
         self._stopped = False
         self._abandoned = False
@@ -52,24 +61,34 @@ class Flow:
             held = self._held()
             return *held, self._back_pressure.update(*held)
 
-    def committable(self, partitions: Iterable[Partition] | None = None) -> dict[Partition, int]:
-        """Positions that a commit would move forward."""
+    def due(self) -> dict[Partition, Offset]:
+        """The offsets that a commit would move forward."""
         with self._changed:
-            return self._ledger.committable(partitions)
+            return self._ledger.due()
 
-    def committed(self, positions: Mapping[Partition, int]) -> None:
-        """The broker has stored these positions."""
+    def committed(self, offsets: Commit) -> None:
+        """The broker has stored these offsets."""
         with self._changed:
-            self._ledger.committed(positions)
+            self._ledger.committed(offsets)
+
+    def begin(self, counts: Mapping[Partition, tuple[int, DeliveryCount]]) -> None:
+        """The broker has stored these positions, and the delivery counts with which we go on from them."""
+        with self._changed:
+            self._ledger.begin(counts)
+
+    def has_begun(self, partition: Partition) -> bool:
+        """Whether this worker is in the delivery count of the partition, in its present assignment."""
+        with self._changed:
+            return self._ledger.has_begun(partition)
 
     def epoch(self, partition: Partition) -> int | None:
         """The number of the partition's assignment; None if it is not ours."""
         with self._changed:
             return self._ledger.epoch(partition)
 
-    def condemn(self, record: Record) -> None:
+    def mark_poison(self, record: Record) -> None:
         """A worker died on this record alone: it is not to be tried again."""
-        self._condemned.add((record.partition, record.offset))
+        self._poison.add((record.partition, record.offset))
 
     # The rebalance's side
 
@@ -77,6 +96,14 @@ class Flow:
         """Where a commit would leave each of these partitions, as far as that is known."""
         with self._changed:
             return self._ledger.positions(partitions)
+
+    def farewell(
+        self, partitions: Iterable[Partition] | None = None, *, drained: bool = True, in_good_order: bool = True
+    ) -> dict[Partition, Offset]:
+        """The last commit for partitions that are given up, or for all; see `Ledger.farewell`."""
+        with self._changed:
+            given_up = self._ledger.partitions if partitions is None else partitions
+            return self._ledger.farewell(given_up, drained=drained, in_good_order=in_good_order)
 
     def release(self, partitions: Iterable[Partition], done: Callable[[bool], None]) -> None:
         """Drop what waits of these partitions; call `done` once no window in flight holds any of them.
@@ -109,7 +136,7 @@ class Flow:
                 wait_s = self._builder.closes_in_s(self._clock(), device_idle=self._unscored == 0)
                 if wait_s == 0:
                     records = self._builder.close()
-                    window = Window(records, self._ledger.spans(records))
+                    window = Window(records, self._ledger.ranges(records))
                     self._in_flight.append(window)
                     self._unscored += 1
                     return window
@@ -123,19 +150,17 @@ class Flow:
             self._pace.observe(sum(map(self._builder.cost, window.records)), elapsed_s * 1000)
             self._changed.notify_all()
 
-    def is_condemned(self, record: Record) -> bool:
+    def is_poison(self, record: Record) -> bool:
         """Whether a worker died on this record alone."""
-        return (record.partition, record.offset) in self._condemned
+        return (record.partition, record.offset) in self._poison
 
-    def committable_after(
-        self, windows: Sequence[Window]
-    ) -> tuple[dict[Partition, int], list[frozenset[Partition]]]:
-        """Positions that a commit would move forward once these windows are settled, and what is owned of each.
+    def due_after(self, windows: Sequence[Window]) -> tuple[dict[Partition, Offset], list[frozenset[Partition]]]:
+        """Offsets that a commit would move forward once these windows are settled, and what is owned of each.
 
         Both at one moment: a partition lost between two looks would be committed without its outcomes.
         """
         with self._changed:
-            return self._ledger.committable_after(windows), [self._still_owned(window) for window in windows]
+            return self._ledger.due_after(windows), [self._still_owned(window) for window in windows]
 
     def still_owned(self, window: Window) -> frozenset[Partition]:
         """The partitions of a window whose assignment still stands."""
@@ -179,7 +204,7 @@ class Flow:
             self._changed.wait_for(lambda: self._abandoned or self._held()[0] == 0, timeout_s)
 
     def _still_owned(self, window: Window) -> frozenset[Partition]:
-        return frozenset(p for p, span in window.spans.items() if self._ledger.owns(p, span.epoch))
+        return frozenset(p for p, share in window.ranges.items() if self._ledger.owns(p, share.epoch))
 
     def _held(self) -> tuple[int, int]:
         records = len(self._builder) + sum(map(len, self._in_flight))
@@ -191,7 +216,7 @@ class Flow:
     def _finish_drains(self) -> None:
         """Call back, outside the lock, for each release that has nothing left in flight."""
         with self._changed:
-            busy = {partition for window in self._in_flight for partition in window.spans}
+            busy = {partition for window in self._in_flight for partition in window.ranges}
             finished = [done for gone, done in self._drains if not gone & busy]
             self._drains = [(gone, done) for gone, done in self._drains if gone & busy]
         for done in finished:

@@ -1,0 +1,147 @@
+"""The poll loop: one thread that reads, pauses, commits and watches, and at the end drains."""
+
+import time
+
+import structlog
+
+from contract.errors import WorkerError
+from worker.adapters.kafka_source import KafkaSource
+from worker.adapters.metrics import Metrics
+from worker.core.watchdog import Watchdog
+from worker.delivery import Delivery
+from worker.errors import EventsExpiredError, KafkaUnfitError, ModelFailedError
+from worker.in_flight import InFlight
+from worker.isolation import Isolation
+from worker.life import Life, State
+from worker.settings import Settings
+from worker.stages import Stages
+
+log = structlog.get_logger(__name__)
+
+_POLL_TIMEOUT_MS = 100
+_POLL_TIMEOUT_HURRIED_MS = 1
+_REPORT_EVERY_S = 1.0
+_ALONE_S_MAX = 120.0
+_WINDOWS_IN_FLIGHT = 5  # three stages, and a slot between two of them
+_READING_FAILED = (KafkaUnfitError, EventsExpiredError)
+
+
+class PollLoop:
+    """Polls until a stop is asked for or something fails, then settles what is in flight and leaves the group."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        life: Life,
+        *,
+        source: KafkaSource,
+        in_flight: InFlight,
+        stages: Stages,
+        delivery: Delivery,
+        metrics: Metrics,
+    ) -> None:
+        self._settings, self._life, self._source, self._in_flight = settings, life, source, in_flight
+        self._stages, self._delivery, self._metrics = stages, delivery, metrics
+        # So many offsets can have been in the pipeline when a worker died.
+        self._isolation = Isolation(
+            source, in_flight, offsets_max=_WINDOWS_IN_FLIGHT * settings.window_records_max
+        )
+        self._watchdog = Watchdog(settings.stall_timeout_ms / 1000)
+        self._turned_s = self._joined_s = time.monotonic()
+
+    @property
+    def turned_s(self) -> float:
+        """When the loop last turned, in seconds of the monotonic clock. For any thread."""
+        return self._turned_s
+
+    def run(self) -> None:
+        """Poll until a stop is asked for or a stage fails.
+
+        Raises:
+            WorkerError: If reading or committing fails for good.
+        """
+        commits = self._settings.delivery == "at-least-once"  # transactions commit offsets themselves
+        commit_at_s = report_at_s = self._joined_s = time.monotonic()
+        self._life.become(State.JOINING, "not in the group yet")
+        while not self._life.stop_signal and self._stages.failure is None:
+            self._turn()
+            now_s = self._turned_s
+            if commits and now_s >= commit_at_s:
+                self._source.commit()
+                commit_at_s = now_s + self._settings.commit_interval_ms / 1000
+            if now_s >= report_at_s:
+                self._watch_membership(now_s)
+                self._report(now_s)
+                report_at_s = now_s + _REPORT_EVERY_S
+
+    def drain(self, failure: BaseException | None) -> bool:
+        """Settle what is in flight, commit, leave the group; what only waits is left to the next owner.
+
+        Args:
+            failure: What ended the loop or a stage; None for a stop that was asked for.
+
+        Returns:
+            Whether all that was in flight is settled and committed.
+        """
+        deadline_s = time.monotonic() + self._settings.shutdown_timeout_ms / 1000
+        self._life.become(State.DRAINING, self._life.stop_signal or f"failure: {failure!r}")
+        log.info(
+            "worker_stopping",
+            signal=self._life.stop_signal or "failure",
+            held_records=self._in_flight.pressure()[0],
+        )
+        sound = self._stages.failure is None and (failure is None or isinstance(failure, _READING_FAILED))
+        if failure and sound:  # what was read before is answered now: a restart may fail at the same record
+            self._in_flight.wait_empty(deadline_s - time.monotonic() - 2)
+        self._in_flight.stop()
+        settled = sound and self._stages.join(max(0.0, deadline_s - time.monotonic() - 2))
+        if not settled:
+            # The listener must not wait for windows that will not be settled any more.
+            self._in_flight.abandon()
+        # A second is left for the words about it, before the timer of `Worker.stop` ends everything.
+        committed = self._source.close(
+            max(1.0, deadline_s - time.monotonic() - 1), in_good_order=_says_nothing_of_records(failure)
+        )
+        return settled and committed
+
+    def _turn(self) -> None:
+        source, isolation, in_flight = self._source, self._isolation, self._in_flight
+        chunks = source.poll(_POLL_TIMEOUT_HURRIED_MS if isolation.hurried else _POLL_TIMEOUT_MS)
+        self._turned_s = time.monotonic()
+        isolation.take_in(chunks)
+        self._delivery.raise_if_overdue()
+        self._metrics.read(sum(len(chunk.records) for chunk in chunks))
+        held_records, held_bytes, paused = in_flight.pressure()
+        self._metrics.held(held_records, held_bytes, paused=paused)
+        source.pause(paused=paused or isolation.blocked)
+
+    def _watch_membership(self, now_s: float) -> None:
+        """A client that has lost its way into the group would poll for ever, in vain."""
+        if self._source.joined:
+            self._joined_s = now_s
+            self._life.become(State.SERVING, "in the group")
+            return
+        alone_s = now_s - self._joined_s
+        self._life.become(State.JOINING, f"not in the group for {alone_s:.0f} s")
+        if alone_s > max(_ALONE_S_MAX, 3 * self._settings.session_timeout_ms / 1000):
+            raise KafkaUnfitError(f"not in the group for {alone_s:.0f} s; a restart joins it again")
+
+    def _report(self, now_s: float) -> None:
+        lag, ends = self._source.lag(), self._source.ends()
+        self._metrics.lag(lag)
+        self._metrics.partitions(len(lag))
+        settled = self._in_flight.positions(ends)
+        stalled = self._watchdog.observe(now_s, {p: (settled.get(p, -1), end) for p, end in ends.items()})
+        if stalled != set(self._life.stalled):
+            report = log.error if stalled else log.info
+            names = sorted(f"{partition.topic}/{partition.number}" for partition in stalled)
+            report(
+                "partitions_stalled", partitions=names, settled={str(p.number): settled.get(p) for p in stalled}
+            )
+            self._life.stalled = frozenset(stalled)
+        self._metrics.stalled(len(stalled))
+
+
+def _says_nothing_of_records(failure: BaseException | None) -> bool:
+    """Whether the same records can be tried again without isolation."""
+    return failure is None or (isinstance(failure, WorkerError) and not isinstance(failure, ModelFailedError))
