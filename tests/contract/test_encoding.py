@@ -36,3 +36,15 @@ def test_a_blank_title_leaves_the_text_alone(title: str | None) -> None:
     assert apply_template(Fields("good", title), "title+text") == "good"
     assert apply_template(Fields("good", "Fine"), "title+text") == "Fine\ngood"
     assert apply_template(Fields("good", "Fine"), "text") == "good"
+
+
+@given(st.lists(st.integers(), max_size=40), st.integers(1, 20))
+def test_truncation_keeps_the_ends_it_promises(ids: list[int], tokens_max: int) -> None:
+    """`head` keeps a prefix; `head+tail` a quarter of the budget from the front and the rest from the back."""
+    head = truncate(ids, tokens_max, "head")
+    both = truncate(ids, tokens_max, "head+tail")
+
+    assert head == ids[:tokens_max]
+    assert len(both) == min(len(ids), tokens_max)
+    if len(ids) > tokens_max:
+        assert both == ids[: tokens_max // 4] + ids[-(tokens_max - tokens_max // 4) :]

@@ -1,8 +1,4 @@
-"""Delivery counts, and what is handed on: nothing uncounted, and one record at a time where workers died."""
-
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+"""What is handed on: nothing uncounted, and one record at a time where workers died."""
 
 from tests.fakes import FakeOffsets
 from worker.core.backpressure import Marks
@@ -14,9 +10,6 @@ from worker.in_flight import InFlight
 from worker.isolation import Isolation
 
 P0, P1 = Partition("in", 0), Partition("in", 1)
-counts = st.builds(
-    DeliveryCount, st.integers(0, 9), st.integers(0, 99), st.integers(0, 99), st.integers(0, 9), st.integers(0, 1)
-)
 
 
 class World:
@@ -49,35 +42,6 @@ def stored(world: World, partition: Partition) -> tuple[int, DeliveryCount]:
     """What the group has of a partition."""
     offset = world.offsets.stored[partition]
     return offset.position, DeliveryCount.parse(offset.metadata)
-
-
-@given(counts)
-def test_a_count_survives_the_metadata_of_a_commit(count: DeliveryCount) -> None:
-    """What is written is read again; a count with nothing to say is no metadata at all."""
-    assert DeliveryCount.parse(str(count)) == count
-    assert str(DeliveryCount()) == ""
-
-
-@pytest.mark.parametrize("metadata", [None, "", "not json", "[]", "3", '{"deaths": "x"}', '{"deaths": null}'])
-def test_the_metadata_of_others_counts_as_nothing(metadata: str | None) -> None:
-    """Other programs write there what they like."""
-    assert DeliveryCount.parse(metadata) == DeliveryCount()
-
-
-def test_counts_of_the_version_before_are_read() -> None:
-    """A rolling upgrade must not forget who died where."""
-    written = '{"deaths":2,"suspects_until":90,"singly_until":40,"trying":7,"condemned":1}'
-    assert DeliveryCount.parse(written) == DeliveryCount(2, 90, 40, 7, 1)
-
-
-@given(counts)
-def test_beginning_and_leaving_in_good_order_changes_nothing(count: DeliveryCount) -> None:
-    """A worker that comes and goes is no death; one that got further has disproved the deaths before it."""
-    assert count.begun().left(progressed=False).count == count.count
-    assert count.begun().left(progressed=True).count == 0
-    assert not count.begun().in_trial, "only the mark of one record says that it was tried"
-    assert count.begun().left(progressed=False).begun().poison == count.begun().poison, "a verdict stays"
-    assert not count.begun().left(progressed=True).poison, "until its record is settled"
 
 
 def test_nothing_is_handed_on_before_its_delivery_is_counted() -> None:

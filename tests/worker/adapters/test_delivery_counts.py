@@ -8,7 +8,7 @@ import pytest
 
 from dev.kafka import AnyCluster
 from tests.fakes import FakeOffsets
-from tests.worker.adapters.test_sinks import kafka_settings
+from tests.kafka_topics import kafka_settings
 from worker.adapters.kafka_source import KafkaSource
 from worker.core.backpressure import Marks
 from worker.core.delivery_counts import FIRST_DELIVERY, DeliveryCount

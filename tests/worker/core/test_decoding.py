@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.events import Reason
-from contract.fields import Fields, is_blank
+from contract.fields import Fields
 from worker.core.decoding import Rejection, decode
-from worker.core.splicing import splice
 
 _LIMIT_BYTES = 10_000
+
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -119,36 +119,3 @@ def test_what_python_writes_strictly_is_read_or_rejected_for_its_content(value: 
     lone = "\\ud" in json.dumps(value)
     if isinstance(result, Rejection) and not lone:
         assert result.reason is not Reason.INVALID_JSON
-
-
-@given(
-    members=st.dictionaries(st.text(), json_values, max_size=5).filter(lambda d: "sentiment" not in d),
-    ascii_only=st.booleans(),
-    spaces=st.tuples(st.sampled_from(["", " ", "\n\t "]), st.sampled_from(["", " ", "\r\n"])),
-)
-def test_deleting_the_spliced_span_restores_the_input(
-    members: dict[str, Any], ascii_only: bool, spaces: tuple[str, str]
-) -> None:
-    """For any object: the input's bytes stay, one member comes, and the result parses to just that."""
-    text = json.dumps({**members, "text": "x"}, ensure_ascii=ascii_only, indent=None if ascii_only else 2)
-    try:
-        value = (spaces[0] + text + spaces[1]).encode()
-    except UnicodeEncodeError:  # a lone surrogate has no bytes
-        return
-    member = b'{"label":"positive"}'
-
-    spliced = splice(value, "sentiment", member)
-
-    inserted = b',"sentiment":' + member
-    start = spliced.rindex(inserted)
-    assert value == spliced[:start] + spliced[start + len(inserted) :]
-    assert json.loads(spliced) == {**json.loads(value), "sentiment": {"label": "positive"}}
-
-
-@given(st.text())
-def test_blank_means_nothing_to_read(text: str) -> None:
-    """A text with any letter or digit is not blank; white space alone is."""
-    if any(char.isalnum() for char in text):
-        assert not is_blank(text)
-    if not text.strip():
-        assert is_blank(text)

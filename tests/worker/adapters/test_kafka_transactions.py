@@ -12,7 +12,7 @@ from kafka.structs import ConsumerGroupMetadata
 
 from dev.kafka import AnyCluster
 from tests.fakes import FakeGroup, FakeTransactionalSink
-from tests.worker.adapters.test_sinks import LIMIT_BYTES, kafka_settings, read
+from tests.kafka_topics import LIMIT_BYTES, kafka_settings, read
 from worker.adapters.kafka_client import examine_cluster
 from worker.adapters.kafka_transactions import KafkaTransactionalSink
 from worker.core.delivery_counts import FIRST_DELIVERY

@@ -1,16 +1,93 @@
-"""Windows, breaker and watchdog against models that remember everything."""
+"""When windows close, by example and against a model that remembers every record."""
 
+from collections.abc import Sequence
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from worker.core.breaker import Breaker, BreakerPolicy
 from worker.core.records import Partition, Record
-from worker.core.watchdog import Watchdog
 from worker.core.windows import Pace, WindowBuilder, WindowPolicy
 
+PARTITION = Partition("reviews", 0)
+
+
+def records(sizes_bytes: Sequence[int], partition: Partition = PARTITION) -> list[Record]:
+    return [Record(partition, offset, 0, None, b"x" * size) for offset, size in enumerate(sizes_bytes)]
+
+
+def builder(pace: Pace | None = None, *, records_max: int = 4, wait_ms_max: float = 0) -> WindowBuilder:
+    policy = WindowPolicy(records_max, window_ms_target=100, wait_ms_max=wait_ms_max, value_bytes_max=1000)
+    return WindowBuilder(policy, pace or Pace())
+
+
+def test_an_idle_device_never_waits_while_records_do() -> None:
+    """With `wait_ms_max` 0 one record is enough for an idle device, and not for a busy one."""
+    windows = builder()
+    assert windows.closes_in_s(0, device_idle=True) is None
+
+    windows.add(records([10]), now_s=0)
+
+    assert windows.closes_in_s(0, device_idle=True) == 0
+    assert windows.closes_in_s(0, device_idle=False) is None
+
+
+def test_a_full_window_closes_for_a_busy_device_too() -> None:
+    """`records_max` records close a window whatever the device does, so that it is prepared in advance."""
+    windows = builder(records_max=2)
+    windows.add(records([10, 10, 10]), now_s=0)
+
+    assert windows.closes_in_s(0, device_idle=False) == 0
+    assert [item.offset for item in windows.close()] == [0, 1]
+    assert windows.closes_in_s(0, device_idle=False) is None
+
+
+def test_waiting_is_counted_from_the_first_record() -> None:
+    """`wait_ms_max` runs from the oldest record that waits."""
+    windows = builder(wait_ms_max=50)
+    windows.add(records([10]), now_s=1.0)
+
+    assert windows.closes_in_s(1.02, device_idle=True) == pytest.approx(0.03)
+    assert windows.closes_in_s(1.06, device_idle=True) == 0
+
+
+def test_the_pace_of_the_device_bounds_a_window() -> None:
+    """At 1 byte a millisecond and 100 ms, a window takes 100 bytes; a longer value counts as truncated."""
+    pace = Pace()
+    pace.observe(size_bytes=1000, elapsed_ms=1000)
+    windows = builder(pace)
+    windows.add(records([60, 60, 5000]), now_s=0)
+
+    assert len(windows.close()) == 1
+    assert windows.cost(records([5000])[0]) == 1000
+    assert len(windows.close()) == 1, "at least one record, however long"
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 50)), max_size=30))
+def test_dropping_a_partition_leaves_the_others_in_order(items: list[tuple[int, int]]) -> None:
+    """What is dropped is exactly the partition's, and the bytes waiting are those of the rest."""
+    windows = builder(records_max=1000)
+    for offset, (number, size) in enumerate(items):
+        windows.add([Record(Partition("t", number), offset, 0, None, b"x" * size)], now_s=0)
+
+    dropped = windows.drop([Partition("t", 0)])
+
+    kept = [offset for offset, (number, _) in enumerate(items) if number == 1]
+    assert [r.offset for rs in dropped.values() for r in rs] == [o for o, (n, _) in enumerate(items) if n == 0]
+    assert windows.waiting_bytes == sum(items[offset][1] for offset in kept)
+    assert len(windows) == len(kept)
+    if kept:
+        assert [record.offset for record in windows.close()] == kept
+
+
 PARTITIONS = [Partition("reviews", number) for number in range(3)]
+
+
 partitions = st.sampled_from(PARTITIONS)
+
+
 RECORDS_MAX, TARGET_MS, VALUE_BYTES_MAX = 5, 100.0, 50
 
 
@@ -83,19 +160,6 @@ class Breakers(RuleBasedStateMachine):
 
 
 Windows.TestCase.settings = Breakers.TestCase.settings = settings(stateful_step_count=40)
+
+
 TestWindows = Windows.TestCase
-TestBreakers = Breakers.TestCase
-
-
-@given(st.lists(st.tuples(st.integers(1, 10), st.integers(0, 3), st.integers(0, 3)), max_size=40))
-def test_the_watchdog_reports_what_stands_still_with_work_to_do(steps: list[tuple[int, int, int]]) -> None:
-    """A partition stalls when for 10 s it was behind its end and its settled position was the same."""
-    watchdog, now_s, settled, end, since_s = Watchdog(10), 0.0, -1, 0, 0.0
-    for wait_s, moves, comes in steps:
-        before, now_s = settled, now_s + wait_s
-        settled, end = min(end, max(settled, 0) + moves), end + comes
-        if settled != before or settled >= end:
-            since_s = now_s
-        stalled = watchdog.observe(now_s, {PARTITIONS[0]: (settled, end)})
-        assert (PARTITIONS[0] in stalled) == (settled < end and now_s - since_s >= 10)
-    assert watchdog.observe(now_s + 100, {}) == set(), "what is no longer ours is forgotten"

@@ -4,11 +4,10 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
-from dev.account import wait_for_open_transactions
 from dev.kafka import AnyCluster
 from tests.fakes import FakeSink
+from tests.kafka_topics import LIMIT_BYTES, kafka_settings, read
 from worker.adapters.kafka_client import examine_cluster
 from worker.adapters.kafka_sink import KafkaSink
 from worker.core.records import Partition, Record
@@ -16,8 +15,6 @@ from worker.errors import KafkaUnfitError
 from worker.outcomes import Kind, Outgoing
 from worker.ports import Sink
 from worker.settings import Settings
-
-LIMIT_BYTES = 20_000
 
 
 class Target:
@@ -46,34 +43,6 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     sink = KafkaSink(settings, examine_cluster(settings).message_bytes_max)
     yield Target(f"{name}.out", sink, lambda p: read(cluster, f"{name}.out", p))
     sink.close()
-
-
-def kafka_settings(cluster: AnyCluster, name: str) -> Settings:
-    return Settings.model_validate(
-        {
-            "bundle": "none",
-            "kafka_bootstrap_servers": cluster.bootstrap_servers,
-            "input_topic": f"{name}.in",
-            "output_topic": f"{name}.out",
-            "dead_letter_topic": f"{name}.dlq",
-        }
-    )
-
-
-def read(cluster: AnyCluster, topic: str, partition: int) -> list[bytes | None]:
-    """What a reader of committed records finds in a partition."""
-    wait_for_open_transactions(cluster.bootstrap_servers, [topic])
-    consumer = Consumer(
-        {"bootstrap.servers": cluster.bootstrap_servers, "group.id": "reader", "log_level": 0,
-         "isolation.level": "read_committed", "enable.partition.eof": True}
-    )  # fmt: skip
-    consumer.assign([TopicPartition(topic, partition, 0)])
-    values = []
-    while (message := consumer.poll(30)) is None or message.error() is None:
-        assert message is not None, "the end of the partition was not reached"
-        values.append(message.value())
-    consumer.close()
-    return values
 
 
 def test_what_publish_returns_from_is_written_in_order(target: Target) -> None:

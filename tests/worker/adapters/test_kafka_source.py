@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 from dev.kafka import AnyCluster
-from tests.worker.adapters.test_sinks import kafka_settings
+from tests.kafka_topics import kafka_settings
 from worker.adapters import kafka_source
 from worker.adapters.kafka_source import KafkaSource
 from worker.core.backpressure import Marks

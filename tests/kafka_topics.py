@@ -1,0 +1,37 @@
+"""Settings for topics on the real broker, and what a client of another make reads there."""
+
+from confluent_kafka import Consumer, TopicPartition
+
+from dev.account import wait_for_open_transactions
+from dev.kafka import AnyCluster
+from worker.settings import Settings
+
+LIMIT_BYTES = 20_000
+
+
+def kafka_settings(cluster: AnyCluster, name: str) -> Settings:
+    return Settings.model_validate(
+        {
+            "bundle": "none",
+            "kafka_bootstrap_servers": cluster.bootstrap_servers,
+            "input_topic": f"{name}.in",
+            "output_topic": f"{name}.out",
+            "dead_letter_topic": f"{name}.dlq",
+        }
+    )
+
+
+def read(cluster: AnyCluster, topic: str, partition: int) -> list[bytes | None]:
+    """What a reader of committed records finds in a partition."""
+    wait_for_open_transactions(cluster.bootstrap_servers, [topic])
+    consumer = Consumer(
+        {"bootstrap.servers": cluster.bootstrap_servers, "group.id": "reader", "log_level": 0,
+         "isolation.level": "read_committed", "enable.partition.eof": True}
+    )  # fmt: skip
+    consumer.assign([TopicPartition(topic, partition, 0)])
+    values = []
+    while (message := consumer.poll(30)) is None or message.error() is None:
+        assert message is not None, "the end of the partition was not reached"
+        values.append(message.value())
+    consumer.close()
+    return values

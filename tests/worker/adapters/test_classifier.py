@@ -1,0 +1,43 @@
+"""The graph in ONNX Runtime, on a BERT that this session trained."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from worker.adapters.classifier import OnnxClassifier, available_device, provider_options
+from worker.errors import BundleRefusedError, ModelFailedError
+
+
+def classifier(folder: Path) -> OnnxClassifier:
+    return OnnxClassifier(folder / "model.onnx", device="cpu", threads=1)
+
+
+def test_a_result_does_not_depend_on_its_neighbours(bundle: Path) -> None:
+    """Alone, among longer rows, or in the reused buffers of a larger batch before: within 1e-4."""
+    model, rng = classifier(bundle), np.random.default_rng(1)
+    rows = [[101, *rng.integers(1000, 30000, size).tolist(), 102] for size in (1, 5, 60, 30, 2)]
+    together = model.logits(rows)
+
+    for row, answer in zip(rows, together, strict=True):
+        assert np.abs(model.logits([row])[0] - answer).max() < 1e-4
+    assert together.shape == (5, 3)
+
+
+def test_cuda_is_not_silently_replaced_by_the_cpu() -> None:
+    """Where CUDA is wanted and missing the worker says so; `auto` takes the CPU."""
+    options = dict(provider_options("cuda", memory_bytes_max=10))
+
+    assert options["CUDAExecutionProvider"]["arena_extend_strategy"] == "kSameAsRequested"
+    assert options["CUDAExecutionProvider"]["gpu_mem_limit"] == "10"
+    if available_device("auto") == "cpu":
+        with pytest.raises(ModelFailedError, match="gpu"):
+            available_device("cuda")
+
+
+def test_a_file_that_is_no_graph_is_refused(tmp_path: Path) -> None:
+    """Whatever ONNX Runtime can't load is a refused bundle, not a crash."""
+    (tmp_path / "model.onnx").write_bytes(b"no graph")
+
+    with pytest.raises(BundleRefusedError, match=r"model\.onnx"):
+        OnnxClassifier(tmp_path / "model.onnx", device="cpu")
