@@ -37,3 +37,14 @@ def test_a_lost_partition_is_neither_published_nor_committed() -> None:
 
     assert {item.source.partition for item in world.sink.written} == {P1}
     assert due(world) == {P1: 3}
+
+
+def test_a_release_after_the_end_is_told_at_once() -> None:
+    """Whoever revokes when the pipeline has failed must not wait for windows that nobody will settle."""
+    world = World()
+    world.receive([review("good")])
+    world.window()
+    world.in_flight.abandon()
+    told: list[bool] = []
+    world.in_flight.release([P0], told.append)
+    assert told == [False]

@@ -30,6 +30,7 @@ def outcome(value: bytes, text_field: str | None = None) -> Fields | Rejection:
     [
         (b"", Reason.INVALID_JSON),
         (b"not json", Reason.INVALID_JSON),
+        (rb'{"text":"\ud800 a\n"}', Reason.INVALID_JSON),
         (b'{"text":"a"}{"text":"b"}', Reason.INVALID_JSON),
         (b'{"text":"a",}', Reason.INVALID_JSON),
         (b"\xff\xfe", Reason.INVALID_JSON),

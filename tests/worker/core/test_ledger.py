@@ -141,6 +141,26 @@ def test_an_offset_is_not_committed_over_a_transaction_in_doubt() -> None:
     assert begun(DeliveryCount(2), 2).farewell(PARTITIONS, drained=False) != {}
 
 
+def test_what_is_not_owned_is_not_booked() -> None:
+    """An answer that comes after a partition was lost concerns its next owner."""
+    ledger, partition = Ledger(), PARTITIONS[0]
+    ledger.begin({partition: (3, DeliveryCount(1))})
+    ledger.committed({partition: Offset(3)})
+    assert (ledger.partitions, ledger.due(), ledger.has_begun(partition)) == (set(), {}, False)
+
+    ledger.assign([partition])
+    ledger.assign([partition])
+    assert ledger.epoch(partition) == 1, "an assignment that stands is not opened again"
+
+
+def test_to_settle_more_than_was_read_is_a_bug() -> None:
+    """A position that passes records unseen would lose them."""
+    ledger, partition = Ledger(), PARTITIONS[0]
+    ledger.assign([partition])
+    with pytest.raises(AssertionError, match="more records than were read"):
+        ledger.settle(Window((record(partition, 0),), ledger.ranges([record(partition, 0)])))
+
+
 def begun(count: DeliveryCount, settled: int, *, transactional: bool = False) -> Ledger:
     """Books of a worker that began at 0 with this count and settled so many of four records."""
     ledger, partition = Ledger(transactional=transactional), PARTITIONS[0]

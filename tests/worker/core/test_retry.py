@@ -56,3 +56,11 @@ def test_fatal_errors_pass_and_large_batches_halve_at_once() -> None:
 
     with pytest.raises(ConnectionError):
         run_isolating([1, 2], lost, fatal=(ConnectionError,))
+
+
+def test_an_answer_for_each_row_or_it_is_a_bug() -> None:
+    """A runtime that answers fewer rows would shift every answer after the gap."""
+    with pytest.raises(AssertionError, match="1 answers to 2 rows"):
+        run_isolating([1, 2], lambda _: [0])
+    with pytest.raises(ValueError, match="at least 1"):
+        run_isolating([1], lambda rows: rows, attempts=0)

@@ -163,3 +163,10 @@ Windows.TestCase.settings = Breakers.TestCase.settings = settings(stateful_step_
 
 
 TestWindows = Windows.TestCase
+
+
+@pytest.mark.parametrize("wrong", [(0, 1, 0, 1), (1, 0, 0, 1), (1, 1, -1, 1), (1, 1, 0, 0)])
+def test_a_window_without_room_is_a_mistake_of_the_settings(wrong: tuple[int, float, float, int]) -> None:
+    """It would never close."""
+    with pytest.raises(ValueError, match="positive limits"):
+        WindowPolicy(*wrong)

@@ -1,0 +1,149 @@
+"""Transactions of whole windows: run again from memory, or given up, and what is put off is not forgotten."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import pytest
+
+from contract.events import ModelIdentity
+from contract.labels import LABELS
+from tests.fakes import FakeGroup, FakeTelemetry, FakeTransactionalSink
+from tests.pipeline_world import P0, P1
+from worker.core.backpressure import Marks
+from worker.core.ledger import Commit
+from worker.core.records import Chunk, Partition, Record
+from worker.core.windows import WindowPolicy
+from worker.delivery import Answered, ExactlyOnce, TransactionPolicy
+from worker.errors import OverdueError
+from worker.in_flight import InFlight
+from worker.outcomes import Kind, OutcomeBuilder, Outgoing
+
+_LIMIT_BYTES = 20
+_IDENTITY = ModelIdentity(name="fake", version="1", sha256="0" * 64, variant="fp32", provider="Fake")
+_WINDOW = WindowPolicy(2, window_ms_target=1e9, wait_ms_max=0, value_bytes_max=10**6)
+
+
+class _HangingSink(FakeTransactionalSink):
+    """Asks a question while a transaction is on."""
+
+    def __init__(self, group: FakeGroup, ask: Callable[[], None]) -> None:
+        super().__init__(group)
+        self._ask = ask
+
+    def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
+        self._ask()
+        return super().transact(outgoing, offsets, member)
+
+
+class Transactions:
+    """Exactly once on a group in memory."""
+
+    def __init__(self, *, records_max: int = 100, retry_s_max: float = 1e9, overdue_s: float = 1e9) -> None:
+        self.group = FakeGroup()
+        self.sink = FakeTransactionalSink(self.group, _LIMIT_BYTES)
+        self.telemetry = FakeTelemetry()
+        self.in_flight = InFlight(_WINDOW, Marks(1000, 10**6), transactional=True)
+        self.in_flight.assign([P0, P1])
+        self.member: int | None = self.group.generation
+        self.policy = TransactionPolicy(1e9, records_max, retry_s_max, overdue_s, pause_s_min=0)
+        self.delivery = self.on(self.sink)
+
+    def on(self, sink: FakeTransactionalSink) -> ExactlyOnce:
+        outcomes = OutcomeBuilder("cluster", "session", _IDENTITY, LABELS, 0.0, "out", "dead")
+        return ExactlyOnce(self.policy, self.in_flight, sink, outcomes, self.telemetry, lambda: self.member)
+
+    def answered(self, values: Iterable[bytes], partition: Partition = P0, first: int = 0) -> Answered:
+        records = tuple(Record(partition, first + n, 0, b"k", value) for n, value in enumerate(values))
+        self.in_flight.receive([Chunk(partition, records, first + len(records))])
+        window = self.in_flight.take()
+        assert window
+        self.in_flight.scored(window, 0.001)
+        outgoing = [
+            Outgoing(Kind.RESULT, r, Partition("out", 0), r.value, [("x-worker-session", b"session")])
+            for r in window.records
+        ]
+        return Answered(window, tuple(outgoing))
+
+    def values(self) -> list[bytes | None]:
+        return [item.value for item in self.sink.written]
+
+
+def test_windows_are_put_off_until_a_transaction_is_full() -> None:
+    """What is put off is neither seen nor settled; then all of it is, with its offset."""
+    world = Transactions(records_max=3)
+    world.delivery.deliver(world.answered([b"a", b"b"]))
+    assert (world.values(), world.group.committed) == ([], {})
+
+    world.delivery.deliver(world.answered([b"c"], first=2))
+    assert world.values() == [b"a", b"b", b"c"]
+    assert world.group.committed[P0].position == 3
+    assert world.in_flight.pressure()[0] == 0
+
+
+def test_an_aborted_transaction_is_run_again_from_memory() -> None:
+    """Its records come once, and each abort is counted."""
+    world = Transactions()
+    world.sink.aborts = 2
+    world.delivery.deliver(world.answered([b"a"]))
+    world.delivery.catch_up()
+    assert (world.values(), world.telemetry.aborted) == ([b"a"], 2)
+
+
+def test_a_transaction_that_is_aborted_for_too_long_ends_the_worker() -> None:
+    """Nothing of it counts as settled; whoever comes next answers it."""
+    world = Transactions(retry_s_max=-1)
+    world.sink.aborts = 1
+    world.delivery.deliver(world.answered([b"a"]))
+    with pytest.raises(OverdueError, match="again and again"):
+        world.delivery.catch_up()
+    assert world.in_flight.pressure()[0] == 1
+
+
+def test_without_a_membership_nothing_is_committed() -> None:
+    """A transaction whose offsets nobody may commit would be answered twice."""
+    world = Transactions(retry_s_max=-1)
+    world.member = None
+    world.delivery.deliver(world.answered([b"a"]))
+    with pytest.raises(OverdueError, match="not a member"):
+        world.delivery.catch_up()
+    assert world.values() == []
+
+
+def test_what_was_lost_meanwhile_is_left_to_its_new_owner() -> None:
+    """A transaction of nothing is none; the window is out of the way all the same."""
+    world = Transactions()
+    world.delivery.deliver(world.answered([b"a"]))
+    world.in_flight.forget([P0, P1])
+    world.delivery.catch_up()
+    assert (world.values(), world.group.committed) == ([], {})
+    assert world.in_flight.pressure()[0] == 0
+
+
+def test_what_is_too_large_is_replaced_and_the_rest_comes_with_it() -> None:
+    """One transaction has the dead letter in the place of the result."""
+    world = Transactions()
+    world.delivery.deliver(world.answered([b"small", b"x" * (_LIMIT_BYTES + 1)]))
+    world.delivery.catch_up()
+    assert [(item.kind, item.value) for item in world.sink.written] == [
+        (Kind.RESULT, b"small"),
+        (Kind.DEAD_LETTER, b""),
+    ]
+    assert world.group.committed[P0].position == 2
+
+
+def test_a_transaction_that_hangs_is_told_to_the_poll_loop() -> None:
+    """The client has no time limit of its own; between transactions nothing hangs."""
+    world = Transactions(overdue_s=-1)
+    asked: list[float] = []
+
+    def ask() -> None:
+        asked.append(time.monotonic())
+        with pytest.raises(OverdueError, match="neither be committed nor aborted"):
+            delivery.raise_if_overdue()
+
+    delivery = world.on(_HangingSink(world.group, ask))
+    delivery.raise_if_overdue()
+    delivery.deliver(world.answered([b"a"]))
+    delivery.catch_up()
+    delivery.raise_if_overdue()
+    assert asked
