@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-nightly check bench chaos chaos-rolling chaos-selftest lock contracts clean
+.PHONY: help setup demo test unit test-nightly check format bench chaos chaos-rolling chaos-selftest lock contracts clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,8 +27,15 @@ demo: setup ## fine-tune, export, serve from a real Kafka; REVIEWS="files…" fo
 test: check ## everything that .ci/run runs: lint, types, imports, unit, property and integration tests
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
+unit: setup ## what needs neither Kafka nor training: less than a minute
+	$(BIN)/python -m pytest -q -m unit --numprocesses 2
+
 test-nightly: setup ## the property tests with ten times as many examples
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/worker
+
+format: setup ## format, and fix what can be fixed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 check: setup ## lint, formatting, types and import rules
 	$(BIN)/ruff check .
@@ -36,9 +43,9 @@ check: setup ## lint, formatting, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-contracts: setup ## write docs/contracts and the tables of the README anew from the code
+contracts: setup ## write docs/contracts and the tables of docs/settings.md and docs/metrics.md from the code
 	$(BIN)/python -m worker contracts
-	$(BIN)/python -m dev.readme
+	$(BIN)/python -m dev.docs
 
 bench: setup ## what exactly once costs beside at least once, by the size of a transaction
 	$(BIN)/python -m benchmarks.transactions
@@ -52,7 +59,7 @@ chaos-rolling: setup ## 20 restarts and scalings in good order: nothing may come
 chaos-selftest: setup ## sabotaged workers, each of which the chaos run has to catch
 	$(BIN)/python -m dev.chaos selftest
 
-lock: setup ## compile requirements/*.txt anew from pyproject.toml
+lock: setup ## compile requirements/*.txt again from pyproject.toml
 	$(BIN)/python -m dev.lock
 
 clean: ## remove caches and runs, not the installation

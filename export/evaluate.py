@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from contract.errors import UsageError
 from contract.labels import LABELS
+from contract.variants import REFERENCE
 from evaluation.abstention import abstain
 from evaluation.assess import Served, assess, ids_of, stand
 from evaluation.baselines import baselines
@@ -27,9 +28,11 @@ from worker.adapters.encoder import TokenizersEncoder
 from worker.adapters.warmup import warm_up
 from worker.errors import BundleRefusedError
 
+Ids = NDArray[np.int64]
+
 
 @dataclass(frozen=True)
-class Question:
+class EvaluateOptions:
     """What to measure.
 
     Attributes:
@@ -53,37 +56,35 @@ class Question:
     threads: int = 0
 
 
-def evaluate(question: Question, progress: Progress) -> dict[str, Any]:
+def evaluate(options: EvaluateOptions, progress: Progress) -> dict[str, Any]:
     """The figures of a bundle's variants on labelled reviews, each text counted once.
 
     Returns:
         `variants`, each with the figures of `evaluation.assess.assess` and `abstention`; `serves`, the one of them
-        that a worker would choose, which is the one to be compared; `int8_beside_fp32` where both were measured;
-        `against` and `comparison` where there is a bundle to compare with; baselines; the data.
+        that a worker would choose, which is the one to be compared; `int8_beside_fp32` and the like where both
+        were measured; `against` and `comparison` where there is a bundle to compare with; baselines; the data.
 
     Raises:
         BundleRefusedError: If a folder is no bundle, does not reproduce its golden texts, or lacks the variant.
         TrainingError: If the TF-IDF baseline can't learn from the files that it is given.
         UsageError: If the reviews can't be used, or have other labels than a bundle.
     """
-    bundle = _read(question.bundle)
-    names = question.variants or tuple(
+    bundle = _read(options.bundle)
+    names = options.variants or tuple(
         name for name, one in bundle.manifest.variants.items() if one.device == "cpu"
     )
     serves = _serving(bundle, names)
-    other = _read(question.against) if question.against else None
-    other_serves = (
-        other.choose_variant("cpu", names[0] if len(question.variants) == 1 else "auto") if other else ""
-    )
+    other = _read(options.against) if options.against else None
+    other_serves = other.choose_variant("cpu", names[0] if len(options.variants) == 1 else "auto") if other else ""
     with progress.step("reading the reviews"):
-        labelled = read_labelled(question.source, warn=progress.warn)
-        train = read_corpus(question.train).reviews if question.train else None
+        labelled = read_labelled(options.source, warn=progress.warn)
+        train = read_corpus(options.train).reviews if options.train else None
     for doubt in doubts(labelled, bundle.manifest.provenance):
         progress.warn(doubt)
     reviews, labels = labelled.reviews, ids_of(labelled.reviews)
-    simple, lacking = baselines(reviews, train) if question.with_baselines else ({}, [])
+    simple, lacking = baselines(reviews, train) if options.with_baselines else ({}, [])
 
-    logits = {name: _answer(bundle, name, labelled, question.threads, progress) for name in names}
+    logits = {name: _answer(bundle, name, labelled, options.threads, progress) for name in names}
     result: dict[str, Any] = {
         "bundle": _identity(bundle),
         "serves": serves,
@@ -92,11 +93,10 @@ def evaluate(question: Question, progress: Progress) -> dict[str, Any]:
         "baselines_left_out": lacking,
         "data": labelled.sheet(),
     }
-    if {"fp32", "int8"} <= logits.keys():
-        result["int8_beside_fp32"] = _beside(labels, *(logits[name].argmax(axis=1) for name in ("int8", "fp32")))
+    result |= _beside_reference(labels, {name: one.argmax(axis=1) for name, one in logits.items()})
     if other:
-        answers = _answer(other, other_serves, labelled, question.threads, progress).argmax(axis=1)
-        verdict = compare(labels, logits[serves].argmax(axis=1), answers, len(LABELS), question.tolerance)
+        answers = _answer(other, other_serves, labelled, options.threads, progress).argmax(axis=1)
+        verdict = compare(labels, logits[serves].argmax(axis=1), answers, len(LABELS), options.tolerance)
         result["against"] = {"bundle": _identity(other), "variant": other_serves, **stand(labels, answers)}
         result["comparison"] = verdict.figures()
     return result
@@ -156,15 +156,30 @@ def _fitted_on(bundle: Bundle, name: str) -> str | None:
     return None if bundle.variant(name).temperature == 1 else "texts that the manifest does not name"
 
 
-def _beside(labels: NDArray[np.int64], int8: NDArray[np.int64], fp32: NDArray[np.int64]) -> dict[str, Any]:
-    """What quantising does to the answers, of class ids (rows,)."""
-    found = compare(labels, int8, fp32, len(LABELS), tolerance=0.0)
-    agreement = float((int8 == fp32).mean())
+def _beside_reference(labels: Ids, answers: dict[str, Ids]) -> dict[str, Any]:
+    """What another way of computing does to the answers, of class ids (rows,), where the reference is measured."""
+    reference = answers.get(REFERENCE.name)
+    if reference is None:
+        return {}
+    others = {name: own for name, own in answers.items() if name != REFERENCE.name}
+    return {beside_reference(name): _beside(name, labels, own, reference) for name, own in others.items()}
+
+
+def beside_reference(name: str) -> str:
+    """The key of a variant's comparison with the reference."""
+    return f"{name}_beside_{REFERENCE.name}"
+
+
+def _beside(name: str, labels: Ids, answers: Ids, reference: Ids) -> dict[str, Any]:
+    found = compare(labels, answers, reference, len(LABELS), tolerance=0.0)
+    agreement = float((answers == reference).mean())
     return {
         "difference": rounded(found.difference),
         "interval": [rounded(bound) for bound in found.interval],
         "label_agreement": rounded(agreement),
-        "sentence": f"int8 beside fp32: {found.measured()}; {agreement:.2%} of the labels are the same.",
+        "sentence": (
+            f"{name} beside {REFERENCE.name}: {found.measured()}; {agreement:.2%} of the labels are the same."
+        ),
     }
 
 

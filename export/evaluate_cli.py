@@ -10,8 +10,9 @@ from pathlib import Path
 from rich.console import Console
 
 from contract.errors import TrainingError, UsageError
-from export.cli import Parser, parse_variants
-from export.evaluate import Question, evaluate
+from contract.variants import VARIANTS
+from export.arguments import Parser, parse_variants
+from export.evaluate import EvaluateOptions, evaluate
 from export.labelled import PART_NAMES, Source
 from export.progress import Progress
 from export.report import plot, show
@@ -36,10 +37,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("bundle", type=Path, help="what `python -m export` wrote")
+    parser.add_argument("bundle", type=Path, help="what `python -m export bundle` wrote")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="review files to measure on")
     parser.add_argument("--part", choices=PART_NAMES, default="test", help="of the data; default: %(default)s")
-    parser.add_argument("--variant", default="all", help="fp32, int8, or both with a comma; default: %(default)s")
+    parser.add_argument(
+        "--variant", default="all", help=f"{', '.join(VARIANTS)}, or several with commas; default: %(default)s"
+    )
     parser.add_argument("--json", type=Path, help="write all figures to this file, and pictures beside it")
     parser.add_argument("--against", type=Path, help="a bundle to compare with: exit code 1 if this may be worse")
     parser.add_argument(
@@ -68,7 +71,7 @@ def evaluate_bundle(arguments: Sequence[str]) -> int:
     """
     flags = parse(arguments)
     try:
-        question = Question(
+        options = EvaluateOptions(
             bundle=flags.bundle,
             source=Source(flags.data, flags.part, "--data", "--part"),
             variants=() if flags.variant == "all" else parse_variants(flags.variant, "--variant"),
@@ -80,7 +83,7 @@ def evaluate_bundle(arguments: Sequence[str]) -> int:
         )
         # An answer that can't be written is better known before the work.
         with replacing(flags.json) if flags.json else contextlib.nullcontext() as new:
-            result = evaluate(question, Progress(Console(stderr=True)))
+            result = evaluate(options, Progress(Console(stderr=True)))
             if new:
                 new.write_text(json.dumps(result, indent=2) + "\n")
                 plot(result, flags.json)

@@ -25,7 +25,7 @@ _PARITY_TEXTS_MAX = 300
 
 
 @dataclass(frozen=True)
-class Wanted:
+class HeldOutOptions:
     """What the command line says of held-out reviews; no files and no precision mean that nothing is done."""
 
     calibration: tuple[Path, ...] = ()
@@ -49,7 +49,7 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Measured:
     """What the reviews say of a variant, each part None where there were none.
 
     `accuracy` are the figures of `evaluation.metrics.figures` on the test texts at the variant's temperatures, the
@@ -60,7 +60,7 @@ class Judged:
     accuracy: dict[str, float] | None = None
 
 
-def read_held_out(wanted: Wanted, checkpoint: Checkpoint, progress: Progress) -> HeldOut:
+def read_held_out(wanted: HeldOutOptions, checkpoint: Checkpoint, progress: Progress) -> HeldOut:
     """Read the reviews, without the golden pairs' texts: those trained the model, or selected it.
 
     Nor is any text both for calibration and for the test.
@@ -91,7 +91,7 @@ def read_held_out(wanted: Wanted, checkpoint: Checkpoint, progress: Progress) ->
     return held_out
 
 
-def judge(
+def calibrate_and_measure(
     name: str,
     file: Path,
     checkpoint: Checkpoint,
@@ -99,7 +99,7 @@ def judge(
     held_out: HeldOut,
     threads: int,
     progress: Progress,
-) -> Judged:
+) -> Measured:
     """Calibrate a variant, then measure it, with its very graph in the worker's hands.
 
     Args:
@@ -129,10 +129,10 @@ def judge(
             logits = score(encoder, classifier, texts.texts(), tokens_max=tokens_max, done=told)
         logits = scaled(logits, calibrated.temperature if calibrated else 1.0).astype(np.float32)
         accuracy = accuracy_figures(figures(ids_of(texts.reviews), logits))
-    return Judged(calibrated, accuracy)
+    return Measured(calibrated, accuracy)
 
 
-def provenance_of(held_out: HeldOut, judged: dict[str, Judged]) -> dict[str, JsonValue]:
+def provenance_of(held_out: HeldOut, measured: dict[str, Measured]) -> dict[str, JsonValue]:
     """What the manifest says of the reviews: files, counts and figures, and never a text."""
     said: dict[str, JsonValue] = {"calibration": "none"}
     if held_out.calibration:
@@ -140,7 +140,7 @@ def provenance_of(held_out: HeldOut, judged: dict[str, Judged]) -> dict[str, Jso
             **held_out.calibration.sheet(),
             "precision_wanted": held_out.precision,
             "figures_on": "the texts that temperatures and threshold were fitted on",
-            "variants": {name: one.calibrated.record() for name, one in judged.items() if one.calibrated},
+            "variants": {name: one.calibrated.record() for name, one in measured.items() if one.calibrated},
         }
     if held_out.test:
         said["test"] = held_out.test.sheet()

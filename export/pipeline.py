@@ -6,13 +6,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from contract.labels import LABELS
 from contract.manifest import BundleManifest, Golden, Variant
+from contract.variants import REFERENCE, VARIANTS
 from export.checkpoint import Checkpoint, load_model, read_checkpoint
 from export.errors import CheckpointRefusedError
 from export.gates.golden import choose_goldens
+from export.gates.limits import Result
 from export.gates.parity import (
-    BATCHINGS,
     Probabilities,
     golden_delta,
     measure,
@@ -21,12 +24,11 @@ from export.gates.parity import (
 )
 from export.gates.sample import Sample, check_encoding, encode_sample, load_encoder
 from export.gates.texts import collect_texts
-from export.graph import export_fp32, read_opset
-from export.held_out import HeldOut, Judged, Wanted, judge, provenance_of, read_held_out
-from export.int8.quantisation import quantise
+from export.graph import read_opset
+from export.held_out import HeldOut, HeldOutOptions, Measured, calibrate_and_measure, provenance_of, read_held_out
 from export.progress import Progress
 from export.provenance import accuracy_figures, cpu_name, default_name, default_version, provenance
-from export.variants import FILES, Result
+from export.variants import Source, VariantRecipe, chosen
 from export.write import check_output, digests, publish, staging_folder, write_contents, write_manifest
 from worker.adapters.bundle import read_bundle
 from worker.adapters.classifier import OnnxClassifier
@@ -35,38 +37,38 @@ from worker.ports import Encoder
 
 
 @dataclass(frozen=True)
-class Options:
+class BundleOptions:
     """What the command line asks for; empty `name` and `version` mean the defaults, 0 threads one a core."""
 
     checkpoint: Path
     output: Path
-    variants: tuple[str, ...] = tuple(FILES)
+    variants: tuple[str, ...] = tuple(VARIANTS)
     name: str = ""
     version: str = ""
     texts: tuple[Path, ...] = ()
-    held_out: Wanted = field(default_factory=Wanted)
+    held_out: HeldOutOptions = field(default_factory=HeldOutOptions)
     threads: int = 0
     overwrite: bool = False
 
 
 @dataclass(frozen=True)
-class _Yardstick:
+class Reference:
     """What every variant is held to: PyTorch's answers to the sample, and the golden texts among them."""
 
     sample: Sample
-    reference: Probabilities
+    probabilities: Probabilities
     goldens: list[Golden]
 
 
-def export_bundle(options: Options, progress: Progress) -> list[Result]:
+def export_bundle(options: BundleOptions, progress: Progress) -> list[Result]:
     """Make a verified bundle, or none.
 
     Returns:
-        What was measured of each variant that was tried; a refused int8 is among them.
+        What was measured of each variant that was tried; refused ones are among them.
 
     Raises:
         UsageError: If the input is wrong.
-        CheckpointRefusedError: If the encoding, the fusion or the parity of fp32 does not hold.
+        CheckpointRefusedError: If the encoding, the fusion or the parity of the reference does not hold.
         BundleRefusedError: If the worker does not take what was written.
     """
     check_output(options.output, overwrite=options.overwrite)
@@ -80,81 +82,86 @@ def export_bundle(options: Options, progress: Progress) -> list[Result]:
     sample = encode_sample(encoder, texts.shareable, texts.private, checkpoint.config.vocab_size)
     with staging_folder(options.output) as folder:
         model = load_model(checkpoint)
-        yardstick = _ask_pytorch(model, sample, options.threads, progress)
-        results = [_make_fp32(model, checkpoint, folder, yardstick, options.threads, progress)]
-        if "int8" in options.variants:
-            results.append(_make_int8(folder, yardstick, options.threads, progress))
-        judged = {
-            name: judge(name, folder / FILES[name], checkpoint, encoder, held_out, options.threads, progress)
-            for name in (result.name for result in results if result.refusal is None)
+        reference = _ask_pytorch(model, sample, options.threads, progress)
+        source = Source(model, checkpoint, folder / REFERENCE.file, reference.sample.rows)
+        results = [
+            _make(recipe, source, folder / recipe.kind.file, reference, options.threads, progress)
+            for recipe in chosen(options.variants)
+        ]
+        measured = {
+            kind.name: calibrate_and_measure(
+                kind.name, folder / kind.file, checkpoint, encoder, held_out, options.threads, progress
+            )
+            for kind in (result.kind for result in results if result.refusal is None)
         }
         with progress.step("writing the bundle and loading it as the worker does"):
-            write_contents(folder, checkpoint, yardstick.goldens)
-            write_manifest(folder, _manifest(options, checkpoint, folder, results, held_out, judged))
+            write_contents(folder, checkpoint, reference.goldens)
+            write_manifest(folder, _manifest(options, checkpoint, folder, results, held_out, measured))
             _try_out(folder, encoder, options.threads)
         publish(folder, options.output, overwrite=options.overwrite)
     return results
 
 
-def _ask_pytorch(model: Any, sample: Sample, threads: int, progress: Progress) -> _Yardstick:
+def _ask_pytorch(model: Any, sample: Sample, threads: int, progress: Progress) -> Reference:
     with progress.step(
         f"scoring {len(sample.rows)} texts of up to {max(map(len, sample.rows))} tokens with PyTorch"
     ):
-        reference = reference_probabilities(model, sample.rows, threads=threads)
+        probabilities = reference_probabilities(model, sample.rows, threads=threads)
     shareable = slice(sample.shareable)
-    goldens = choose_goldens(sample.texts[shareable], sample.rows[shareable], reference[shareable])
-    return _Yardstick(sample, reference, goldens)
+    goldens = choose_goldens(sample.texts[shareable], sample.rows[shareable], probabilities[shareable])
+    return Reference(sample, probabilities, goldens)
 
 
-def _make_fp32(
-    model: Any, checkpoint: Checkpoint, folder: Path, yardstick: _Yardstick, threads: int, progress: Progress
+def _make(
+    recipe: VariantRecipe, source: Source, file: Path, reference: Reference, threads: int, progress: Progress
 ) -> Result:
-    file = folder / FILES["fp32"]
-    with progress.step("fp32: tracing and fusing the graph"):
-        operators = export_fp32(model, checkpoint.config, file)
-    fused = {name: operators[name] for name in ("Attention", "EmbedLayerNormalization")}
-    with progress.step("fp32: parity with PyTorch, alone and among random neighbours"):
-        result = _measure("fp32", file, yardstick, threads, {"fused": fused})
-    if result.refusal:
-        raise CheckpointRefusedError(f"the fp32 graph is not the checkpoint's model: {result.refusal}.")
-    return result
-
-
-def _make_int8(folder: Path, yardstick: _Yardstick, threads: int, progress: Progress) -> Result:
-    file = folder / FILES["int8"]
-    with progress.step("int8: quantising"):
-        details = quantise(folder / FILES["fp32"], file, yardstick.sample.rows)
-    with progress.step("int8: parity with PyTorch, alone and among random neighbours"):
-        result = _measure("int8", file, yardstick, threads, details)
+    """Make a graph and hold it to its gates; a refused one is removed, and a refused reference ends the export."""
+    name = recipe.kind.name
+    with progress.step(f"{name}: {recipe.doing}"):
+        details = recipe.make(source, file)
+    with progress.step(f"{name}: parity with PyTorch, alone and among random neighbours"):
+        result = _measure(recipe, file, source.reference, reference, threads, details)
+    if result.refusal and recipe.kind == REFERENCE:
+        raise CheckpointRefusedError(f"the {name} graph is not the checkpoint's model: {result.refusal}.")
     if result.refusal:
         file.unlink()
-        progress.warn(f"int8 is refused and left out of the bundle, which serves fp32: {result.refusal}.")
+        progress.warn(
+            f"{name} is refused and left out of the bundle, which serves {REFERENCE.name}: {result.refusal}."
+        )
     return result
 
 
-def _measure(name: str, file: Path, yardstick: _Yardstick, threads: int, details: dict[str, Any]) -> Result:
+def _measure(
+    recipe: VariantRecipe,
+    file: Path,
+    baseline: Path,
+    reference: Reference,
+    threads: int,
+    details: dict[str, JsonValue],
+) -> Result:
     classifier = OnnxClassifier(file, device="cpu", threads=threads)
-    rows = yardstick.sample.rows
+    rows = reference.sample.rows
     return Result(
-        name=name,
+        kind=recipe.kind,
+        gates=recipe.gates,
         size_bytes=file.stat().st_size,
         opset=read_opset(file),
-        deviation=measure(classifier, rows, yardstick.reference, batchings=BATCHINGS[name]),
-        golden_delta=golden_delta(classifier, yardstick.goldens),
-        speed_ratio=speed_ratio(file, file.with_name(FILES["fp32"]), rows),
+        deviation=measure(classifier, rows, reference.probabilities, batchings=recipe.gates.batchings),
+        golden_delta=golden_delta(classifier, reference.goldens),
+        speed_ratio=speed_ratio(file, baseline, rows),
         details=details,
     )
 
 
 def _manifest(
-    options: Options,
+    options: BundleOptions,
     checkpoint: Checkpoint,
     folder: Path,
     results: Sequence[Result],
     held_out: HeldOut,
-    judged: dict[str, Judged],
+    measured: dict[str, Measured],
 ) -> BundleManifest:
-    served = [result for result in results if result.name in judged]
+    served = [result for result in results if result.name in measured]
     refused = {result.name: result.refusal for result in results if result.refusal}
     device = f"CPUExecutionProvider on {cpu_name()}"
     return BundleManifest(
@@ -164,23 +171,23 @@ def _manifest(
         labels=LABELS,
         encoding=checkpoint.encoding,
         files=digests(folder),
-        variants={result.name: _entry(result, device, checkpoint, judged[result.name]) for result in served},
+        variants={result.name: _entry(result, device, checkpoint, measured[result.name]) for result in served},
         provenance={
             **provenance(checkpoint),
-            **provenance_of(held_out, judged),
+            **provenance_of(held_out, measured),
             "measurements": {result.name: result.measurements() for result in results},
             "refused_variants": refused,
         },
     )
 
 
-def _entry(result: Result, device: str, checkpoint: Checkpoint, judged: Judged) -> Variant:
-    # The figures of metrics.json were measured in PyTorch: parity makes them fp32's, and nobody else's.
-    trained = accuracy_figures(checkpoint.metrics) if result.name == "fp32" else {}
-    found = judged.calibrated
+def _entry(result: Result, device: str, checkpoint: Checkpoint, measured: Measured) -> Variant:
+    # The figures of metrics.json were measured in PyTorch: parity makes them the reference's, and nobody else's.
+    trained = accuracy_figures(checkpoint.metrics) if result.kind == REFERENCE else {}
+    found = measured.calibrated
     return result.manifest_entry(
         device,
-        trained if judged.accuracy is None else judged.accuracy,
+        trained if measured.accuracy is None else measured.accuracy,
         temperature=found.temperature if found else 1.0,
         abstain_below=found.abstain_below if found else 0.0,
     )

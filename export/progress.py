@@ -9,9 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from export.variants import Result
-
-_CAPTION = "Δp: of a probability; speed: against fp32 with one thread, same run, for information"
+from contract.variants import REFERENCE
+from export.gates.limits import Result
 
 
 class Progress:
@@ -40,7 +39,9 @@ class Progress:
     def table(self, results: Sequence[Result], folder: str) -> None:
         """The figures of every variant that was tried."""
         table = Table(
-            title=folder, box=SIMPLE_HEAD, caption="speed against fp32: one thread, same run, for information"
+            title=folder,
+            box=SIMPLE_HEAD,
+            caption=f"speed against {REFERENCE.name}: one thread, same run, for information",
         )
         table.add_column("variant", no_wrap=True)
         for title in ("MB", "max Δp", "labels kept", "flip rate", "golden Δp", "allowed", "speed"):

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from evaluation import tables
 from evaluation.plots import plot_evaluation
+from export.evaluate import beside_reference
 
 
 def show(result: dict[str, Any], console: Console) -> None:
@@ -24,7 +25,8 @@ def show(result: dict[str, Any], console: Console) -> None:
     tables.say([abstention_sentence(name, one["abstention"]) for name, one in variants.items()], console)
     for table in tables.groups(variants[serves], serves):
         console.print(table)
-    sentences = (result.get(part, {}).get("sentence") for part in ("int8_beside_fp32", "comparison"))
+    keys = (*(beside_reference(name) for name in variants), "comparison")
+    sentences = (result[key]["sentence"] for key in keys if key in result)
     tables.say((*result["baselines_left_out"], *sentences), console)
 
 

@@ -17,6 +17,19 @@ settings.register_profile("nightly", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+_NEEDS_MORE = {"cluster", "bundle", "checkpoint", "base_model", "exported"}
+_SLOW_FOLDERS = {"integration", "training", "dev", "export"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `unit` what needs neither Kafka nor training, by its fixtures and its folder."""
+    for item in items:
+        folders = set(item.path.relative_to(item.config.rootpath).parts)
+        needs = _NEEDS_MORE & set(getattr(item, "fixturenames", ()))
+        if not needs and not folders & _SLOW_FOLDERS and not item.get_closest_marker("kafka"):
+            item.add_marker("unit")
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnyCluster]:
     """A real Apache Kafka with one broker, or the cluster that KAFKA_BOOTSTRAP_SERVERS names."""
@@ -44,7 +57,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bundle(checkpoint: Path) -> Path:
     """The bundle of that BERT."""
     folder = checkpoint.parent / "bundle"
-    run("export", "--checkpoint", checkpoint, "--output", folder, "--variants", "fp32", "--name", "tiny")
+    run("export", "bundle", "--checkpoint", checkpoint, "--output", folder, "--variants", "fp32", "--name", "tiny")
     return folder
 
 

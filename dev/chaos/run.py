@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from contract.variants import REFERENCE
 from dev.account import Account, Auditor, Position, wait_for_open_transactions
 from dev.chaos.faults import Faults
 from dev.chaos.fleet import Fleet
@@ -73,7 +74,8 @@ def tiny_bundle(folder: Path) -> Path:
     for command in (
         ["training", "fit", "--data", reviews, "--base-model", folder / "base", "--output", checkpoint,
          "--epochs", 1, "--tokens-max", 128, "--learning-rate", 1e-3],
-        ["export", "--checkpoint", checkpoint, "--output", bundle, "--variants", "fp32", "--name", "tiny"],
+        ["export", "bundle", "--checkpoint", checkpoint, "--output", bundle, "--name", "tiny", "--variants",
+         REFERENCE.name],
     ):  # fmt: skip
         if not (command[0] == "training" and checkpoint.exists()):
             subprocess.run([sys.executable, "-m", *map(str, command)], check=True)

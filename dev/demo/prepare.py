@@ -73,7 +73,7 @@ def prepare(folder: Path, reviews: Sequence[Path]) -> Material:
     _run("training", *fit, "--base-model", encoder_folder(_BASE_MODEL), *varying, *_RECIPE)
     calibration = ["--calibration", calibration_file, "--calibration-part", "all", "--precision", _PRECISION]
     export = ["--checkpoint", checkpoint, "--output", bundle, "--name", "demo", "--texts", held_out_file]
-    _run("export", *export, *calibration)
+    _run("export", "bundle", *export, *calibration)
     return Material(held_out, checkpoint, bundle, labels_from)
 
 

@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 
 from contract.manifest import Golden
 from contract.scoring import probabilities
+from export.gates.limits import Deviation
 from export.scoring import logits_of
-from export.variants import Deviation
 from worker.adapters.classifier import OnnxClassifier
 from worker.ports import Classifier
 
 Probabilities = NDArray[np.float64]
 
-BATCHINGS = {"fp32": 3, "int8": 20}
-"""Random batchings to try: a rate takes more of them than a bound that every text has to keep."""
 _ROWS_SORTED = 16
 """Rows of a batch in the reference batching: sorted by length, as the worker does and as its warm-up does."""
 _ROWS_RANDOM = (1, 8)

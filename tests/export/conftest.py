@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from rich.console import Console
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertForSequenceClassification
 
-from export.pipeline import Options, export_bundle
+from export.pipeline import BundleOptions, export_bundle
 from export.progress import Progress
+from export.variants import RECIPES
 
 WORDS = ["this", "is", "a", "product", "phone", "cable", "it", "works", "after", "days", "i", "got", "the", "and"]
 TELLING = (("okay", "average", "medium"), ("great", "love", "perfect"), ("awful", "hate", "broke"))
@@ -100,6 +102,12 @@ def _write_companions(folder: Path, tokenizer: Tokenizer) -> None:
     (folder / "metrics.json").write_text(json.dumps({"macro_f1": 0.5, "per_class": {"neutral": {"f1": 0.25}}}))
 
 
+def hold_to(monkeypatch: pytest.MonkeyPatch, name: str, **limits: Any) -> None:
+    """Hold a variant to other limits for the time of a test."""
+    recipe = RECIPES[name]
+    monkeypatch.setitem(RECIPES, name, replace(recipe, gates=replace(recipe.gates, **limits)))
+
+
 def quiet() -> Progress:
     """A progress that nobody sees."""
     return Progress(Console(quiet=True))
@@ -121,7 +129,7 @@ def own_checkpoint(checkpoint: Path, tmp_path: Path) -> Path:
 def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle of the small checkpoint; not to be changed."""
     output = tmp_path_factory.mktemp("bundles") / "bundle"
-    export_bundle(Options(checkpoint, output, threads=1), quiet())
+    export_bundle(BundleOptions(checkpoint, output, threads=1), quiet())
     return output
 
 

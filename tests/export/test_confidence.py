@@ -14,7 +14,7 @@ from contract.manifest import BundleManifest
 from contract.scoring import Temperature, probabilities
 from evaluation.abstention import lower_bound
 from evaluation.calibration import fit_temperatures
-from export.cli import main
+from export.__main__ import main
 from export.confidence import calibrate
 from reviews.review import Review
 from tests.export.serving import MARK, STARS, worker_answers, write_labelled, write_lines
@@ -28,7 +28,9 @@ Reviews = list[dict[str, Any]]
 
 
 def export(checkpoint: Path, output: Path, *more: object) -> int:
-    return main(["--checkpoint", str(checkpoint), "--output", str(output), "--threads", "1", *map(str, more)])
+    return main(
+        ["bundle", "--checkpoint", str(checkpoint), "--output", str(output), "--threads", "1", *map(str, more)]
+    )
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> str:

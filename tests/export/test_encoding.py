@@ -9,8 +9,8 @@ import pytest
 from tokenizers import Tokenizer
 
 from contract.fields import Fields
+from export.__main__ import main
 from export.checkpoint import read_checkpoint
-from export.cli import main
 from tests.export.conftest import TOKENS_MAX, review_text
 from tests.export.serving import worker_answers
 from worker.adapters.bundle import read_bundle
@@ -38,7 +38,7 @@ def rewrite_encoding(checkpoint: Path, template: str, truncation: str) -> None:
 
 def export(checkpoint: Path, output: Path) -> int:
     flags = ["--variants", "fp32", "--threads", "1"]
-    return main(["--checkpoint", str(checkpoint), "--output", str(output), *flags])
+    return main(["bundle", "--checkpoint", str(checkpoint), "--output", str(output), *flags])
 
 
 @pytest.mark.parametrize("truncation", ["head", "head+tail"])

@@ -13,7 +13,7 @@ import pytest
 from sklearn.metrics import confusion_matrix, f1_score
 
 from contract.labels import LABELS
-from export.cli import main
+from export.__main__ import main
 from reviews.splits import part_of
 from tests.export.serving import STARS, worker_answers, write_labelled, write_lines
 

@@ -1,17 +1,18 @@
 """The whole way from a checkpoint to a bundle, on a small BERT."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from transformers import AutoConfig, AutoTokenizer
 
-from export.cli import main
-from export.gates.parity import BATCHINGS
+from contract.variants import PREFERRED, REFERENCE, VARIANTS
+from export.__main__ import main
 from export.gates.texts import TEXTS_MIN
-from export.pipeline import Options, export_bundle
-from export.variants import FP32_DELTA_MAX, INT8_AGREEMENT_MIN, INT8_FLIP_RATE_MAX
-from tests.export.conftest import TOKENS_MAX, quiet
+from export.pipeline import BundleOptions, export_bundle
+from export.variants import RECIPES
+from tests.export.conftest import TOKENS_MAX, hold_to, quiet
 from worker.adapters.bundle import read_bundle
 from worker.adapters.classifier import OnnxClassifier
 from worker.adapters.encoder import TokenizersEncoder
@@ -38,12 +39,12 @@ def test_every_variant_carries_the_figures_that_let_it_pass(exported: Path) -> N
         assert variant.parity.texts is not None
         assert variant.parity.texts >= TEXTS_MIN
         assert variant.parity.label_agreement is not None
-        assert variant.parity.label_agreement >= INT8_AGREEMENT_MIN
+        assert variant.parity.label_agreement >= RECIPES["int8"].gates.label_agreement_min
         assert variant.flip_rate is not None
-        assert variant.flip_rate <= INT8_FLIP_RATE_MAX
+        assert variant.flip_rate <= RECIPES["int8"].gates.flip_rate_max
         assert (variant.temperature, variant.abstain_below, variant.opset) == (1.0, 0.0, 17)
     assert variants["fp32"].parity.probability_delta_max is not None
-    assert variants["fp32"].parity.probability_delta_max <= FP32_DELTA_MAX
+    assert variants["fp32"].parity.probability_delta_max <= RECIPES["fp32"].gates.probability_delta_max
     assert variants["fp32"].accuracy == {"macro_f1": 0.5, "per_class.neutral.f1": 0.25}
     assert variants["int8"].flip_rate == 0, "fixed scales leave neighbours nothing to change"
     assert variants["int8"].accuracy == {}, "metrics.json was not measured on int8"
@@ -64,7 +65,7 @@ def test_the_manifest_says_where_the_bundle_comes_from(exported: Path, checkpoin
     measured = facts["measurements"]
     assert isinstance(measured, dict)
     assert isinstance(measured["int8"], dict)
-    assert measured["int8"]["batchings"] == BATCHINGS["int8"] == 20
+    assert measured["int8"]["batchings"] == RECIPES["int8"].gates.batchings == 20
     assert str(checkpoint.parent) not in (exported / "bundle.json").read_text()
 
 
@@ -88,7 +89,7 @@ def test_the_folder_loads_in_transformers(exported: Path) -> None:
 
 def test_only_fp32_is_made_where_only_fp32_is_asked(checkpoint: Path, tmp_path: Path) -> None:
     """--variants fp32 leaves int8 out, with the name and version that were given."""
-    options = Options(checkpoint, tmp_path / "b", variants=("fp32",), name="mine", version="1", threads=1)
+    options = BundleOptions(checkpoint, tmp_path / "b", variants=("fp32",), name="mine", version="1", threads=1)
     export_bundle(options, quiet())
     bundle = read_bundle(tmp_path / "b")
     assert (bundle.manifest.name, bundle.manifest.version) == ("mine", "1")
@@ -104,7 +105,17 @@ def test_texts_of_others_are_measured_on_and_never_written(
     reviews = [{"reviewText": f"secretword {index} works great", "overall": 5.0} for index in range(40)]
     (tmp_path / "r.jsonl").write_text("".join(json.dumps(review) + "\n" for review in reviews))
     output = tmp_path / "b"
-    flags = ["--checkpoint", str(checkpoint), "--output", str(output), "--variants", "fp32", "--threads", "1"]
+    flags = [
+        "bundle",
+        "--checkpoint",
+        str(checkpoint),
+        "--output",
+        str(output),
+        "--variants",
+        "fp32",
+        "--threads",
+        "1",
+    ]
     assert main([*flags, "--texts", str(tmp_path / "r.jsonl")]) == 0
     assert "fp32" in capsys.readouterr().err
     assert not any(b"secretword" in path.read_bytes() for path in output.iterdir())
@@ -114,8 +125,8 @@ def test_a_refused_int8_leaves_an_fp32_bundle_that_says_why(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """int8 below its gate is not written, the manifest and the console name the reason, fp32 serves."""
-    monkeypatch.setattr("export.variants.INT8_AGREEMENT_MIN", 1.01)
-    flags = ["--checkpoint", str(checkpoint), "--output", str(tmp_path / "b"), "--threads", "1"]
+    hold_to(monkeypatch, "int8", label_agreement_min=1.01)
+    flags = ["bundle", "--checkpoint", str(checkpoint), "--output", str(tmp_path / "b"), "--threads", "1"]
     assert main(flags) == 0
     bundle = read_bundle(tmp_path / "b")
     assert bundle.choose_variant("cpu") == "fp32"
@@ -125,3 +136,33 @@ def test_a_refused_int8_leaves_an_fp32_bundle_that_says_why(
     assert isinstance(refused, dict)
     assert "labels" in str(refused["int8"])
     assert "int8 is refused" in capsys.readouterr().err
+
+
+def test_the_table_of_variants_is_whole() -> None:
+    """Every kind has an entry, the reference comes first, and a worker looks for each on its device."""
+    assert list(RECIPES) == list(VARIANTS)
+    assert next(iter(VARIANTS)) == REFERENCE.name
+    for kind in VARIANTS.values():
+        assert RECIPES[kind.name].kind == kind
+        assert kind.name in PREFERRED[kind.device]
+    assert all(names[-1] == REFERENCE.name for names in PREFERRED.values())
+
+
+def test_the_names_of_variants_stand_in_one_table() -> None:
+    """A new variant is an entry, not a search for strings."""
+    root = Path(__file__).parents[2]
+    literal = re.compile(f'"({"|".join(map(re.escape, VARIANTS))})"')
+    files = (file for package in ("contract", "export", "worker") for file in (root / package).rglob("*.py"))
+    assert [str(file.relative_to(root)) for file in files if literal.search(file.read_text())] == [
+        "contract/variants.py"
+    ]
+
+
+def test_the_command_of_the_version_before_says_what_to_write(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Scripts that were written for it end with 2 and a hint; no command at all, with the usage."""
+    assert main(["--checkpoint", str(checkpoint), "--output", str(tmp_path / "b")]) == 2
+    assert "python -m export bundle --checkpoint" in " ".join(capsys.readouterr().err.split())
+    assert main([]) == 2
+    assert "usage: python -m export bundle" in capsys.readouterr().err

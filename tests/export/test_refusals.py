@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from export import checkpoint as checkpoint_module
+from export.__main__ import main
 from export.checkpoint import Checkpoint
-from export.cli import main
+from tests.export.conftest import hold_to
 
 
 def run(checkpoint: Path, output: Path, *more: str) -> int:
     """The command line, with one thread."""
-    return main(["--checkpoint", str(checkpoint), "--output", str(output), "--threads", "1", *more])
+    return main(["bundle", "--checkpoint", str(checkpoint), "--output", str(output), "--threads", "1", *more])
 
 
 def edit(file: Path, **changes: Any) -> None:
@@ -53,7 +54,7 @@ def test_another_model_than_pytorch_ran_is_refused(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """fp32 probabilities off by more than the parity bound: exit code 3, no folder."""
-    monkeypatch.setattr("export.variants.FP32_DELTA_MAX", 0.0)
+    hold_to(monkeypatch, "fp32", probability_delta_max=0.0)
     assert run(checkpoint, tmp_path / "b") == 3
     assert "not the checkpoint's model" in " ".join(capsys.readouterr().err.split())
     assert list(tmp_path.iterdir()) == []

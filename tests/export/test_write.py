@@ -62,7 +62,16 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_service_that_ends_an_export_leaves_nothing(checkpoint: Path, tmp_path: Path) -> None:
     """SIGTERM is what a container is stopped with: the half-made bundle is removed, and that is said."""
-    command = [sys.executable, "-m", "export", "--checkpoint", str(checkpoint), "--output", str(tmp_path / "b")]
+    command = [
+        sys.executable,
+        "-m",
+        "export",
+        "bundle",
+        "--checkpoint",
+        str(checkpoint),
+        "--output",
+        str(tmp_path / "b"),
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as exporting:
         while not list(tmp_path.glob(".b.*.incomplete")):
             assert exporting.poll() is None

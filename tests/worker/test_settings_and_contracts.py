@@ -1,4 +1,4 @@
-"""Settings, the published contract, the generated parts of the README, and what the worker does not import."""
+"""Settings, the published contract, the generated tables of docs, and what the worker does not import."""
 
 import json
 import pkgutil
@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 import worker
 from contract.errors import UsageError
 from contract.schemas import contract_documents
-from dev.readme import README, generated
+from dev.docs import DOCS, TABLES, generated
 from worker.settings import load_settings
 
 _ROOT = Path(__file__).parents[2]
@@ -115,11 +115,12 @@ def test_the_golden_record_of_the_contract_holds() -> None:
     assert not validator.is_valid({**golden, "sentiment": {**golden["sentiment"], "label": "great"}})  # type: ignore[dict-item]
 
 
-def test_the_readme_lists_the_settings_and_metrics_of_the_code() -> None:
-    """Its generated parts are current; run `make contracts` when they are not."""
-    text = README.read_text()
+@pytest.mark.parametrize("name", TABLES)
+def test_the_generated_tables_are_those_of_the_code(name: str) -> None:
+    """docs/settings.md and docs/metrics.md are current; run `make contracts` when they are not."""
+    text = (DOCS / f"{name}.md").read_text()
 
-    assert text == generated(text)
+    assert text == generated(name, text)
 
 
 def test_the_worker_leaves_torch_and_transformers_unimported() -> None:

@@ -9,10 +9,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from contract.encoding import ENCODING_FILE, TOKENIZER_FILE, Encoding
 from contract.manifest import GOLDEN_FILE, MANIFEST_FILE, BundleManifest, Golden, Variant
+from contract.variants import PREFERRED, Device
 from worker.errors import BundleRefusedError
 
 _NEEDED = (ENCODING_FILE, GOLDEN_FILE, TOKENIZER_FILE)
-_PREFERRED = {"cpu": ("int8", "fp32"), "cuda": ("fp16.packed", "fp16", "fp32")}
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Bundle:
         """Where the tokenizer is."""
         return self.folder / TOKENIZER_FILE
 
-    def choose_variant(self, device: str, wanted: str = "auto") -> str:
+    def choose_variant(self, device: Device, wanted: str = "auto") -> str:
         """The variant to serve on `device` (`cpu` or `cuda`): the one asked for, or the best that passed.
 
         Raises:
@@ -40,8 +40,8 @@ class Bundle:
             if wanted not in variants:
                 raise BundleRefusedError(f"{self.folder} has no variant {wanted!r}, only {', '.join(variants)}")
             return wanted
-        for name in _PREFERRED[device]:
-            # fp32 runs on every provider; what is made for CUDA can't have been checked without it and is
+        for name in PREFERRED[device]:
+            # The reference runs on every provider; what is made for CUDA can't have been checked without it and is
             # checked at warm-up instead.
             if name in variants and (device == "cuda" or variants[name].parity.status == "passed"):
                 return name
@@ -69,7 +69,9 @@ def read_bundle(folder: Path) -> Bundle:
         encoding = Encoding.model_validate_json((folder / ENCODING_FILE).read_bytes())
         goldens = TypeAdapter(tuple[Golden, ...]).validate_json((folder / GOLDEN_FILE).read_bytes())
     except OSError as error:
-        raise BundleRefusedError(f"{folder} is no bundle: {error}. Make one with `python -m export`.") from error
+        raise BundleRefusedError(
+            f"{folder} is no bundle: {error}. Make one with `python -m export bundle`."
+        ) from error
     except (ValidationError, json.JSONDecodeError) as error:
         raise BundleRefusedError(f"{folder} is not a bundle of format 1: {error}") from error
     if encoding != manifest.encoding:

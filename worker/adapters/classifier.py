@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from contract.variants import Device
 from worker.errors import BundleRefusedError, ModelFailedError
 from worker.ports import OutOfDeviceMemoryError
 
@@ -18,7 +19,7 @@ _OUT_OF_MEMORY = ("failed to allocate memory", "out of memory", "bad_alloc", "cu
 _DEVICE_LOST = ("cuda failure", "cudnn failure", "cublas failure", "illegal memory access", "device lost")
 
 
-def available_device(wanted: str) -> str:
+def available_device(wanted: str) -> Device:
     """`cpu` or `cuda`: `wanted`, or for `auto` CUDA where this installation of ONNX Runtime has it.
 
     Raises:

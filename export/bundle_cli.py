@@ -1,32 +1,22 @@
-"""The command line: `python -m export --checkpoint CHECKPOINT --output BUNDLE`, and `… evaluate BUNDLE`."""
+"""The command line of `python -m export bundle --checkpoint CHECKPOINT --output BUNDLE`."""
 
 import argparse
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from rich.console import Console
 
-from contract.errors import UsageError, WorkerError
-from export.variants import FILES
+from contract.errors import UsageError
+from contract.variants import REFERENCE, VARIANTS
+from export.arguments import Parser, parse_variants
 from reviews.splits import PARTS
 
 _EPILOG = """\
-`python -m export evaluate BUNDLE` measures a finished bundle: see python -m export evaluate --help.
-
-exit codes: 0 done (a refused int8 is left out and named; the bundle then serves fp32), 2 wrong usage or input,
-3 the checkpoint was refused: its encoding, fusion or parity does not hold, and there is no bundle
+exit codes: 0 done (a refused variant is left out and named; the reference serves in its place), 2 wrong usage or
+input, 3 the checkpoint was refused: its encoding, fusion or parity does not hold, and there is no bundle
 """
 _PARTS = (*PARTS, "all")
-
-
-class Parser(argparse.ArgumentParser):
-    """Raises what is wrong, so that every message leaves through one door."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse found wrong."""
-        raise UsageError(f"{message}. See {self.prog} --help.")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -36,7 +26,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         UsageError: If one is missing, unknown or malformed.
     """
     parser = Parser(
-        prog="python -m export",
+        prog="python -m export bundle",
         description="Turn a checkpoint into a verified bundle of ONNX graphs.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -45,7 +35,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--checkpoint", type=Path, required=True, help="what `python -m training fit` wrote")
     parser.add_argument("--output", type=Path, required=True, help="the bundle's folder, which must not exist")
     parser.add_argument("--overwrite", action="store_true", help="replace an older bundle")
-    parser.add_argument("--variants", default=",".join(FILES), help="default: %(default)s; fp32 is always made")
+    parser.add_argument(
+        "--variants", default=",".join(VARIANTS), help=f"default: %(default)s; {REFERENCE.name} is always made"
+    )
     parser.add_argument(
         "--name", default="", help="of the model, on every event; default: the checkpoint's folder"
     )
@@ -59,39 +51,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     flags = parser.parse_args(arguments)
     _check(flags)
     return flags
-
-
-def parse_variants(wanted: str, flag: str = "--variants") -> tuple[str, ...]:
-    """The variants named in a list with commas.
-
-    Raises:
-        UsageError: If one is unknown.
-    """
-    names = tuple(dict.fromkeys(name.strip() for name in wanted.split(",") if name.strip()))
-    if unknown := [name for name in names if name not in FILES]:
-        raise UsageError(f"unknown variant {', '.join(unknown)}: {flag} takes {' and '.join(FILES)}.")
-    if not names:
-        raise UsageError(f"{flag} names none: it takes {' and '.join(FILES)}.")
-    return names
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Export or evaluate; the exit code says how it ended."""
-    try:
-        if list(arguments[:1]) == ["evaluate"]:
-            from export.evaluate_cli import evaluate_bundle  # noqa: PLC0415 - neither --help need wait for the other
-
-            return evaluate_bundle(arguments[1:])
-        return _export(parse(arguments))
-    except KeyboardInterrupt:
-        Console(stderr=True).print("export: interrupted; nothing was written", style="bold red")
-        return 130
-    except OSError as error:
-        Console(stderr=True).print(f"export: {error}", style="bold red", markup=False, highlight=False)
-        return UsageError.exit_code
-    except WorkerError as error:
-        Console(stderr=True).print(f"export: {error}", style="bold red", markup=False, highlight=False)
-        return error.exit_code
 
 
 def _add_held_out(parser: argparse.ArgumentParser) -> None:
@@ -112,7 +71,7 @@ def _add_held_out(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--test", type=Path, nargs="+", default=[], metavar="FILE",
-        help="measure each variant's accuracy figures for the manifest on these; default: fp32's from training",
+        help="measure each variant's accuracy for the manifest on these; default: the reference's from training",
     )  # fmt: skip
     group.add_argument(
         "--test-part", choices=_PARTS, default="test", help="which part of these; default: %(default)s"
@@ -128,21 +87,27 @@ def _check(flags: argparse.Namespace) -> None:
         raise UsageError("--precision is a share between 0 and 1, such as 0.95.")
 
 
-def _export(flags: argparse.Namespace) -> int:
+def make_bundle(arguments: Sequence[str]) -> int:
+    """Make a bundle; the exit code is 0.
+
+    Raises:
+        WorkerError: If anything is wrong; it has the exit code.
+    """
+    flags = parse(arguments)
     variants = parse_variants(flags.variants)
-    from export.held_out import Wanted  # noqa: PLC0415 - usage errors need not wait for ONNX Runtime
-    from export.pipeline import Options, export_bundle  # noqa: PLC0415
+    from export.held_out import HeldOutOptions  # noqa: PLC0415 - usage errors need not wait for ONNX Runtime
+    from export.pipeline import BundleOptions, export_bundle  # noqa: PLC0415
     from export.progress import Progress  # noqa: PLC0415
 
     progress = Progress(Console(stderr=True))
-    options = Options(
+    options = BundleOptions(
         checkpoint=flags.checkpoint,
         output=flags.output.absolute(),
         variants=variants,
         name=flags.name,
         version=flags.version,
         texts=tuple(flags.texts),
-        held_out=Wanted(
+        held_out=HeldOutOptions(
             calibration=tuple(flags.calibration),
             calibration_part=flags.calibration_part,
             precision=flags.precision,

@@ -1,0 +1,29 @@
+"""The graphs that a bundle may hold: how each is called, its file, the device it is for, and which one serves."""
+
+from typing import Literal, NamedTuple
+
+Device = Literal["cpu", "cuda"]
+
+
+class VariantKind(NamedTuple):
+    """A kind of graph: its name in manifests and settings, its file in a bundle, and the device it is for."""
+
+    name: str
+    file: str
+    device: Device
+
+
+FP32 = VariantKind("fp32", "model.onnx", "cpu")
+INT8 = VariantKind("int8", "model.int8.onnx", "cpu")
+
+REFERENCE = FP32
+"""What every other variant is made from and held against; always part of a bundle, and it runs on every device."""
+
+VARIANTS = {kind.name: kind for kind in (FP32, INT8)}
+"""Those that export makes, by name, the reference first."""
+
+PREFERRED: dict[Device, tuple[str, ...]] = {
+    "cpu": (INT8.name, FP32.name),
+    "cuda": ("fp16.packed", "fp16", FP32.name),
+}
+"""The names that a worker looks for on each device, the best first."""
