@@ -15,13 +15,13 @@ from reviews.files import replacing
 from reviews.splits import PARTS
 from training.distillation import Teaching
 from training.failures import what_to_do
-from training.recipe import Recipe
+from training.recipe import ARTICLE, ARTICLE_BASE_MODEL, RECIPES, Recipe
 from training.resume import claimed, partial_folder, saved_state, saved_step
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 1 for a model that is not as good, 2 for what the user can mend, 130 for Ctrl-C."""
-    options = _parser().parse_args(arguments)
+    options = _parser(_recipe(arguments)).parse_args(arguments)
     try:
         _require_text(vars(options).values())
         with contextlib.nullcontext() if options.command == "evaluate" else claimed(options.output):
@@ -49,13 +49,24 @@ def _require_text(values: Iterable[Any]) -> None:
             raise TrainingError(f"{str(value)!r} is not UTF-8: give it another name")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _recipe(arguments: Sequence[str] | None) -> Recipe:
+    """The recipe that `--recipe` names, read before the rest since it sets the other defaults (in --help too)."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--recipe", nargs="?")
+    return RECIPES.get(parser.parse_known_args(arguments)[0].recipe, Recipe())  # an unknown name is refused later
+
+
+def _parser(recipe: Recipe) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training")
     commands = parser.add_subparsers(dest="command", required=True)
     shown = argparse.ArgumentDefaultsHelpFormatter
     fit = commands.add_parser("fit", help="fine-tune a base model", formatter_class=shown)
-    fit.add_argument("--base-model", required=True, help="a folder, or a name on the Hugging Face hub")
-    _add_run(fit)
+    base_model = ARTICLE_BASE_MODEL if recipe is ARTICLE else None
+    fit.add_argument(
+        "--base-model", required=base_model is None, default=base_model,
+        help="a folder, or a name on the Hugging Face hub",
+    )  # fmt: skip
+    _add_run(fit, recipe)
     distill = commands.add_parser("distill", help="fine-tune by a larger model's answers", formatter_class=shown)
     distill.add_argument(
         "--teacher", type=Path, nargs="+", required=True, metavar="CHECKPOINT",
@@ -63,13 +74,13 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     distill.add_argument("--student", required=True, help="the base model: a folder, or a name on the hub")
     distill.add_argument("--unlabelled", type=Path, nargs="+", help="review files whose stars are not looked at")
-    _add_settings(distill, Teaching)
-    _add_run(distill)
+    _add_settings(distill, Teaching())
+    _add_run(distill, recipe)
     _add_evaluate(commands.add_parser("evaluate", help="measure a checkpoint", formatter_class=shown))
     return parser
 
 
-def _add_run(command: argparse.ArgumentParser) -> None:
+def _add_run(command: argparse.ArgumentParser, recipe: Recipe) -> None:
     command.add_argument(
         "--data", type=Path, nargs="+", required=True, help="review files: .json, .jsonl, also .gz"
     )
@@ -81,22 +92,27 @@ def _add_run(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     command.add_argument("--output", type=Path, required=True, help="folder of the checkpoint")
     command.add_argument("--resume", action="store_true", help="go on with an interrupted run")
-    _add_settings(command, Recipe)
+    command.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        default="default",
+        help="defaults of the settings below; a flag given wins",
+    )
+    _add_settings(command, recipe)
 
 
 def _add_categories(command: argparse.ArgumentParser) -> None:
     command.add_argument("--categories", nargs="+", default=[], help="only reviews of these categories of --data")
 
 
-def _add_settings(command: argparse.ArgumentParser, settings: type) -> None:
-    for setting in fields(settings):
+def _add_settings(command: argparse.ArgumentParser, defaults: Recipe | Teaching) -> None:
+    for setting in fields(defaults):
         name, meaning = f"--{setting.name.replace('_', '-')}", setting.metadata["help"]
-        if isinstance(setting.default, bool):
-            command.add_argument(
-                name, action=argparse.BooleanOptionalAction, default=setting.default, help=meaning
-            )
+        default = getattr(defaults, setting.name)
+        if isinstance(default, bool):
+            command.add_argument(name, action=argparse.BooleanOptionalAction, default=default, help=meaning)
         else:
-            command.add_argument(name, type=type(setting.default), default=setting.default, help=meaning)
+            command.add_argument(name, type=type(default), default=default, help=meaning)
 
 
 def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:

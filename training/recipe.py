@@ -85,3 +85,25 @@ class Recipe:
         """The settings that shape the weights: a resumed run must not change them."""
         free = {"save_steps", "threads", "compile", "micro_batch_size"}
         return {setting.name: getattr(self, setting.name) for setting in fields(self) if setting.name not in free}
+
+
+ARTICLE = Recipe(
+    epochs=2.0,
+    learning_rate=2e-5,
+    layer_decay=1.0,
+    batch_size=8,
+    template="text",
+    truncation="head",
+    tokens_max=512,
+    class_weights=0.0,
+    stars_weight=0.0,
+    weight_decay=0.01,
+    warmup_ratio=0.1,
+    seed=2018,
+)
+"""An article's plain fine-tuning of `ARTICLE_BASE_MODEL`: the text alone, one rate, all classes alike."""
+
+ARTICLE_BASE_MODEL = "bert-base-uncased"
+
+RECIPES = {"default": Recipe(), "article": ARTICLE}
+"""What `--recipe` chooses from: the defaults of all other settings."""
