@@ -40,7 +40,7 @@ Ids = NDArray[np.int64]
 def main() -> None:
     """Score the sentences with each bundle's graphs and VADER, and print correlations and figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rated_sentences", description=__doc__)
-    parser.add_argument("bundles", type=Path, nargs="+", help="what `python -m export` wrote")
+    parser.add_argument("bundles", type=Path, nargs="+", help="what `python -m export bundle` wrote")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     sentences = rated_sentences()

@@ -32,7 +32,7 @@ class Settings(BaseSettings):
         env_prefix=_PREFIX, extra="forbid", frozen=True, env_ignore_empty=True, validate_default=True
     )
 
-    bundle: Path = Field(description="Folder of the bundle that `python -m export` wrote.")
+    bundle: Path = Field(description="Folder of the bundle that `python -m export bundle` wrote.")
     variant: str = Field(
         "auto", description="Graph of the bundle to serve: `fp32`, `int8`, …, or the device's best."
     )

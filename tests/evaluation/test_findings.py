@@ -10,6 +10,7 @@ import pytest
 from evaluation.findings import findings, limits
 from tests.assessments import HISTORY, HOSTILE, sample_assessment, sample_record
 from training.__main__ import _parser
+from training.recipe import Recipe
 from training.report.reproduce import command
 
 Edit = Callable[[dict[str, Any]], Any]
@@ -85,7 +86,7 @@ def test_the_command_is_one_that_we_take(record: dict[str, Any], *, taught: bool
         }
         record["data"]["categories"] = ["Books", "Home & Kitchen"]
     words = shlex.split(command("my <model>", record))
-    options = _parser().parse_args(words[3:])
+    options = _parser(Recipe()).parse_args(words[3:])
     assert words[:4] == ["python", "-m", "training", "distill" if taught else "fit"]
     assert {name: getattr(options, name) for name in record["settings"]} == record["settings"]
     assert (str(options.output), options.split) == ("my <model>", "hash")

@@ -1,0 +1,45 @@
+"""What the pages promise: every reason and exit code, links that lead somewhere, a short front page."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import export.errors
+import worker.errors
+from contract.errors import WorkerError
+from contract.events import Reason
+
+_ROOT = Path(__file__).parents[2]
+_PAGES = sorted([_ROOT / "README.md", _ROOT / "CONTRIBUTING.md", *(_ROOT / "docs").rglob("*.md")])
+
+
+def operations() -> str:
+    return (_ROOT / "docs" / "operations.md").read_text()
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_of_a_dead_letter_is_explained(reason: Reason) -> None:
+    """Whoever finds one in a header can look it up."""
+    assert re.search(rf"^\|[^|]*`{reason}`[^|]*\|", operations(), re.MULTILINE)
+
+
+def test_every_exit_code_is_explained() -> None:
+    """Whoever finds one in a pod's status can look it up."""
+    modules = (worker.errors, export.errors)
+    kinds = {kind for module in modules for kind in vars(module).values() if isinstance(kind, type)}
+    codes = {kind.exit_code for kind in kinds if issubclass(kind, WorkerError)} | {2}
+    assert len(codes) > 5
+    assert [code for code in sorted(codes) if not re.search(rf"^\| {code} \|", operations(), re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: str(page.relative_to(_ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """A page that moved takes its links along."""
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
+    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+def test_the_readme_is_a_front_page() -> None:
+    """What does not fit on it has a page of its own."""
+    assert len((_ROOT / "README.md").read_text().splitlines()) <= 150
