@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from contract.errors import TrainingError
+from contract.errors import InputError
 from reviews.corpus import Corpus
 from reviews.progress import Progress
 from reviews.review import Reviews
@@ -38,7 +38,7 @@ def share_of(part: Corpus, share: float) -> Reviews:
     """So much of a part, of every class; a smaller share is contained in every larger one.
 
     Raises:
-        TrainingError: If a class has no text in it.
+        InputError: If a class has no text in it.
     """
     reviews = part.reviews
     chosen = reviews.select(np.argsort(reviews.keys)[: round(share * len(reviews))])  # by the hashes of the texts
@@ -60,13 +60,13 @@ def answers(
         **given: What else tells this run from others, for its record.
 
     Raises:
-        TrainingError: If `output` is a checkpoint of another experiment.
+        InputError: If `output` is a checkpoint of another experiment.
     """
     known = {"base_model": base_model, "settings": recipe.shaping(), **given}
     if output.exists():
         record = json.loads((output / "training.json").read_text())
         if {name: record.get(name) for name in known} != json.loads(json.dumps(known)):
-            raise TrainingError(f"{output} is of another experiment: give another --output")
+            raise InputError(f"{output} is of another experiment: give another --output")
     else:
         resume = partial_folder(output).exists()
         run(Lesson(train), others, base_model, output, recipe, started_with=known, record=known, resume=resume)

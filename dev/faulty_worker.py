@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.errors import WorkerError
+from contract.errors import ReviewSentimentError
 from contract.fields import Fields
 from dev.hostile import FATAL, POISON
 from worker.adapters.bundle import read_bundle
@@ -53,7 +53,7 @@ def main() -> int:
         encoder = TokenizersEncoder(bundle.tokenizer_file, bundle.manifest.encoding)
         poison, fatal = (item.ids[1:-1] for item in encoder.encode([Fields(POISON), Fields(FATAL)]))
         run(settings, wrap=lambda inner: _Faulty(inner, poison, fatal))
-    except WorkerError as error:
+    except ReviewSentimentError as error:
         print(f"worker: {error}", file=sys.stderr)
         return error.exit_code
     return 0

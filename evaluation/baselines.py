@@ -8,7 +8,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from contract.errors import TrainingError
+from contract.errors import InputError
 from contract.labels import LABELS
 from reviews.corpus import without_copies
 from reviews.review import Review
@@ -26,7 +26,7 @@ def baselines(reviews: Sequence[Review], train: Sequence[Review] | None) -> tupl
         train: What TF-IDF learns from; texts that are to be answered are left out of it.
 
     Raises:
-        TrainingError: If `train` is left without a review of some class.
+        InputError: If `train` is left without a review of some class.
     """
     answers, left_out = {"majority class": _majority(reviews)}, []
     vader = _vader(reviews)
@@ -63,7 +63,7 @@ def _tfidf(reviews: Sequence[Review], train: Sequence[Review]) -> Ids:
     """Logistic regression on TF-IDF of words and pairs of words, classes weighed alike."""
     labels = [review.label for review in train]
     if lacking := [name for label, name in enumerate(LABELS) if label not in set(labels)]:
-        raise TrainingError(
+        raise InputError(
             f"no {' and no '.join(lacking)} review of --train-data is left without the texts of --data: give "
             "more, or leave it out"
         )
@@ -74,5 +74,5 @@ def _tfidf(reviews: Sequence[Review], train: Sequence[Review]) -> Ids:
     try:
         model.fit((review.text for review in train), labels)
     except ValueError as error:  # not a word of two letters in all of it
-        raise TrainingError(f"TF-IDF can't learn from --train-data: {error}") from error
+        raise InputError(f"TF-IDF can't learn from --train-data: {error}") from error
     return np.asarray(model.predict(review.text for review in reviews))

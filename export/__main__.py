@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
-from contract.errors import UsageError, WorkerError
+from contract.errors import ReviewSentimentError, UsageError
 
 _USAGE = """\
 usage: python -m export bundle --checkpoint CHECKPOINT --output BUNDLE    make a verified bundle
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         _say(str(error))
         return UsageError.exit_code
-    except WorkerError as error:
+    except ReviewSentimentError as error:
         _say(str(error))
         return error.exit_code
 

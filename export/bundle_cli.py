@@ -91,7 +91,7 @@ def make_bundle(arguments: Sequence[str]) -> int:
     """Make a bundle; the exit code is 0.
 
     Raises:
-        WorkerError: If anything is wrong; it has the exit code.
+        ReviewSentimentError: If anything is wrong; it has the exit code.
     """
     flags = parse(arguments)
     variants = parse_variants(flags.variants)

@@ -66,7 +66,7 @@ def evaluate(options: EvaluateOptions, progress: Progress) -> dict[str, Any]:
 
     Raises:
         BundleRefusedError: If a folder is no bundle, does not reproduce its golden texts, or lacks the variant.
-        TrainingError: If the TF-IDF baseline can't learn from the files that it is given.
+        InputError: If the TF-IDF baseline can't learn from the files that it is given.
         UsageError: If the reviews can't be used, or have other labels than a bundle.
     """
     bundle = _read(options.bundle)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from contract.errors import TrainingError, UsageError
+from contract.errors import InputError, UsageError
 from contract.variants import VARIANTS
 from export.arguments import Parser, parse_variants
 from export.evaluate import EvaluateOptions, evaluate
@@ -67,7 +67,7 @@ def evaluate_bundle(arguments: Sequence[str]) -> int:
     """Measure, show and write; 1 where the bundle may be worse than the one it is compared with.
 
     Raises:
-        WorkerError: If anything is wrong; it has the exit code.
+        ReviewSentimentError: If anything is wrong; it has the exit code.
     """
     flags = parse(arguments)
     try:
@@ -87,7 +87,7 @@ def evaluate_bundle(arguments: Sequence[str]) -> int:
             if new:
                 new.write_text(json.dumps(result, indent=2) + "\n")
                 plot(result, flags.json)
-    except (TrainingError, OSError) as error:
+    except (InputError, OSError) as error:
         raise UsageError(str(error)) from error
     show(result, Console())
     return 0 if result.get("comparison", {"passed": True})["passed"] else 1

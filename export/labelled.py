@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic import JsonValue
 
-from contract.errors import TrainingError, UsageError
+from contract.errors import InputError, UsageError
 from contract.fields import Fields
 from contract.labels import LABELS
 from reviews.corpus import Corpus, distinct, read_corpus, without_copies
@@ -96,7 +96,7 @@ def read_labelled(
             )
         chosen = apart if texts_max is None else apart.select(np.argsort(apart.keys)[:texts_max])
         replace(wanted, reviews=chosen).require_classes()
-    except TrainingError as error:
+    except InputError as error:
         raise UsageError(f"{source.flag}, part {source.part!r}: {error}") from error
     left_out = {
         "of other parts": len(corpus.reviews) - len(wanted.reviews),

@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from contract.errors import TrainingError
+from contract.errors import InputError
 
 _temporary: list[tempfile.TemporaryDirectory[str]] = []  # removed when the process ends
 
@@ -41,7 +41,7 @@ def kept(kind: str, name: str | None, make: Callable[[Path], None]) -> Path:
         make: Fills an empty folder.
 
     Raises:
-        TrainingError: If the disk is full.
+        InputError: If the disk is full.
     """
     parent = cache_folder() / kind
     if name is None or not _writable(parent):
@@ -67,14 +67,12 @@ def intact(entry: Path) -> Iterator[None]:
     """Read what was kept, a file or a folder.
 
     Raises:
-        TrainingError: If it is damaged: a disk that fails, or power that did.
+        InputError: If it is damaged: a disk that fails, or power that did.
     """
     try:
         yield
     except (ValueError, EOFError, KeyError, TypeError, OSError) as error:
-        raise TrainingError(
-            f"{entry} in the cache is damaged ({error}): remove it to have it made again"
-        ) from error
+        raise InputError(f"{entry} in the cache is damaged ({error}): remove it to have it made again") from error
 
 
 def _fill(folder: Path, make: Callable[[Path], None]) -> None:
@@ -83,7 +81,7 @@ def _fill(folder: Path, make: Callable[[Path], None]) -> None:
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise TrainingError(
+            raise InputError(
                 f"no room left in {folder.parent}: make some, or let REVIEW_SENTIMENT_CACHE name a folder on "
                 "another disk. Nothing half done is left there."
             ) from error
@@ -109,6 +107,6 @@ def _writable(folder: Path) -> bool:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise TrainingError(f"no room left to make {folder}") from error
+            raise InputError(f"no room left to make {folder}") from error
         return False
     return os.access(folder, os.W_OK)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
-from contract.errors import TrainingError
+from contract.errors import InputError
 from contract.labels import LABELS
 from reviews.duplicates import firsts
 from reviews.ingestion import Account, Tally, ingest
@@ -67,7 +67,7 @@ class Corpus:
         """Check that there is a review of each class, without which neither training nor figures mean anything.
 
         Raises:
-            TrainingError: If a class is missing.
+            InputError: If a class is missing.
         """
         counts = _by_class(self.reviews)
         for label, name in enumerate(LABELS):
@@ -75,7 +75,7 @@ class Corpus:
                 found = ", ".join(f"{count} {other}" for other, count in counts.items()) or "none at all"
                 names = ", ".join(file["name"] for file in self.files)
                 where = f"the {self.name} part of {names}" if self.name else names
-                raise TrainingError(
+                raise InputError(
                     f"no {name} review ({_STARS_OF_CLASS[label]} stars) in {where}, only {found}: add files that "
                     f"have some. {_sentence(self.left_out())}".strip()
                 )
@@ -143,7 +143,7 @@ def read_corpus(files: Sequence[Path], *, categories: Sequence[str] = (), starre
         categories: Only reviews of these; a record's `category`, or else the beginning of its file's name.
 
     Raises:
-        TrainingError: If a file can't be read, nothing in the files is usable, or there is no such category.
+        InputError: If a file can't be read, nothing in the files is usable, or there is no such category.
     """
     reviews, account = ingest(files, starred=starred)
     places = {
@@ -154,7 +154,7 @@ def read_corpus(files: Sequence[Path], *, categories: Sequence[str] = (), starre
         reviews, _counts(account.rejected), places, _files(files, account), _counts(account.odd), categories
     )
     if not len(reviews):
-        raise TrainingError(
+        raise InputError(
             f"nothing usable in {', '.join(map(str, files))}: {_sentence(corpus.left_out()) or 'no lines at all.'}"
             " A line is a JSON object with `reviewText` or `text`, and `overall` or `rating` from 0 to 5."
         )
@@ -165,7 +165,7 @@ def split(reviews: Iterable[Review], validation_share: float = 0.2, seed: int = 
     """A stratified training and validation part; copies and near duplicates of a text stay on one side.
 
     Raises:
-        TrainingError: If a class has fewer than two different texts.
+        InputError: If a class has fewer than two different texts.
     """
     reviews = Reviews.of(reviews)
     _, first, group_of = np.unique(reviews.groups, return_index=True, return_inverse=True)
@@ -173,7 +173,7 @@ def split(reviews: Iterable[Review], validation_share: float = 0.2, seed: int = 
     for label, name in enumerate(LABELS):
         count = int((labels == label).sum())
         if count < 2:  # noqa: PLR2004 - one for each side
-            raise TrainingError(
+            raise InputError(
                 f"only {count} different {name} text(s): each class needs at least two, one for each part"
             )
     keys = np.full(len(first), np.iinfo(np.uint64).max, dtype=np.uint64)
@@ -203,7 +203,7 @@ def _of_categories(reviews: Reviews, wanted: Sequence[str], files: Sequence[Path
     if unknown := [name for name in wanted if name not in names]:
         counts = np.bincount(ids, minlength=len(names)).tolist()
         there = ", ".join(f"{name} ({count})" for name, count in zip(names, counts, strict=True))
-        raise TrainingError(
+        raise InputError(
             f"no review of the category {' or '.join(unknown)} in {', '.join(map(str, files))}: there are {there}"
         )
     return reviews.select(np.isin(ids, [names.index(name) for name in wanted]))

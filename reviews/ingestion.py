@@ -17,7 +17,7 @@ import numpy as np
 from datasets import Dataset
 from datasets.arrow_writer import ArrowWriter
 
-from contract.errors import TrainingError
+from contract.errors import InputError
 from reviews.cache import fingerprint, intact, kept
 from reviews.duplicates import near_groups
 from reviews.progress import Progress
@@ -56,7 +56,7 @@ def ingest(files: Sequence[Path], *, starred: bool = True) -> tuple[Reviews, Acc
         starred: Whether a review needs stars; else all are unlabelled.
 
     Raises:
-        TrainingError: If a file can't be read, or the cache's disk is full.
+        InputError: If a file can't be read, or the cache's disk is full.
     """
     sums = [_sha256(file) for file in files]
     # Case and letters are those of a version of Unicode, and they decide parts and copies.
@@ -145,7 +145,7 @@ def _opened(file: Path) -> Iterator[tuple[BinaryIO, Any]]:
 
 def _sha256(file: Path) -> str:
     if file.is_fifo():
-        raise TrainingError(f"can't read {file}: it is a pipe, and files are read twice: write it to a file first")
+        raise InputError(f"can't read {file}: it is a pipe, and files are read twice: write it to a file first")
     with _reading(file), file.open("rb") as raw:
         return hashlib.file_digest(raw, "sha256").hexdigest()
 
@@ -156,8 +156,8 @@ def _reading(file: Path) -> Iterator[None]:
     try:
         yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise TrainingError(f"can't read {file}: {error}") from error
+        raise InputError(f"can't read {file}: {error}") from error
     except OSError as error:
         if error.filename is None or Path(error.filename) != file:
             raise
-        raise TrainingError(f"can't read {file}: {error.strerror}") from error
+        raise InputError(f"can't read {file}: {error.strerror}") from error

@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from contract.errors import TrainingError
+from contract.errors import InputError
 from reviews.files import replacing
 from reviews.splits import PARTS
 from training.distillation import Teaching
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         _require_text(vars(options).values())
         with contextlib.nullcontext() if options.command == "evaluate" else claimed(options.output):
             return {"fit": _fit, "distill": _distill, "evaluate": _evaluate}[options.command](options)
-    except TrainingError as error:
+    except InputError as error:
         print(f"training: {error}", file=sys.stderr)
         return 2
     except Exception as error:
@@ -46,7 +46,7 @@ def _require_text(values: Iterable[Any]) -> None:
         if isinstance(value, list):
             _require_text(value)
         elif any("\ud800" <= letter <= "\udfff" for letter in str(value)):
-            raise TrainingError(f"{str(value)!r} is not UTF-8: give it another name")
+            raise InputError(f"{str(value)!r} is not UTF-8: give it another name")
 
 
 def _recipe(arguments: Sequence[str] | None) -> Recipe:
@@ -177,7 +177,7 @@ def _material(options: argparse.Namespace) -> dict[str, Any]:
 
 def _evaluate(options: argparse.Namespace) -> int:
     if not 0 <= options.tolerance < math.inf:
-        raise TrainingError("--tolerance must be 0 or more")
+        raise InputError("--tolerance must be 0 or more")
     with contextlib.ExitStack() as stack:  # an answer that can't be written is better known before the work
         files = {
             name: stack.enter_context(replacing(file))

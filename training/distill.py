@@ -83,7 +83,7 @@ def teacher_answers(teacher: Path, reviews: Sequence[Review], *, bf16: bool) -> 
     """A teacher's logits, shape (reviews, classes), computed once and then kept in the cache.
 
     Raises:
-        TrainingError: If the folder is no checkpoint of ours.
+        InputError: If the folder is no checkpoint of ours.
     """
     start()
     tokenizer, model, encoding = load_checkpoint(teacher)

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from contract.errors import TrainingError
+from contract.errors import InputError
 from training.recipe import setting
 
 
@@ -12,7 +12,7 @@ class Teaching:
     """The settings of a distillation.
 
     Raises:
-        TrainingError: If one is out of its range.
+        InputError: If one is out of its range.
     """
 
     soft_share: float = setting(0.7, "share of the loss that is the teacher's, where a text has stars too")
@@ -27,4 +27,4 @@ class Teaching:
         }
         for law, holds in laws.items():
             if not holds:
-                raise TrainingError(law)
+                raise InputError(law)

@@ -14,7 +14,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from contract.encoding import ENCODING_FILE, Encoding, apply_template, truncate
-from contract.errors import TrainingError
+from contract.errors import InputError
 from contract.fields import Fields, is_blank
 from reviews.review import Review
 
@@ -124,19 +124,19 @@ def read_encoding(folder: Path) -> Encoding:
     """The encoding that the checkpoint in `folder` was trained with.
 
     Raises:
-        TrainingError: If its `encoding.json` is missing, or not one that this version encodes.
+        InputError: If its `encoding.json` is missing, or not one that this version encodes.
     """
     try:
         record = json.loads((folder / ENCODING_FILE).read_text())
     except (OSError, ValueError):
         record = None
     if not isinstance(record, dict) or not Encoding.model_fields.keys() <= record.keys():
-        raise TrainingError(
+        raise InputError(
             f"{folder} is not a checkpoint that `python -m training fit` wrote: no usable {ENCODING_FILE}"
         )
     try:
         return Encoding.model_validate(record)
     except ValidationError as error:
-        raise TrainingError(
+        raise InputError(
             f"{folder / ENCODING_FILE} asks for an encoding that this version does not know: {record}"
         ) from error

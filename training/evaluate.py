@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from contract.errors import TrainingError
+from contract.errors import InputError
 from contract.labels import LABELS
 from evaluation.assess import assess, ids_of, stand
 from evaluation.baselines import baselines
@@ -47,14 +47,14 @@ def evaluate(
         tolerance: The loss of macro-F1 against the other checkpoint that is put up with.
 
     Raises:
-        TrainingError: If a folder is no checkpoint of ours, or a part of the data can't be used.
+        InputError: If a folder is no checkpoint of ours, or a part of the data can't be used.
     """
     measured = replace(corpus, reviews=distinct(corpus.reviews))
     measured.require_classes()
     reviews, labels = measured.reviews, ids_of(measured.reviews)
     apart = distinct(without_copies(calibration.reviews, of=reviews)) if calibration else Reviews.of([])
     if calibration and not apart:
-        raise TrainingError("--calibration holds no text but those of --data: give other reviews, or leave it out")
+        raise InputError("--calibration holds no text but those of --data: give other reviews, or leave it out")
     others, left_out = baselines(reviews, train.reviews if train else None) if with_baselines else ({}, [])
 
     with Progress() as progress:
@@ -108,7 +108,7 @@ def measure(
     In fp32, without dropout, and no random number is drawn.
 
     Raises:
-        TrainingError: If the model is worn out: it answers no numbers.
+        InputError: If the model is worn out: it answers no numbers.
     """
     assessment = assess(reviews, answer(model, tokenizer, rows, progress))
     return {name: value for name, value in assessment.items() if name != "hardest"}
@@ -131,7 +131,7 @@ def answer(
     """A model's logits, shape (rows, classes).
 
     Raises:
-        TrainingError: If it answers no numbers.
+        InputError: If it answers no numbers.
     """
     logits = np.zeros((len(rows), model.config.num_labels), dtype=np.float32)
     model.eval()
@@ -141,7 +141,7 @@ def answer(
         with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
             logits[batch] = forward(model, **padded.to(model.device))["logits"].float().cpu().numpy()
     if not np.isfinite(logits).all():
-        raise TrainingError("the model answers no numbers: the run has diverged. Lower --learning-rate.")
+        raise InputError("the model answers no numbers: the run has diverged. Lower --learning-rate.")
     return logits
 
 

@@ -3,7 +3,7 @@
 import errno
 import os
 
-from contract.errors import TrainingError
+from contract.errors import InputError
 
 _MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
 _DISK = ("no space left on device", "iostream error", "enforce fail at inline_container", "disk quota exceeded")
@@ -25,4 +25,4 @@ def what_to_do(error: BaseException) -> str | None:
         and any(sign in text for sign in _OTHERS)
     ):
         return "another process of this run ended: see what it says"
-    return str(error) if isinstance(error, (OSError, TrainingError)) else None
+    return str(error) if isinstance(error, (OSError, InputError)) else None

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from contract.errors import TrainingError
+from contract.errors import InputError
 from contract.labels import LABELS
 from reviews.corpus import Corpus, split, without_copies
 from reviews.review import Reviews
@@ -49,14 +49,14 @@ def parts(corpus: Corpus, validation: Corpus | None, by: str, seed: int) -> tupl
     """What to train on and what to measure on; no text stands in both.
 
     Raises:
-        TrainingError: If a class is missing.
+        InputError: If a class is missing.
     """
     corpus.require_classes()
     if validation is not None:
         validation.require_classes()
         train = without_copies(corpus.reviews, of=validation.reviews)
         if lacking := set(LABELS) - set(counts(train)):
-            raise TrainingError(
+            raise InputError(
                 f"no {' and no '.join(sorted(lacking))} review of --data is left without the texts that "
                 "--validation holds too: validate on other reviews, or leave --validation out"
             )
@@ -65,7 +65,7 @@ def parts(corpus: Corpus, validation: Corpus | None, by: str, seed: int) -> tupl
         sides = split(corpus.reviews, seed=seed)
         there = set.intersection(*(set(counts(side)) for side in sides))
         if absent := sorted(set(LABELS) - there):
-            raise TrainingError(
+            raise InputError(
                 f"too few {' and '.join(absent)} reviews to have some to train on and some to measure: give more"
             )
         return sides

@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoTokenizer, BertForSequenceClassificatio
 from transformers.utils.logging import disable_progress_bar
 
 from contract.encoding import ENCODING_FILE, Encoding
-from contract.errors import TrainingError
+from contract.errors import InputError
 from contract.labels import LABELS
 from training.encoding import read_encoding
 
@@ -49,7 +49,7 @@ def load_base(
         dropout: Of hidden states and attention; below 0, what the base model says.
 
     Raises:
-        TrainingError: If it can't be loaded, is no BERT, or is a BERT that can't read so much.
+        InputError: If it can't be loaded, is no BERT, or is a BERT that can't read so much.
     """
     tokenizer, model, missing = _load(
         base_model,
@@ -59,12 +59,12 @@ def load_base(
     )
     lacking = [name for name in missing if not name.startswith(_NEW_IN_A_CLASSIFIER)]
     if lacking:
-        raise TrainingError(
+        raise InputError(
             f"{base_model} lacks {len(lacking)} weights of a BERT ({min(lacking)}, ...): it would start "
             "from random numbers"
         )
     if tokens_max > model.config.max_position_embeddings:
-        raise TrainingError(
+        raise InputError(
             f"{base_model} reads {model.config.max_position_embeddings} tokens: --tokens-max can't be {tokens_max}"
         )
     _require_one_vocabulary(base_model, tokenizer, model)
@@ -86,7 +86,7 @@ def load_checkpoint(folder: Path) -> tuple[Any, Any, Encoding]:
     """The tokenizer, the model and the encoding of a checkpoint of ours.
 
     Raises:
-        TrainingError: If the folder is none.
+        InputError: If the folder is none.
     """
     encoding = read_encoding(folder)
     _require_our_labels(folder)
@@ -96,10 +96,10 @@ def load_checkpoint(folder: Path) -> tuple[Any, Any, Encoding]:
         BertForSequenceClassification,
     )
     if missing:
-        raise TrainingError(f"{folder} lacks weights ({min(missing)}, ...): it is not a fine-tuned classifier")
+        raise InputError(f"{folder} lacks weights ({min(missing)}, ...): it is not a fine-tuned classifier")
     _require_one_vocabulary(str(folder), tokenizer, model)
     if not 2 < encoding.tokens_max <= model.config.max_position_embeddings:  # noqa: PLR2004 - two are special
-        raise TrainingError(
+        raise InputError(
             f"{folder / ENCODING_FILE} asks for {encoding.tokens_max} tokens, and the model reads 3 to "
             f"{model.config.max_position_embeddings}: the folder was changed after it was trained"
         )
@@ -126,12 +126,12 @@ def _load(
                 attn_implementation=_attention(),
                 output_loading_info=True,
             )
-    except TrainingError:
+    except InputError:
         raise
     except Exception as error:  # whatever safetensors, tokenizers, the hub or transformers find wrong
         absent = "" if Path(source).exists() else "there is no such folder, and of the hub: "
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise TrainingError(f"can't load {source}: {absent}{reason}. {advice}") from error
+        raise InputError(f"can't load {source}: {absent}{reason}. {advice}") from error
     return tokenizer, model, sorted(found["missing_keys"])
 
 
@@ -139,12 +139,12 @@ def _require_tokenizer(source: str) -> None:
     """Without these files transformers makes up a tokenizer that knows no word."""
     folder = Path(source)
     if folder.is_dir() and not any((folder / name).is_file() for name in _TOKENIZER_FILES):
-        raise TrainingError(f"{source} has no tokenizer: copy {' or '.join(_TOKENIZER_FILES)} of the model there")
+        raise InputError(f"{source} has no tokenizer: copy {' or '.join(_TOKENIZER_FILES)} of the model there")
 
 
 def _require_one_vocabulary(source: str, tokenizer: Any, model: Any) -> None:
     if len(tokenizer) > model.config.vocab_size:
-        raise TrainingError(
+        raise InputError(
             f"the tokenizer of {source} has {len(tokenizer)} tokens, its model {model.config.vocab_size}: "
             "they do not belong together"
         )
@@ -157,7 +157,7 @@ def _require_our_labels(folder: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         return  # transformers says what is wrong with it
     if names != {str(label): name for label, name in enumerate(LABELS)}:
-        raise TrainingError(f"{folder} answers {names}, and here classes are {dict(enumerate(LABELS))}")
+        raise InputError(f"{folder} answers {names}, and here classes are {dict(enumerate(LABELS))}")
 
 
 def _attention() -> str:
@@ -167,7 +167,7 @@ def _attention() -> str:
 
 def _require_bert(source: str, config: Any, advice: str) -> None:
     if config.model_type != "bert":
-        raise TrainingError(f"{source} is a {config.model_type}; export and worker serve BERT only. {advice}")
+        raise InputError(f"{source} is a {config.model_type}; export and worker serve BERT only. {advice}")
 
 
 @contextlib.contextmanager

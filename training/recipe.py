@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from contract.encoding import Encoding
-from contract.errors import TrainingError
+from contract.errors import InputError
 from training.encoding import TEMPLATES, TRUNCATIONS
 
 
@@ -19,7 +19,7 @@ class Recipe:
     """The settings of a run; the defaults are the best found for a small BERT on reviews (docs/experiments.md).
 
     Raises:
-        TrainingError: If one is out of its range.
+        InputError: If one is out of its range.
     """
 
     epochs: float = setting(2.0, "passes over the data")
@@ -72,7 +72,7 @@ class Recipe:
         }
         for law, holds in laws.items():
             if not holds:
-                raise TrainingError(law)
+                raise InputError(law)
 
     @property
     def encoding(self) -> Encoding:

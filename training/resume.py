@@ -12,7 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 
-from contract.errors import TrainingError
+from contract.errors import InputError
 
 _STARTED_WITH = "started_with.json"
 
@@ -38,10 +38,10 @@ def claimed(output: Path) -> Iterator[None]:
     """Keep every other run out of `output`, as long as this one is at it.
 
     Raises:
-        TrainingError: If another run writes there, or something is there already.
+        InputError: If another run writes there, or something is there already.
     """
     if output.exists() or output.is_symlink() or not output.name:
-        raise TrainingError(f"{output} exists already: remove it, or choose another --output")
+        raise InputError(f"{output} exists already: remove it, or choose another --output")
     if int(os.environ.get("RANK", "0")):  # of several processes the main one holds it
         yield
         return
@@ -54,7 +54,7 @@ def claimed(output: Path) -> Iterator[None]:
             finally:
                 lock.unlink(missing_ok=True)
     except Timeout:
-        raise TrainingError(f"another run writes {output}: wait for it, or choose another --output") from None
+        raise InputError(f"another run writes {output}: wait for it, or choose another --output") from None
 
 
 def begin(output: Path, started_with: dict[str, Any], *, resume: bool) -> Path | None:
@@ -69,16 +69,16 @@ def begin(output: Path, started_with: dict[str, Any], *, resume: bool) -> Path |
         The state to resume from; None for a run from the beginning.
 
     Raises:
-        TrainingError: If that would overwrite something, or mix two runs.
+        InputError: If that would overwrite something, or mix two runs.
     """
     if output.exists():
-        raise TrainingError(f"{output} exists already: remove it, or choose another --output")
+        raise InputError(f"{output} exists already: remove it, or choose another --output")
     folder = partial_folder(output)
     state = saved_state(folder)
     if folder.exists() and not (folder / _STARTED_WITH).is_file():
-        raise TrainingError(f"{folder} is in the way and not of an interrupted run: remove it")
+        raise InputError(f"{folder} is in the way and not of an interrupted run: remove it")
     if state and not resume:
-        raise TrainingError(
+        raise InputError(
             f"{folder} holds an interrupted run, saved at step {saved_step(state)}: go on with it by --resume, or "
             "remove the folder to start anew"
         )
@@ -96,7 +96,7 @@ def _require_same(before: dict[str, Any], now: dict[str, Any], folder: Path) -> 
     changed = [name for name in now if before.get(name) != now[name]]
     if changed:
         told = "; ".join(f"{name} was {before.get(name)} and is {now[name]}" for name in changed)
-        raise TrainingError(
+        raise InputError(
             f"{folder} is of a run with other settings or data, so its weights can't be used ({told}): resume "
             "with the same, or remove the folder to start anew"
         )

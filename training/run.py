@@ -56,7 +56,7 @@ def run(
         The figures on `held_out`.
 
     Raises:
-        TrainingError: If the base model can't be used, or the run diverged.
+        InputError: If the base model can't be used, or the run diverged.
         KeyboardInterrupt: If a signal ended the run; what was saved can be resumed.
     """
     started_s = time.monotonic()

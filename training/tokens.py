@@ -59,7 +59,7 @@ def tokenise(reviews: Sequence[Review], encode_batch: EncodeBatch, key: str | No
             come from files, the ids are on disk only as long as the process lasts.
 
     Raises:
-        TrainingError: If the cache's disk is full.
+        InputError: If the cache's disk is full.
     """
     content = reviews.fingerprint if isinstance(reviews, Reviews) else None
     name = fingerprint(_FORMAT, content, key) if content and key else None

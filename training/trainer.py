@@ -9,7 +9,7 @@ from torch.utils.data import Sampler
 from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from contract.errors import TrainingError
+from contract.errors import InputError
 from training.losses import Loss
 from training.processes import processes
 from training.recipe import Recipe
@@ -81,7 +81,7 @@ def make_trainer(
     """A Trainer for the recipe that keeps its states in `folder`.
 
     Raises:
-        TrainingError: If the step can't be divided as the recipe says, or the precision is not to be had.
+        InputError: If the step can't be divided as the recipe says, or the precision is not to be had.
     """
     trainer = OrderedTrainer(
         model=model,
@@ -132,7 +132,7 @@ def _division(batch_size: int, micro_batch_size: int, count: int) -> tuple[int, 
     """Rows that a process takes at a time, and how often it does so in a step."""
     rows = micro_batch_size or max(1, batch_size // count)
     if batch_size % (rows * count):
-        raise TrainingError(
+        raise InputError(
             f"--batch-size {batch_size} can't be divided among {count} processes with {rows} rows at a time: "
             f"choose a multiple of {rows * count}"
         )
@@ -143,11 +143,11 @@ def is_bf16(precision: str) -> bool:
     """Whether products are computed in bf16; weights and optimiser stay in fp32 either way.
 
     Raises:
-        TrainingError: If bf16 is asked for and the GPU has none.
+        InputError: If bf16 is asked for and the GPU has none.
     """
     if torch.cuda.is_available():
         if precision == "bf16" and not torch.cuda.is_bf16_supported():
-            raise TrainingError("this GPU has no bf16: use --precision fp32")
+            raise InputError("this GPU has no bf16: use --precision fp32")
         return precision != "fp32" and torch.cuda.is_bf16_supported()
     has_bf16 = {"avx512_bf16", "amx_bf16"} & {name for name, has in torch.cpu.get_capabilities().items() if has}
     return precision == "bf16" or (precision == "auto" and bool(has_bf16))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from contract.errors import UsageError, WorkerError
+from contract.errors import ReviewSentimentError, UsageError
 from worker.logs import configure_logging
 from worker.settings import Settings, load_settings, settings_table
 
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
         return 0 if arguments in (["-h"], ["--help"]) else UsageError.exit_code
     try:
         commands[arguments[0]](arguments[1:])
-    except WorkerError as error:
+    except ReviewSentimentError as error:
         if structlog.is_configured():
             structlog.get_logger("worker").error(
                 "worker_failed", error=str(error), kind=type(error).__name__, exit_code=error.exit_code

@@ -10,7 +10,7 @@ from types import FrameType
 
 import structlog
 
-from contract.errors import WorkerError
+from contract.errors import ReviewSentimentError
 from worker.adapters.http import HealthServer
 from worker.adapters.kafka_client import ClusterFacts, examine_cluster
 from worker.adapters.kafka_sink import KafkaSink
@@ -53,7 +53,7 @@ class Worker:
         """Serve until a signal comes.
 
         Raises:
-            WorkerError: If anything makes going on impossible; its `exit_code` says which kind of thing.
+            ReviewSentimentError: If anything makes going on impossible; its `exit_code` says which kind of thing.
         """
         health = HealthServer(
             self._settings.http_host,
@@ -212,9 +212,9 @@ def _end_at_once() -> None:
     os._exit(OverdueError.exit_code)
 
 
-def _as_worker_error(failure: BaseException) -> WorkerError:
-    if isinstance(failure, WorkerError):
+def _as_worker_error(failure: BaseException) -> ReviewSentimentError:
+    if isinstance(failure, ReviewSentimentError):
         return failure
-    error = WorkerError(f"a stage of the pipeline failed, which is a bug: {failure!r}")
+    error = ReviewSentimentError(f"a stage of the pipeline failed, which is a bug: {failure!r}")
     error.__cause__ = failure
     return error

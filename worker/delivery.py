@@ -35,7 +35,7 @@ class Delivery(Protocol):
         """Publish and settle a window, now or by the time that `due_in_s` says.
 
         Raises:
-            WorkerError: If that can't be done; then nothing of it counts as settled.
+            ReviewSentimentError: If that can't be done; then nothing of it counts as settled.
         """
         ...
 

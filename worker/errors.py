@@ -1,39 +1,39 @@
 """What can stop a worker, each with the exit code that the outside sees (see docs/operations.md)."""
 
-from contract.errors import WorkerError
+from contract.errors import ReviewSentimentError
 
 
-class BundleRefusedError(WorkerError):
+class BundleRefusedError(ReviewSentimentError):
     """The bundle is incomplete, altered, or does not reproduce its golden texts on this device."""
 
     exit_code = 3
 
 
-class KafkaUnfitError(WorkerError):
+class KafkaUnfitError(ReviewSentimentError):
     """Kafka can't be reached or refuses us, or a topic is missing or unfit for the job."""
 
     exit_code = 4
 
 
-class TooManyDeadLettersError(WorkerError):
+class TooManyDeadLettersError(ReviewSentimentError):
     """The model fails on so many events that going on would empty the topic into the dead letters."""
 
     exit_code = 5
 
 
-class ModelFailedError(WorkerError):
+class ModelFailedError(ReviewSentimentError):
     """The device is lost or the model can't be run at all: nothing wrong with any single event."""
 
     exit_code = 6
 
 
-class EventsExpiredError(WorkerError):
+class EventsExpiredError(ReviewSentimentError):
     """Unread events were deleted by the topic's retention before this group got to them."""
 
     exit_code = 7
 
 
-class OverdueError(WorkerError):
+class OverdueError(ReviewSentimentError):
     """A commit or a publication was not acknowledged in time: ending the process is the only safe way on."""
 
     exit_code = 8

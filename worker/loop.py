@@ -4,7 +4,7 @@ import time
 
 import structlog
 
-from contract.errors import WorkerError
+from contract.errors import ReviewSentimentError
 from worker.adapters.kafka_source import KafkaSource
 from worker.adapters.metrics import Metrics
 from worker.core.watchdog import Watchdog
@@ -58,7 +58,7 @@ class PollLoop:
         """Poll until a stop is asked for or a stage fails.
 
         Raises:
-            WorkerError: If reading or committing fails for good.
+            ReviewSentimentError: If reading or committing fails for good.
         """
         commits = self._settings.delivery == "at-least-once"  # transactions commit offsets themselves
         commit_at_s = report_at_s = self._joined_s = time.monotonic()
@@ -144,4 +144,6 @@ class PollLoop:
 
 def _says_nothing_of_records(failure: BaseException | None) -> bool:
     """Whether the same records can be tried again without isolation."""
-    return failure is None or (isinstance(failure, WorkerError) and not isinstance(failure, ModelFailedError))
+    return failure is None or (
+        isinstance(failure, ReviewSentimentError) and not isinstance(failure, ModelFailedError)
+    )

@@ -155,8 +155,8 @@ class Pipeline:
         """Publish and settle a window, at once or with the next ones.
 
         Raises:
-            WorkerError: If it can't be published, or if the model fails on too many records: then the dead
-                letters are settled, so that a restart repeats nothing.
+            ReviewSentimentError: If it can't be published, or if the model fails on too many records: then the
+                dead letters are settled, so that a restart repeats nothing.
         """
         with self._timed("publish"):
             self._delivery.deliver(self.answer(scored))

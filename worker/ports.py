@@ -51,7 +51,7 @@ class Sink(Protocol):
             The ones that their topic does not take for their size; they were not written.
 
         Raises:
-            WorkerError: If the broker does not acknowledge in time, or refuses for any other reason.
+            ReviewSentimentError: If the broker does not acknowledge in time, or refuses for any other reason.
         """
         ...
 
@@ -77,7 +77,7 @@ class TransactionalSink(Protocol):
 
         Raises:
             TransactionAbortedError: If it was aborted for a reason that may pass.
-            WorkerError: If it is not known how it ended, or the broker refuses for any other reason.
+            ReviewSentimentError: If it is not known how it ended, or the broker refuses for any other reason.
         """
         ...
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from contract.errors import TrainingError
+from contract.errors import InputError
 from dev.account import Auditor
 from dev.demo.load import Upstream
 from dev.demo.prepare import Material, prepare
@@ -52,7 +52,7 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("interrupted; nothing is left running")
         return 130
-    except (KafkaUnavailableError, SampleUnavailableError, TrainingError, WorkerDiedError) as error:
+    except (KafkaUnavailableError, SampleUnavailableError, InputError, WorkerDiedError) as error:
         console.print(f"demo: {error}", style="red", markup=False)
         return 1
     except subprocess.CalledProcessError as error:

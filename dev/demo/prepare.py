@@ -56,7 +56,7 @@ def prepare(folder: Path, reviews: Sequence[Path]) -> Material:
 
     Raises:
         SampleUnavailableError: If the sample can't be fetched.
-        TrainingError: If the user's own files can't be used.
+        InputError: If the user's own files can't be used.
         subprocess.CalledProcessError: If training or export fails; it has said why.
     """
     shutil.rmtree(folder, ignore_errors=True)

@@ -7,7 +7,7 @@ import pytest
 
 import export.errors
 import worker.errors
-from contract.errors import WorkerError
+from contract.errors import ReviewSentimentError
 from contract.events import Reason
 
 _ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ def test_every_exit_code_is_explained() -> None:
     """Whoever finds one in a pod's status can look it up."""
     modules = (worker.errors, export.errors)
     kinds = {kind for module in modules for kind in vars(module).values() if isinstance(kind, type)}
-    codes = {kind.exit_code for kind in kinds if issubclass(kind, WorkerError)} | {2}
+    codes = {kind.exit_code for kind in kinds if issubclass(kind, ReviewSentimentError)} | {2}
     assert len(codes) > 5
     assert [code for code in sorted(codes) if not re.search(rf"^\| {code} \|", operations(), re.MULTILINE)] == []
 

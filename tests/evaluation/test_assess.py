@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from contract.errors import TrainingError
+from contract.errors import InputError
 from contract.labels import LABELS, star_label
 from evaluation.assess import assess, ids_of, stand
 from evaluation.baselines import baselines
@@ -130,7 +130,7 @@ def test_a_baseline_that_can_not_be_had_is_told(monkeypatch: pytest.MonkeyPatch)
 def test_a_baseline_needs_every_class() -> None:
     """What is left of the training texts without those that are asked must hold each class."""
     asked = [Review("cable", 0, "")]
-    with pytest.raises(TrainingError, match="no neutral review of --train-data is left"):
+    with pytest.raises(InputError, match="no neutral review of --train-data is left"):
         baselines(asked, [Review("Cable!", 0, ""), Review("good", 1, ""), Review("bad", 2, "")])
 
 

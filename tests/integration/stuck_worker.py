@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.errors import WorkerError
+from contract.errors import ReviewSentimentError
 from worker.app import run
 from worker.logs import configure_logging
 from worker.ports import Classifier
@@ -34,7 +34,7 @@ def main() -> int:
     configure_logging(settings.log_level, settings.log_format)
     try:
         run(settings, wrap=lambda inner: _Stuck(inner, Path(os.environ[VARIABLE])))
-    except WorkerError as error:
+    except ReviewSentimentError as error:
         sys.stderr.write(f"worker: {error}\n")
         return error.exit_code
     return 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.errors import TrainingError
+from contract.errors import InputError
 from reviews.cache import cache_folder, fingerprint, kept
 
 
@@ -56,7 +56,7 @@ def test_a_full_disk_says_what_to_do(own_cache: Path) -> None:
         write(folder)
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(TrainingError, match=f"no room left in {own_cache}/things: .*REVIEW_SENTIMENT_CACHE"):
+    with pytest.raises(InputError, match=f"no room left in {own_cache}/things: .*REVIEW_SENTIMENT_CACHE"):
         kept("things", "name", fill)
     assert folders(own_cache) == []
 

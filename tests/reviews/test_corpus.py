@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.errors import TrainingError
+from contract.errors import InputError
 from contract.labels import LABELS, star_label
 from reviews.corpus import read_corpus, split, without_copies
 from reviews.review import Review, text_key
@@ -119,14 +119,14 @@ def test_all_layouts_of_amazon_are_read(tmp_path: Path) -> None:
 def test_a_file_without_a_usable_line_is_an_error(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     """The message names the file, and the line where there is one."""
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(TrainingError, match=message):
+    with pytest.raises(InputError, match=message):
         read_corpus([tmp_path / name])
 
 
 @pytest.mark.parametrize(("name", "message"), [("absent.json", "No such file"), (".", "Is a directory")])
 def test_a_file_that_is_none_is_an_error(tmp_path: Path, name: str, message: str) -> None:
     """So is one that is not there, or a folder."""
-    with pytest.raises(TrainingError, match=message):
+    with pytest.raises(InputError, match=message):
         read_corpus([tmp_path / name])
 
 
@@ -134,7 +134,7 @@ def test_a_missing_class_is_an_error(tmp_path: Path) -> None:
     """Without one of the classes nothing can be learnt of it; the message names the stars to look for."""
     corpus = read_corpus([write_lines(tmp_path / "happy.json", [GOOD, {"reviewText": "bad", "overall": 1}, "{"])])
     with pytest.raises(
-        TrainingError, match=r"no neutral review \(3 stars\) in happy.json.*1 positive, 1 negative.*:3"
+        InputError, match=r"no neutral review \(3 stars\) in happy.json.*1 positive, 1 negative.*:3"
     ):
         corpus.require_classes()
 
@@ -169,7 +169,7 @@ def test_the_split_is_the_same_every_time() -> None:
 def test_a_class_of_one_text_can_not_be_split() -> None:
     """Copies count once: two sides need two different texts."""
     items = [Review(f"text {n}", n % 2, "") for n in range(20)] + [Review("bad!", 2, ""), Review("BAD", 2, "")]
-    with pytest.raises(TrainingError, match="only 1 different negative"):
+    with pytest.raises(InputError, match="only 1 different negative"):
         split(items)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.errors import TrainingError
+from contract.errors import InputError
 from reviews import ingestion
 from reviews.corpus import Corpus, read_corpus
 from tests.review_files import write_lines
@@ -131,7 +131,7 @@ def test_categories_are_chosen_by_name(tmp_path: Path) -> None:
 def test_an_unknown_category_is_an_error_that_lists_the_known(tmp_path: Path) -> None:
     """With how many reviews each has."""
     file = write_lines(tmp_path / "Books.jsonl", [GOOD, GOOD, GOOD | {"category": "Toys"}])
-    with pytest.raises(TrainingError, match=r"category toys in .*Books.jsonl: there are Books \(2\), Toys \(1\)"):
+    with pytest.raises(InputError, match=r"category toys in .*Books.jsonl: there are Books \(2\), Toys \(1\)"):
         read_corpus([file], categories=["Books", "toys"])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from contract.encoding import Encoding
-from contract.errors import TrainingError
+from contract.errors import InputError
 from contract.fields import Fields
 from reviews.review import Review
 from training.encoding import encode, read_encoding, write_encoding
@@ -55,5 +55,5 @@ def test_an_unknown_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "encoding.json").write_text(
         '{"format": 1, "template": "text", "truncation": "middle", "tokens_max": 9}'
     )
-    with pytest.raises(TrainingError, match="does not know"):
+    with pytest.raises(InputError, match="does not know"):
         read_encoding(tmp_path)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from contract.errors import TrainingError
+from contract.errors import InputError
 from reviews.corpus import read_corpus
 from reviews.review import Review, Reviews
 from tests.review_files import fit_arguments, review, write_lines
@@ -107,7 +107,7 @@ def test_both_sides_of_a_split_have_every_class(tmp_path: Path) -> None:
     randomly = random.Random(3)
     lines = [review(stars, randomly) for stars, count in ((5, 120), (3, 2), (1, 2)) for _ in range(count)]
     corpus = read_corpus([write_lines(tmp_path / "rare.jsonl", lines)])
-    with pytest.raises(TrainingError, match="reviews to have some to train on and some to measure"):
+    with pytest.raises(InputError, match="reviews to have some to train on and some to measure"):
         parts(corpus, None, "stratified", 2018)
 
 

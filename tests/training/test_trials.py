@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from benchmarks import encoders, learning_curve, titles, trials
-from contract.errors import TrainingError
+from contract.errors import InputError
 from tests.review_files import review, write_lines
 from training.recipe import Recipe
 
@@ -78,7 +78,7 @@ def test_a_learning_curve_grows_and_is_taken_up_again(
     (tmp_path / "like").mkdir()
     other = json.dumps({"settings": replace(_RECIPE, learning_rate=1e-3).shaping()})
     (tmp_path / "like" / "training.json").write_text(other)
-    with pytest.raises(TrainingError, match="another experiment"):
+    with pytest.raises(InputError, match="another experiment"):
         _run(learning_curve, [*asked, "--like", str(tmp_path / "like")], monkeypatch)
 
 

@@ -10,7 +10,7 @@ from kafka.errors import (
     ProducerFencedError,
 )
 
-from contract.errors import WorkerError
+from contract.errors import ReviewSentimentError
 from worker.adapters.kafka_client import client_offsets
 from worker.adapters.kafka_sink import KafkaSink
 from worker.core.ledger import Commit
@@ -52,7 +52,7 @@ class KafkaTransactionalSink(KafkaSink):
     def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
         """Run one transaction; see `worker.ports.TransactionalSink`."""
         producer = self._producer
-        failure: KafkaError | WorkerError | None = None
+        failure: KafkaError | ReviewSentimentError | None = None
         too_large: list[Outgoing] = []
         # kafka-python 3.0.12 keeps the positions of an aborted transaction and commits them with the next one, of
         # lost partitions too: their records would be skipped by their new owner.
@@ -76,7 +76,7 @@ class KafkaTransactionalSink(KafkaSink):
                 "was fenced: its time was over, or another has taken our place" if fenced else f"failed: {cause!r}"
             )
             raise OverdueError(f"a transaction {how}; what it held comes again") from error
-        if isinstance(failure, WorkerError):
+        if isinstance(failure, ReviewSentimentError):
             raise failure
         if isinstance(failure, AuthorizationError):
             raise KafkaUnfitError(f"Kafka does not take our records: {failure!r}") from failure
