@@ -12,11 +12,11 @@ from contract.encoding import ENCODING_FILE, TOKENIZER_FILE, Encoding
 from contract.errors import UsageError
 from contract.fields import Fields
 from contract.labels import LABELS
+from contract.training_record import TRAINING_FILE
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 GOLDEN_PAIRS_FILE = "golden_pairs.json"
-TRAINING_FILE = "training.json"
 METRICS_FILE = "metrics.json"
 _NEEDED = (CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FILE, ENCODING_FILE, GOLDEN_PAIRS_FILE)
 _JSON_OBJECT = TypeAdapter(dict[str, JsonValue])

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from contract.errors import InputError, UsageError
 from contract.fields import Fields
 from contract.labels import LABELS
+from contract.training_record import DataSheet, TrainingRecord
 from reviews.corpus import Corpus, distinct, read_corpus, without_copies
 from reviews.review import Review
 from reviews.splits import PARTS
@@ -115,8 +116,9 @@ def doubts(labelled: Labelled, provenance: Mapping[str, JsonValue]) -> Iterator[
         labelled: The texts.
         provenance: `training`, and of a finished bundle `calibration`, as the manifest has them.
     """
-    training, calibration = provenance.get("training"), provenance.get("calibration")
-    split = training.get("split") if isinstance(training, dict) else None
+    training = TrainingRecord.of(provenance.get("training"))
+    calibration = DataSheet.of(provenance.get("calibration"))
+    split = training.split
     source, own = labelled.source, {file["sha256"]: file["name"] for file in labelled.files}
     if source.part != "all" and split != "hash":
         said = f"says that its data was split {split!r}" if split else "does not say how its data was split"
@@ -125,12 +127,12 @@ def doubts(labelled: Labelled, provenance: Mapping[str, JsonValue]) -> Iterator[
             "that trained it, and figures on them may be too good. Name reviews that it has not seen, with "
             f"{source.part_flag} all."
         )
-    if source.part == "all" and (seen := own.keys() & set(_hashes(training))):
+    if source.part == "all" and (seen := own.keys() & training.digests()):
         yield (
             f"{_named(own, seen)} of {source.flag} trained this checkpoint, so figures on it are too good: name "
             "reviews that it has not seen."
         )
-    if source.part in ("calibration", "all") and (seen := own.keys() & set(_hashes(calibration))):
+    if source.part in ("calibration", "all") and (seen := own.keys() & calibration.digests()):
         yield (
             f"the bundle was calibrated on {_named(own, seen)} of {source.flag}: its calibration looks better "
             "than it is."
@@ -141,18 +143,6 @@ def _part(corpus: Corpus, name: str) -> Corpus:
     """One part of a corpus, without what is copied from another, or all of it."""
     part = next((part for part in PARTS if part == name), None)
     return corpus.part(part) if part else corpus
-
-
-def _hashes(value: JsonValue) -> Iterator[str]:
-    """Every `sha256` in a record, however deep: where it lists files depends on the version that wrote it."""
-    if isinstance(value, dict):
-        if isinstance(digest := value.get("sha256"), str):
-            yield digest
-        for member in value.values():
-            yield from _hashes(member)
-    elif isinstance(value, list):
-        for member in value:
-            yield from _hashes(member)
 
 
 def _named(names: Mapping[str, str], digests: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.encoding import Encoding
+from contract.training_record import TRAINING_FILE, TrainingRecord
 from evaluation.plots import plot_confusion, plot_loss
 from reviews.review import Review
 from training.encoding import write_encoding
@@ -58,7 +59,8 @@ def write_checkpoint(
         "precision": "bf16" if trainer.args.bf16 else "fp32",
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    (folder / "training.json").write_text(json.dumps(record, indent=2) + "\n")
+    TrainingRecord.model_validate(record)  # what other programs read of it is there
+    (folder / TRAINING_FILE).write_text(json.dumps(record, indent=2) + "\n")
     figures = {key: value for key, value in metrics.items() if key != "hardest"}  # texts of the data
     (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n")
     plot_loss(trainer.state.log_history, folder / "loss.png")

@@ -1,6 +1,5 @@
 """Measuring models on reviews: `fit` and `evaluate` do it with the same lines, so their figures agree."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from contract.errors import InputError
 from contract.labels import LABELS
+from contract.training_record import TrainingRecord
 from evaluation.assess import assess, ids_of, stand
 from evaluation.baselines import baselines
 from evaluation.comparison import compare
@@ -86,13 +86,10 @@ def _compared(
 
 def seen_before(checkpoint: Path, corpus: Corpus) -> str | None:
     """Why figures on a corpus may be better than on new reviews: its files trained the checkpoint, as it says."""
-    try:
-        record = json.loads((checkpoint / "training.json").read_text())
-        trained = {file["sha256"] for file in record["data"]["files"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # without a record nothing is known
+    record = TrainingRecord.read(checkpoint)
+    trained = record.data.digests()
     names = [file["name"] for file in corpus.files if file["sha256"] in trained]
-    if not names or (record.get("split") == "hash" and corpus.name not in (None, "train")):
+    if not names or (record.split == "hash" and corpus.name not in (None, "train")):
         return None
     return (
         f"{', '.join(names)} trained {checkpoint.name}, so these figures are better than those of new reviews: "
