@@ -137,6 +137,11 @@ def read_encoding(folder: Path) -> Encoding:
     try:
         return Encoding.model_validate(record)
     except ValidationError as error:
+        if {item["loc"] for item in error.errors()} == {("tokens_max",)}:
+            raise InputError(
+                f"{folder / ENCODING_FILE} asks for {record['tokens_max']} tokens, and a model reads 3 or more: "
+                "the folder was changed after it was trained"
+            ) from error
         raise InputError(
             f"{folder / ENCODING_FILE} asks for an encoding that this version does not know: {record}"
         ) from error
