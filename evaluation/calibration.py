@@ -3,8 +3,8 @@
 Temperature scaling divides the logits by one number, fitted by minimising the negative log-likelihood (Guo et al.
 2017, "On calibration of modern neural networks"). Here each label that may be the answer has a number of its own
 (Frenkel & Goldberger 2021, "Network calibration by class-based temperature scaling"): a model that learnt with
-class weights is too sure of the rare labels and not sure enough of the others, which no one number mends. Answers
-stay as they are.
+class weights is too sure of the rare labels and not sure enough of the others, which no one
+number can fix. Answers stay as they are.
 
 The expected calibration error (ECE) is the mean gap between confidence and accuracy over bins of the confidence,
 weighted by their rows. The bins hold equally many rows: a fine-tuned classifier is nearly always confident, so

@@ -20,7 +20,7 @@ from training.resume import claimed, partial_folder, saved_state, saved_step
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; 1 for a model that is not as good, 2 for what the user can mend, 130 for Ctrl-C."""
+    """Run a command; 1 for a model that is not as good, 2 for what the user can fix, 130 for Ctrl-C."""
     options = _parser(_recipe(arguments)).parse_args(arguments)
     try:
         _require_text(vars(options).values())

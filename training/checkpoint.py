@@ -32,7 +32,7 @@ def write_checkpoint(
     """Write a checkpoint.
 
     Args:
-        folder: Is made anew.
+        folder: Is emptied and made again.
         trainer: Holds the model and the log of the losses.
         tokenizer: What the texts were encoded with.
         reviews: The golden pairs are drawn from these.

@@ -105,7 +105,7 @@ def measure(
     In fp32, without dropout, and no random number is drawn.
 
     Raises:
-        InputError: If the model is worn out: it answers no numbers.
+        InputError: If the logits are NaN or infinite.
     """
     assessment = assess(reviews, answer(model, tokenizer, rows, progress))
     return {name: value for name, value in assessment.items() if name != "hardest"}
@@ -128,7 +128,7 @@ def answer(
     """A model's logits, shape (rows, classes).
 
     Raises:
-        InputError: If it answers no numbers.
+        InputError: If the logits are NaN or infinite.
     """
     logits = np.zeros((len(rows), model.config.num_labels), dtype=np.float32)
     model.eval()
@@ -138,7 +138,7 @@ def answer(
         with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
             logits[batch] = forward(model, **padded.to(model.device))["logits"].float().cpu().numpy()
     if not np.isfinite(logits).all():
-        raise InputError("the model answers no numbers: the run has diverged. Lower --learning-rate.")
+        raise InputError("the logits are NaN or infinite: the run has diverged. Lower --learning-rate.")
     return logits
 
 

@@ -53,7 +53,7 @@ def load_base(
     """
     tokenizer, model, missing = _load(
         base_model,
-        "Give --base-model the folder of a BERT, or a name on a hub in reach.",
+        "Give --base-model the folder of a BERT, or a name on a hub that is reachable.",
         StarsBert if stars_head else BertForSequenceClassification,
         {} if dropout < 0 else {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout},
     )
@@ -112,7 +112,7 @@ def _load(
     """The tokenizer, the model, and the names of weights that it had not and that are random numbers now."""
     disable_progress_bar()
     try:
-        # The smallest file first: whether the hub is in reach, and whether it is a BERT, shows there.
+        # The smallest file first: whether the hub is reachable, and whether it is a BERT, shows there.
         names = {"id2label": dict(enumerate(LABELS)), "label2id": {name: i for i, name in enumerate(LABELS)}}
         config = AutoConfig.from_pretrained(source, **names, **(changes or {}))
         _require_bert(source, config, advice)

@@ -80,7 +80,7 @@ def begin(output: Path, started_with: dict[str, Any], *, resume: bool) -> Path |
     if state and not resume:
         raise InputError(
             f"{folder} holds an interrupted run, saved at step {saved_step(state)}: go on with it by --resume, or "
-            "remove the folder to start anew"
+            "remove the folder to start again"
         )
     if state:
         _require_same(json.loads((folder / _STARTED_WITH).read_text()), started_with, folder)
@@ -98,7 +98,7 @@ def _require_same(before: dict[str, Any], now: dict[str, Any], folder: Path) -> 
         told = "; ".join(f"{name} was {before.get(name)} and is {now[name]}" for name in changed)
         raise InputError(
             f"{folder} is of a run with other settings or data, so its weights can't be used ({told}): resume "
-            "with the same, or remove the folder to start anew"
+            "with the same, or remove the folder to start again"
         )
 
 

@@ -93,7 +93,7 @@ def _start(base_model: str, recipe: Recipe) -> tuple[Any, Any]:
 def _announce(learnt: int, measured: int, state: Path | None, progress: Progress, *, resume: bool) -> None:
     progress.say(f"{learnt} reviews to train on, {measured} to measure on")
     if resume:
-        progress.say(f"going on after step {saved_step(state)}" if state else "nothing to resume: starting anew")
+        progress.say(f"going on after step {saved_step(state)}" if state else "nothing to resume: starting")
 
 
 def _account(trainer: OrderedTrainer, best_step: int, state: Path | None, started_s: float) -> dict[str, Any]:

@@ -38,7 +38,9 @@ def main() -> int:
     """Run the demo; 0 only if every promise held."""
     parser = argparse.ArgumentParser(prog="python -m dev.demo", description=__doc__)
     parser.add_argument("--reviews", type=Path, nargs="*", default=[], help="your own Amazon review files")
-    parser.add_argument("--folder", type=Path, default=Path("runs/demo"), help="made anew; holds report and logs")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("runs/demo"), help="emptied first; holds report and logs"
+    )
     options = parser.parse_args()
     console = Console()
     try:

@@ -52,7 +52,7 @@ class Material:
 
 
 def prepare(folder: Path, reviews: Sequence[Path]) -> Material:
-    """Split the data, fine-tune and export, in a folder that is made anew.
+    """Split the data, fine-tune and export, in a folder that is emptied first.
 
     Raises:
         SampleUnavailableError: If the sample can't be fetched.

@@ -34,7 +34,7 @@ class View:
     _spoken_s: float = 0.0
 
     def live(self) -> Live:
-        """A context in which the picture is shown; `refresh` draws it anew."""
+        """A context in which the picture is shown; `refresh` draws it again."""
         self.console.print()
         return Live(self, console=self.console, auto_refresh=False, transient=False)
 

@@ -13,7 +13,7 @@ from dev.paths import cache_folder
 
 
 def main() -> int:
-    """Run a command; 1 if Kafka can't be had, 130 after Ctrl-C."""
+    """Run a command; 1 if Kafka is unavailable, 130 after Ctrl-C."""
     options = _parser().parse_args()
     try:
         match options.command:
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (up, down):
         command.add_argument("--name", type=_name, default="default", help="several can run side by side")
     commands.add_parser("status", help="list the clusters")
-    commands.add_parser("lock", help="fetch the jars anew and print the hashes for jars.sha256")
+    commands.add_parser("lock", help="fetch the jars again and print the hashes for jars.sha256")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""A cluster of local brokers: start, break, mend and wipe it."""
+"""A cluster of local brokers: start, break, repair and wipe it."""
 
 import base64
 import contextlib
@@ -81,7 +81,7 @@ class Cluster:
         """Start every broker that does not run, and wait until all answer and know each other.
 
         Raises:
-            KafkaUnavailableError: If the jars or Java can't be had, or if a broker ends or does not answer;
+            KafkaUnavailableError: If the jars or Java are unavailable, or if a broker ends or does not answer;
                 the end of its log is in the message. What was started is ended again.
         """
         self._start([broker for broker in self.brokers if not broker.alive])
@@ -97,7 +97,7 @@ class Cluster:
             broker.end(grace_s=deadline_s - time.monotonic())
 
     def wipe(self) -> None:
-        """End every broker at once and remove what they wrote; `start` would begin anew."""
+        """End every broker at once and remove what they wrote; `start` would begin again."""
         for broker in self.brokers:
             broker.end(grace_s=0)
             with contextlib.suppress(FileNotFoundError):

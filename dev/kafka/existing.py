@@ -87,7 +87,7 @@ def cluster_or_existing(folder: Path, brokers: int = 1) -> Iterator[AnyCluster]:
         brokers: One or three, for the local cluster.
 
     Raises:
-        KafkaUnavailableError: If a local one is needed and can't be had.
+        KafkaUnavailableError: If a local one is needed and unavailable.
     """
     if servers := os.environ.get(BOOTSTRAP_VARIABLE):
         yield ExistingCluster(servers)

@@ -21,7 +21,7 @@ _COORDINATES = (
 
 
 class KafkaUnavailableError(Exception):
-    """The local Kafka can't be had; the message says what to use instead."""
+    """The local Kafka is unavailable; the message says what to use instead."""
 
     def __init__(self, why: str) -> None:
         super().__init__(

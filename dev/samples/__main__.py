@@ -10,7 +10,7 @@ from dev.samples.sentences import rated_sentences
 
 
 def main() -> int:
-    """Fetch what is asked for; 1 if it can't be had."""
+    """Fetch what is asked for; 1 if it is unavailable."""
     parser = argparse.ArgumentParser(prog="python -m dev.samples", description=__doc__)
     parser.add_argument(
         "encoder", nargs="?", choices=ENCODERS, help="a larger base model; without it, weights and sentences"

@@ -1,7 +1,7 @@
 """A Hugging Face folder from the ONNX graph of a BERT: some encoders are in a package registry in no other form.
 
 The exporter keeps the names of most parameters. It folds the transposition of a dense layer's weight into the
-weight and names it anew; the layer's bias, which kept its name, tells whose it is.
+weight and names it again; the layer's bias, which kept its name, tells whose it is.
 """
 
 import json

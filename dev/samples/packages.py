@@ -34,7 +34,7 @@ __legacy__ = sys.modules[__name__]
 
 
 class SampleUnavailableError(Exception):
-    """A sample can't be had; the message says what to use instead."""
+    """A sample is unavailable; the message says what to use instead."""
 
 
 class ConversionError(Exception):
