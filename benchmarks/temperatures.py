@@ -1,4 +1,4 @@
-"""How a classifier's probabilities are best mended: by one temperature, one for each answer, or biases as well.
+"""How a classifier's probabilities are best corrected: by one temperature, one for each answer, or biases as well.
 
 Each way is fitted on some of the validation and calibration texts and measured on others, over many draws.
 Baseline: one temperature (Guo et al. 2017). Limit: a model whose probabilities are exact, since labels are drawn

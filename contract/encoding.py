@@ -34,11 +34,16 @@ class Encoded(NamedTuple):
     truncated: bool
 
 
+def fields_read(fields: Fields, template: str) -> Fields:
+    """What a template reads of a review: a title that is missing, blank or not asked for is None."""
+    titled = template == "title+text" and fields.title and not is_blank(fields.title)
+    return fields if titled else Fields(fields.text)
+
+
 def apply_template(fields: Fields, template: str) -> str:
-    """Join the fields that the template names; a missing or blank title leaves the text alone."""
-    if template == "title+text" and fields.title and not is_blank(fields.title):
-        return f"{fields.title}\n{fields.text}"
-    return fields.text
+    """Join the fields that the template reads, the title on a line of its own."""
+    text, title = fields_read(fields, template)
+    return text if title is None else f"{title}\n{text}"
 
 
 def truncate(ids: Sequence[int], tokens_max: int, truncation: str) -> list[int]:

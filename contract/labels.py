@@ -6,6 +6,9 @@ LABELS = ("neutral", "positive", "negative")
 ORDER = tuple(LABELS.index(name) for name in ("negative", "neutral", "positive"))
 """Class ids from bad to good."""
 
+STARS_OF_LABEL = ("3", "4 or 5", "0 to 2")
+"""The ratings of each class for people, in class-id order; `star_label` is the rule."""
+
 _STARS_MAX = 5
 
 

@@ -17,7 +17,7 @@ FP32 = VariantKind("fp32", "model.onnx", "cpu")
 INT8 = VariantKind("int8", "model.int8.onnx", "cpu")
 
 REFERENCE = FP32
-"""What every other variant is made from and held against; always part of a bundle, and it runs on every device."""
+"""What every other variant is made from; always part of a bundle, and it runs on every device."""
 
 VARIANTS = {kind.name: kind for kind in (FP32, INT8)}
 """Those that export makes, by name, the reference first."""

@@ -1,4 +1,4 @@
-"""What the figures of a run mean, in sentences: for whoever has to decide about the model."""
+"""What the figures of a run mean, in sentences: for the person who decides about the model."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

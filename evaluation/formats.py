@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeGuard
 
+from contract.labels import LABELS, ORDER
+
 _NONE = "\u2013"
 
 
@@ -58,7 +60,7 @@ def temperatures(fitted: Iterable[Mapping[str, float]]) -> str:
 
 
 def _temperature(each: Mapping[str, float]) -> str:
-    written = {name: f"{each[name]:.2f}" for name in ("negative", "neutral", "positive")}
+    written = {name: f"{each[name]:.2f}" for name in (LABELS[label] for label in ORDER)}
     if len(set(written.values())) == 1:
         return written["neutral"]
     return listed(f"{value} for {name}" for name, value in written.items())

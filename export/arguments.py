@@ -5,10 +5,23 @@ from typing import NoReturn
 
 from contract.errors import UsageError
 from contract.variants import VARIANTS
+from reviews.splits import PARTS
+
+PART_NAMES = (*PARTS, "all")
 
 
 class Parser(argparse.ArgumentParser):
     """Raises what is wrong, so that every message leaves through one door."""
+
+    def __init__(self, command: str, description: str, exit_codes: str) -> None:
+        """Make the parser of `python -m export COMMAND`."""
+        super().__init__(
+            prog=f"python -m export {command}",
+            description=description,
+            epilog=exit_codes,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse found wrong."""

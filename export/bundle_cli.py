@@ -9,14 +9,12 @@ from rich.console import Console
 
 from contract.errors import UsageError
 from contract.variants import REFERENCE, VARIANTS
-from export.arguments import Parser, parse_variants
-from reviews.splits import PARTS
+from export.arguments import PART_NAMES, Parser, parse_variants
 
-_EPILOG = """\
+_EXIT_CODES = """\
 exit codes: 0 done (a refused variant is left out and named; the reference serves in its place), 2 wrong usage or
 input, 3 the checkpoint was refused: its encoding, fusion or parity does not hold, and there is no bundle
 """
-_PARTS = (*PARTS, "all")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -25,13 +23,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     Raises:
         UsageError: If one is missing, unknown or malformed.
     """
-    parser = Parser(
-        prog="python -m export bundle",
-        description="Turn a checkpoint into a verified bundle of ONNX graphs.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = Parser("bundle", "Turn a checkpoint into a verified bundle of ONNX graphs.", _EXIT_CODES)
     parser.add_argument("--checkpoint", type=Path, required=True, help="what `python -m training fit` wrote")
     parser.add_argument("--output", type=Path, required=True, help="the bundle's folder, which must not exist")
     parser.add_argument("--overwrite", action="store_true", help="replace an older bundle")
@@ -62,7 +54,7 @@ def _add_held_out(parser: argparse.ArgumentParser) -> None:
         help="fit each variant's temperature on these, as training takes them",
     )  # fmt: skip
     group.add_argument(
-        "--calibration-part", choices=_PARTS, default="calibration",
+        "--calibration-part", choices=PART_NAMES, default="calibration",
         help="which part of them, by the texts' hashes; default: %(default)s",
     )  # fmt: skip
     group.add_argument(
@@ -74,7 +66,7 @@ def _add_held_out(parser: argparse.ArgumentParser) -> None:
         help="measure each variant's accuracy for the manifest on these; default: the reference's from training",
     )  # fmt: skip
     group.add_argument(
-        "--test-part", choices=_PARTS, default="test", help="which part of these; default: %(default)s"
+        "--test-part", choices=PART_NAMES, default="test", help="which part of these; default: %(default)s"
     )
 
 

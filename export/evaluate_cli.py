@@ -11,14 +11,14 @@ from rich.console import Console
 
 from contract.errors import InputError, UsageError
 from contract.variants import VARIANTS
-from export.arguments import Parser, parse_variants
+from export.arguments import PART_NAMES, Parser, parse_variants
 from export.evaluate import EvaluateOptions, evaluate
-from export.labelled import PART_NAMES, Source
+from export.labelled import Source
 from export.progress import Progress
 from export.report import plot, show
 from reviews.files import replacing
 
-_EPILOG = """\
+_EXIT_CODES = """\
 exit codes: 0 done, 1 the bundle may be worse than that of --against, 2 wrong usage or input, 3 a folder is no
 bundle, or does not reproduce its golden texts here
 """
@@ -31,11 +31,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         UsageError: If one is missing, unknown or malformed.
     """
     parser = Parser(
-        prog="python -m export evaluate",
-        description="Measure the graphs that serve, through the worker's encoder and classifier.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        "evaluate", "Measure the graphs that serve, through the worker's encoder and classifier.", _EXIT_CODES
     )
     parser.add_argument("bundle", type=Path, help="what `python -m export bundle` wrote")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="review files to measure on")

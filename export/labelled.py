@@ -17,12 +17,10 @@ from reviews.corpus import Corpus, distinct, read_corpus, without_copies
 from reviews.review import Review
 from reviews.splits import PARTS
 
-PART_NAMES = (*PARTS, "all")
-
 
 @dataclass(frozen=True)
 class Source:
-    """Review files, the part of them that is wanted (one of `PART_NAMES`), and the flags that said so."""
+    """Review files, the part that is wanted (one of `export.arguments.PART_NAMES`), and the flags that said so."""
 
     files: Sequence[Path]
     part: str

@@ -28,7 +28,7 @@ from export.graph import read_opset
 from export.held_out import HeldOut, HeldOutOptions, Measured, calibrate_and_measure, provenance_of, read_held_out
 from export.progress import Progress
 from export.provenance import accuracy_figures, cpu_name, default_name, default_version, provenance
-from export.variants import Source, VariantRecipe, chosen
+from export.variants import GraphSource, VariantRecipe, chosen
 from export.write import check_output, digests, publish, staging_folder, write_contents, write_manifest
 from worker.adapters.bundle import read_bundle
 from worker.adapters.classifier import OnnxClassifier
@@ -83,7 +83,7 @@ def export_bundle(options: BundleOptions, progress: Progress) -> list[Result]:
     with staging_folder(options.output) as folder:
         model = load_model(checkpoint)
         reference = _ask_pytorch(model, sample, options.threads, progress)
-        source = Source(model, checkpoint, folder / REFERENCE.file, reference.sample.rows)
+        source = GraphSource(model, checkpoint, folder / REFERENCE.file, reference.sample.rows)
         results = [
             _make(recipe, source, folder / recipe.kind.file, reference, options.threads, progress)
             for recipe in chosen(options.variants)
@@ -113,7 +113,7 @@ def _ask_pytorch(model: Any, sample: Sample, threads: int, progress: Progress) -
 
 
 def _make(
-    recipe: VariantRecipe, source: Source, file: Path, reference: Reference, threads: int, progress: Progress
+    recipe: VariantRecipe, source: GraphSource, file: Path, reference: Reference, threads: int, progress: Progress
 ) -> Result:
     """Make a graph and hold it to its gates; a refused one is removed, and a refused reference ends the export."""
     name = recipe.kind.name

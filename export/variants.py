@@ -15,7 +15,7 @@ from export.int8.quantisation import quantise
 
 
 @dataclass(frozen=True)
-class Source:
+class GraphSource:
     """What a graph is made of.
 
     Attributes:
@@ -40,16 +40,16 @@ class VariantRecipe:
 
     kind: VariantKind
     doing: str
-    make: Callable[[Source, Path], dict[str, JsonValue]]
+    make: Callable[[GraphSource, Path], dict[str, JsonValue]]
     gates: Gates
 
 
-def _make_fp32(source: Source, file: Path) -> dict[str, JsonValue]:
+def _make_fp32(source: GraphSource, file: Path) -> dict[str, JsonValue]:
     operators = export_fp32(source.model, source.checkpoint.config, file)
     return {"fused": {name: operators[name] for name in ("Attention", "EmbedLayerNormalization")}}
 
 
-def _make_int8(source: Source, file: Path) -> dict[str, JsonValue]:
+def _make_int8(source: GraphSource, file: Path) -> dict[str, JsonValue]:
     return quantise(source.reference, file, source.rows)
 
 

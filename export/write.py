@@ -89,7 +89,7 @@ def write_manifest(folder: Path, manifest: BundleManifest) -> None:
 def publish(folder: Path, output: Path, *, overwrite: bool) -> None:
     """Give a complete folder its final name.
 
-    An older bundle is moved aside first and deleted last: whoever looks between the two renames finds no
+    An older bundle is moved aside first and deleted last: a reader between the two renames finds no
     bundle, never half of one, and a failure puts the old one back.
 
     Raises:

@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from contract.errors import InputError
-from contract.labels import LABELS
+from contract.labels import LABELS, STARS_OF_LABEL
 from reviews.duplicates import firsts
 from reviews.ingestion import Account, Tally, ingest
 from reviews.review import UNLABELLED, Review, Reviews
 from reviews.splits import PARTS, Part
-
-_STARS_OF_CLASS = ("3", "4 or 5", "0 to 2")
 
 
 @dataclass
@@ -76,7 +74,7 @@ class Corpus:
                 names = ", ".join(file["name"] for file in self.files)
                 where = f"the {self.name} part of {names}" if self.name else names
                 raise InputError(
-                    f"no {name} review ({_STARS_OF_CLASS[label]} stars) in {where}, only {found}: add files that "
+                    f"no {name} review ({STARS_OF_LABEL[label]} stars) in {where}, only {found}: add files that "
                     f"have some. {_sentence(self.left_out())}".strip()
                 )
 

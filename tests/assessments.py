@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pytest
 
 from evaluation.assess import assess, stand
 from reviews.review import Review
@@ -63,6 +64,18 @@ def sample_record() -> dict[str, Any]:
         "elapsed_s": 3725.0,
         "finished_at": "2026-11-23T10:00:00+00:00",
     }
+
+
+@pytest.fixture
+def assessment() -> dict[str, Any]:
+    """Figures, to be changed at will."""
+    return sample_assessment()
+
+
+@pytest.fixture
+def record() -> dict[str, Any]:
+    """A record, to be changed at will."""
+    return sample_record()
 
 
 HISTORY = [

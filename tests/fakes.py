@@ -82,7 +82,7 @@ class FakeGroup:
 
 
 class FakeOffsets:
-    """What the group has stored, and every write of ours; implements `worker.isolation.Offsets`."""
+    """What the group has stored, and every write of ours; implements `worker.ports.Offsets`."""
 
     def __init__(self, stored: Commit | None = None) -> None:
         self.stored = dict(stored or {})

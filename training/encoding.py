@@ -13,9 +13,9 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from contract.encoding import ENCODING_FILE, Encoding, apply_template, truncate
+from contract.encoding import ENCODING_FILE, Encoding, apply_template, fields_read, truncate
 from contract.errors import InputError
-from contract.fields import Fields, is_blank
+from contract.fields import Fields
 from reviews.review import Review
 
 GOLDEN_FILE = "golden_pairs.json"
@@ -114,10 +114,9 @@ def write_encoding(folder: Path, tokenizer: Any, reviews: Sequence[Review], enco
 
 
 def _fields(review: Review, template: str) -> dict[str, str]:
-    """What a template reads of a review."""
-    if template == "title+text" and review.title and not is_blank(review.title):
-        return {"title": review.title, "text": review.text}
-    return {"text": review.text}
+    """What a template reads of a review, as the golden pairs have it."""
+    read = fields_read(Fields(review.text, review.title), template)
+    return {"text": read.text} if read.title is None else {"title": read.title, "text": read.text}
 
 
 def read_encoding(folder: Path) -> Encoding:

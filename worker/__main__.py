@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
             structlog.get_logger("worker").error(
                 "worker_failed", error=str(error), kind=type(error).__name__, exit_code=error.exit_code
             )
-            if error.exit_code == 1:  # a bug: whoever fixes it wants to see where
+            if error.exit_code == 1:  # a bug: its place helps to fix it
                 traceback.print_exception(error)
         print(f"worker: {error}", file=sys.stderr)
         return error.exit_code

@@ -8,28 +8,16 @@ poison: it becomes a dead letter without being tried again.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import structlog
 
 from worker.core.delivery_counts import DeliveryCount
-from worker.core.ledger import Commit, Offset
+from worker.core.ledger import Offset
 from worker.core.records import Chunk, Partition, Record
 from worker.in_flight import InFlight
+from worker.ports import Offsets
 
 log = structlog.get_logger(__name__)
-
-
-class Offsets(Protocol):
-    """Reads and writes the group's committed offsets; `worker.adapters.kafka_source` has the real one."""
-
-    def committed_offset(self, partition: Partition) -> Offset | None:
-        """What is committed; position -1 where nothing ever was, None when that can't be known now."""
-        ...
-
-    def commit_now(self, offsets: Commit) -> bool:
-        """Commit, and wait for it; False when that can't be done now."""
-        ...
 
 
 @dataclass

@@ -86,7 +86,7 @@ class Pipeline:
         self._batch_tokens_max = options.batch_tokens_max
 
     def run(self, window: Window) -> None:
-        """A window's whole life, for whoever has no use for the overlap of the stages."""
+        """A window's whole life, for callers without use for the overlap of the stages."""
         self.deliver(self.score(self.prepare(window)))
 
     def prepare(self, window: Window) -> Prepared:

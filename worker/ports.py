@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from contract.encoding import Encoded
 from contract.fields import Fields
-from worker.core.ledger import Commit
-from worker.core.records import Record
+from worker.core.ledger import Commit, Offset
+from worker.core.records import Partition, Record
 from worker.outcomes import Outgoing
 
 
@@ -53,6 +53,18 @@ class Sink(Protocol):
         Raises:
             ReviewSentimentError: If the broker does not acknowledge in time, or refuses for any other reason.
         """
+        ...
+
+
+class Offsets(Protocol):
+    """Reads and writes the group's committed offsets."""
+
+    def committed_offset(self, partition: Partition) -> Offset | None:
+        """What is committed; position -1 where nothing ever was, None when that can't be known now."""
+        ...
+
+    def commit_now(self, offsets: Commit) -> bool:
+        """Commit, and wait for it; False when that can't be done now."""
         ...
 
 

@@ -46,7 +46,7 @@ def show(outcome: Outcome, plan: Plan, console: Console) -> None:
         "lost": str(verdict.lost),
         "duplicated": str(verdict.duplicated),
         "out of order": str(verdict.out_of_order),
-        "condemned by chance": str(verdict.condemned_by_chance),
+        "poison by chance": str(verdict.poison_by_chance),
         "recovery": f"median {outcome.recovery_s_median:.1f} s, max {outcome.recovery_s_max:.1f} s",
         "peak memory": f"{outcome.peak_bytes / 2**20:.0f} MiB a worker",
         "violations": "\n".join(outcome.verdict.violations) or "none",

@@ -57,7 +57,7 @@ class Verdict:
     lost: int
     duplicated: int
     out_of_order: int
-    condemned_by_chance: int
+    poison_by_chance: int
     """Good records on which a worker happened to be killed while it scored them alone: dead letters, not lost."""
     violations: tuple[str, ...]
     broken: tuple[Position, ...] = ()
@@ -110,7 +110,7 @@ def judge(
         lost=len(lost),
         duplicated=len(duplicated),
         out_of_order=len(account.disorders),
-        condemned_by_chance=len(by_chance),
+        poison_by_chance=len(by_chance),
         violations=tuple(f"{len(items)} {what}; first: {items[0]}" for items, what in found if items),
         broken=(*lost, *unexplained),
     )
@@ -119,16 +119,16 @@ def judge(
 def _misjudged(
     expected: Mapping[Position, str], kinds: Mapping[Position, set[str]]
 ) -> tuple[list[Position], list[Position]]:
-    """Inputs that came to something else than the contract says, and good ones that a killed worker condemned."""
+    """Inputs that came to something else than the contract says, and good ones that became poison by chance."""
     fatal = {position for position, kind in expected.items() if kind == "crashed_worker"}
-    condemned = {position for position, found in kinds.items() if "crashed_worker" in found}
+    poison = {position for position, found in kinds.items() if "crashed_worker" in found}
     wrong = sorted(
         position
         for position, found in kinds.items()
         if position in expected
-        and (position in fatal - condemned or found - {"crashed_worker", expected[position]})
+        and (position in fatal - poison or found - {"crashed_worker", expected[position]})
     )  # fmt: skip
-    return wrong, sorted(condemned - fatal)
+    return wrong, sorted(poison - fatal)
 
 
 def explained(

@@ -133,7 +133,7 @@ def write_tokenizer(tokenizer: Any, folder: Path) -> None:
 
 
 def _plain(tokenizer_file: Path) -> Any:
-    """Without the length and the padding that whoever exported it had in mind."""
+    """Without the length and the padding of its exporter."""
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     tokenizer.no_truncation()
     tokenizer.no_padding()

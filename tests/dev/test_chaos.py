@@ -201,7 +201,7 @@ def test_a_short_run_on_three_brokers(bundle: Path, tmp_path: Path) -> None:
     assert done.verdict.results > 1000
     assert done.verdict.dead_letters > 10
     assert len(done.faults) == len(faults)
-    # Whoever is told to stop while a transaction hangs on the dead broker ends with 8: not everything was settled.
+    # One told to stop while a transaction hangs on the dead broker ends with 8: not everything was settled.
     assert set(done.exit_codes) <= {0, 8}
 
 

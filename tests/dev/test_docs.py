@@ -20,12 +20,12 @@ def operations() -> str:
 
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_of_a_dead_letter_is_explained(reason: Reason) -> None:
-    """Whoever finds one in a header can look it up."""
+    """One that is found in a header can be looked up."""
     assert re.search(rf"^\|[^|]*`{reason}`[^|]*\|", operations(), re.MULTILINE)
 
 
 def test_every_exit_code_is_explained() -> None:
-    """Whoever finds one in a pod's status can look it up."""
+    """One that is found in a pod's status can be looked up."""
     modules = (worker.errors, export.errors)
     kinds = {kind for module in modules for kind in vars(module).values() if isinstance(kind, type)}
     codes = {kind.exit_code for kind in kinds if issubclass(kind, ReviewSentimentError)} | {2}

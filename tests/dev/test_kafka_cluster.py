@@ -153,7 +153,7 @@ def test_a_jar_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None:
 def test_without_jars_or_java_the_error_says_what_to_use_instead(
     missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whichever part can't be had is named, with the setting and the file that help; nothing half done is kept."""
+    """What is unavailable is named, with the setting and the file that help; nothing half done is kept."""
     if missing == "jgo":
         monkeypatch.setenv("REVIEW_SENTIMENT_CACHE", str(tmp_path / "cache"))
     else:

@@ -109,7 +109,7 @@ def test_a_source_package_is_fetched_without_being_run(package: samples.Package,
 
 
 def test_two_at_once_fetch_once(package: samples.Package, tmp_path: Path) -> None:
-    """Whoever comes second waits and finds the folder whole."""
+    """The second process waits and finds the folder whole."""
     fetched: list[Path] = []
 
     def unpack(archive: Path, target: Path) -> None:

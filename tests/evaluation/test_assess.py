@@ -74,7 +74,7 @@ def test_the_hardest_come_first_in_a_line_each() -> None:
 
 
 def test_calibration_is_measured_on_rows_that_did_not_fit_it() -> None:
-    """Temperatures of reviews apart are theirs alone; by halves there are two sets, which mend the same fault."""
+    """Temperatures of reviews apart are theirs alone; by halves there are two sets, which fix the same fault."""
     reviews = [Review(f"text {number}", number % 3, "x", 3.0) for number in range(3000)]
     logits, apart = guesses(reviews, 0) * 4, guesses(reviews, 1) * 2
 
@@ -155,7 +155,8 @@ def test_the_table_shows_the_figures_whatever_a_category_is_called() -> None:
 
 def test_the_figures_need_no_torch() -> None:
     """What judges logits can judge those of a graph: it imports no PyTorch."""
-    names = ", ".join(f"evaluation.{name}" for name in ("assess", "baselines", "comparison", "tables", "plots"))
+    figures = [f"evaluation.{name}" for name in ("assess", "baselines", "comparison", "tables", "plots")]
+    names = ", ".join([*figures, "training.report.page"])
     code = f"import sys, {names}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.stdout == b"False\n", done.stderr

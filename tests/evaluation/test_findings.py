@@ -8,22 +8,12 @@ from typing import Any
 import pytest
 
 from evaluation.findings import findings, limits
-from tests.assessments import HISTORY, HOSTILE, sample_assessment, sample_record
+from tests.assessments import HISTORY, HOSTILE, sample_assessment
 from training.__main__ import _parser
 from training.recipe import Recipe
 from training.report.reproduce import command
 
 Edit = Callable[[dict[str, Any]], Any]
-
-
-@pytest.fixture
-def assessment() -> dict[str, Any]:
-    return sample_assessment()
-
-
-@pytest.fixture
-def record() -> dict[str, Any]:
-    return sample_record()
 
 
 @pytest.mark.parametrize(

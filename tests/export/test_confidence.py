@@ -77,7 +77,7 @@ def is_right(review: dict[str, Any], sentiment: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_temperature_is_that_of_the_very_graph(calibrated: Path, reviews: Reviews, variant: str) -> None:
-    """The manifest's temperatures are those of this variant's logits, one a label, and mend the ECE."""
+    """The manifest's temperatures are those of this variant's logits, one a label, and lower the ECE."""
     bundle = read_bundle(calibrated)
     logits, labels = logits_and_labels(calibrated, variant, reviews)
     temperature = bundle.variant(variant).temperature

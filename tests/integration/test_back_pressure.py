@@ -1,4 +1,4 @@
-"""A model slower than its topic: events wait in Kafka and not in memory, and whoever watches is told."""
+"""A model slower than its topic: events wait in Kafka and not in memory, and probe and metrics tell."""
 
 import json
 import time

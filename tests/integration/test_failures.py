@@ -121,7 +121,7 @@ def test_a_broker_that_is_gone_for_a_while_costs_nothing(broken: tuple[Cluster, 
 
 
 def test_a_full_disk_loses_nothing(broken: tuple[Cluster, Run]) -> None:
-    """The broker can write no more and gives up; with room again, whoever serves answers every event.
+    """The broker can write no more and gives up; with room again, the workers answer every event.
 
     The limit on the size of a file (RLIMIT_FSIZE) stands for the full disk: the broker's write fails either way.
     """

@@ -106,7 +106,7 @@ def test_a_run_out_of_something_says_how_to_go_on(
 
 
 def test_a_fault_of_ours_keeps_its_traceback() -> None:
-    """What a user can't mend is not dressed up as advice."""
+    """What a user can't fix is not dressed up as advice."""
     assert what_to_do(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
 
 

@@ -101,6 +101,6 @@ def test_wrong_input_is_told(
     extra: list[str], message: str, reviews: Files, checkpoint: Path, base_model: Path, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    """What the user can mend ends with code 2 and says what."""
+    """What the user can fix ends with code 2 and says what."""
     assert main([*_arguments(reviews, checkpoint, base_model, tmp_path / "student"), *extra]) == 2
     assert message in capsys.readouterr().err

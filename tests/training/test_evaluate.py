@@ -121,7 +121,7 @@ def test_the_temperature_comes_from_the_calibration_part(checkpoint: Path, revie
 def test_wrong_input_is_told_in_a_line(
     more: list[str], message: str, checkpoint: Path, reviews: Files, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the user can mend ends with code 2, never with that of a worse model, and says what to do."""
+    """What the user can fix ends with code 2, never with that of a worse model, and says what to do."""
     assert evaluate(checkpoint, reviews[1], *(word.format(data=reviews[1]) for word in more)) == 2
     error = capsys.readouterr().err
     assert message in error

@@ -240,7 +240,7 @@ def test_wrong_input_is_told_without_a_traceback(
     extra: list[str], message: str, reviews: Files, base_model: Path, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    """What the user can mend ends with code 2 and a paragraph that says what."""
+    """What the user can fix ends with code 2 and a paragraph that says what."""
     assert main([*fit_arguments(reviews, base_model, tmp_path / "checkpoint"), *extra]) == 2
     error = capsys.readouterr().err
     assert message in error

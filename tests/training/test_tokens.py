@@ -33,7 +33,7 @@ def test_rows_are_what_the_encoder_gave(texts: list[str], part: slice) -> None:
 
 
 def test_rows_are_made_once(tmp_path: Path) -> None:
-    """Same reviews and same key: read from the cache. Others: made anew. Reviews from memory: always made."""
+    """Same reviews and same key: read from the cache. Others: made again. Reviews from memory: always made."""
     lines = [{"text": f"text {number}", "rating": 5} for number in range(9)]
     reviews = read_corpus([write_lines(tmp_path / "some.jsonl", lines)]).reviews
     first = tokenise(reviews, letters, "letters")

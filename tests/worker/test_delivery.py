@@ -90,7 +90,7 @@ def test_an_aborted_transaction_is_run_again_from_memory() -> None:
 
 
 def test_a_transaction_that_is_aborted_for_too_long_ends_the_worker() -> None:
-    """Nothing of it counts as settled; whoever comes next answers it."""
+    """Nothing of it counts as settled; the next owner answers it."""
     world = Transactions(retry_s_max=-1)
     world.sink.aborts = 1
     world.delivery.deliver(world.answered([b"a"]))

@@ -40,7 +40,7 @@ def test_a_lost_partition_is_neither_published_nor_committed() -> None:
 
 
 def test_a_release_after_the_end_is_told_at_once() -> None:
-    """Whoever revokes when the pipeline has failed must not wait for windows that nobody will settle."""
+    """A revocation after the pipeline has failed must not wait for windows that will not be settled."""
     world = World()
     world.receive([review("good")])
     world.window()

@@ -88,7 +88,7 @@ def test_after_too_many_deaths_records_go_one_at_a_time_each_marked() -> None:
 
 
 def test_others_wait_for_a_lone_record_but_not_for_the_lack_of_one() -> None:
-    """Nothing shares the pipeline with a suspect, or it might be blamed for what a neighbour did."""
+    """Nothing shares the pipeline with an isolated record, or it might be blamed for what a neighbour did."""
     world = World(p0=DeliveryCount(count=DELIVERIES_MAX))
     world.read(P0, 0)
     world.read(P1, 0, 1)
@@ -101,7 +101,7 @@ def test_others_wait_for_a_lone_record_but_not_for_the_lack_of_one() -> None:
 
 
 def test_only_the_record_with_a_mark_is_poison() -> None:
-    """A worker that died between two lone records leaves no suspect; one that died on one does."""
+    """A worker that died between two lone records leaves no poison; one that died on one does."""
     for trying in (0, 1, 2):
         world = World(p0=DeliveryCount(1, 10, in_trial=trying))
         world.read(P0, 3, 4)
@@ -110,7 +110,7 @@ def test_only_the_record_with_a_mark_is_poison() -> None:
 
 
 def test_poison_stays_poison_until_its_dead_letter_is_committed() -> None:
-    """Whoever dies on another partition's killer before that must not make the next one try this one again."""
+    """A worker that dies on another partition's poison before that must not make the next one try this again."""
     world = World(p0=DeliveryCount(1, 10, in_trial=1), p1=DeliveryCount(1, 10, single_until=9))
     world.read(P1, 0)
     world.read(P0, 0)

@@ -58,7 +58,7 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Open the books of what is ours now."""
-        # The client keeps an answer that came too late for whoever asked, and would give it to who asks next.
+        # The client keeps an answer that came too late, and would give it to the next caller.
         self._consumer._coordinator._offset_fetch_futures.clear()  # noqa: SLF001
         if self.paused:  # all or none: where only some are paused, kafka-python may forget to go on with those
             self._consumer.pause(*assigned)

@@ -151,7 +151,7 @@ class KafkaSource:
         return snapshot if snapshot.member_id and snapshot.generation_id >= 0 else None
 
     def committed_offset(self, partition: Partition) -> Offset | None:
-        """What is committed; None when that can't be known now. See `worker.isolation`."""
+        """What is committed; None when that can't be known now. See `worker.ports.Offsets`."""
         try:
             found = self._consumer.committed(
                 TopicPartition(*partition), metadata=True, timeout_ms=_OFFSETS_TIMEOUT_MS
@@ -197,7 +197,7 @@ class KafkaSource:
     def close(self, timeout_s: float, *, in_good_order: bool = True) -> bool:
         """Leave the group; the listener drains and commits what is in flight before.
 
-        Unless in good order, the worker stays in the delivery counts: whoever comes next shall know that it died.
+        Unless in good order, the worker stays in the delivery counts: the next owner shall know that it died.
 
         Returns:
             Whether what was settled is committed, as far as that is known in time.

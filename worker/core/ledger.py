@@ -1,7 +1,8 @@
 """The books of delivery: which offsets may be committed, and with which delivery count.
 
-Every commit is decided here, as `{partition: Offset}`; the adapters only carry it out. The laws, stated as
-property tests in tests/worker/core/test_ledger.py:
+Every commit of what is settled is decided here, as `{partition: Offset}`; the adapters only carry it out. The
+counts with which a worker begins and marks records are `worker.isolation`'s. The laws, stated as property tests in
+tests/worker/core/test_ledger.py:
 
 1. A commit never passes a record that is not settled.
 2. Within an assignment the committable position never moves back.
@@ -156,7 +157,7 @@ class Ledger:
             drained: Whether nothing of them is in flight any more. If something is, and in a transaction, that may
                 still be committed; an older offset, committed after it, would win, so there is none to commit.
             in_good_order: Whether records had no part in it. If they may have had, the worker stays in the
-                delivery count, and whoever comes next knows.
+                delivery count, and the next owner knows.
         """
         last: dict[Partition, Offset] = {}
         if self._transactional and not drained:

@@ -12,7 +12,7 @@ from huggingface_hub import ModelCard
 
 from contract.labels import LABELS, ORDER
 from evaluation.metrics import figures
-from tests.assessments import HISTORY, HOSTILE, sample_assessment, sample_record
+from tests.assessments import HISTORY, HOSTILE
 from training.report.card import model_card
 from training.report.page import write_evaluation_report, write_report
 
@@ -50,16 +50,6 @@ class Page(HTMLParser):
 
     def values(self, attribute: str) -> list[str | None]:
         return [attributes[attribute] for _, attributes in self.elements if attribute in attributes]
-
-
-@pytest.fixture
-def assessment() -> dict[str, Any]:
-    return sample_assessment()
-
-
-@pytest.fixture
-def record() -> dict[str, Any]:
-    return sample_record()
 
 
 @pytest.fixture

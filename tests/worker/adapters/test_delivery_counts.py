@@ -16,7 +16,7 @@ from worker.core.ledger import Offset
 from worker.core.records import Partition
 from worker.core.windows import WindowPolicy
 from worker.in_flight import InFlight
-from worker.isolation import Offsets
+from worker.ports import Offsets
 
 
 @dataclass

@@ -89,7 +89,7 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
 
 
 def test_records_and_positions_are_committed_together(target: Target) -> None:
-    """In the order given, with a delivery count: whoever committed goes on from there."""
+    """In the order given, with the delivery count of the worker that goes on from there."""
     for first in (0, 20):
         sent = [target.outgoing(b"%d" % n) for n in range(first, first + 20)]
         assert target.sink.transact(sent, target.offsets(first + 20), target.member) == []

@@ -1,5 +1,6 @@
 """The dead-letter breaker, by example and against a model that remembers every record."""
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -50,4 +51,5 @@ class Breakers(RuleBasedStateMachine):
         assert (tripped in expected) if expected else (tripped is None)
 
 
+Breakers.TestCase.settings = settings(stateful_step_count=40)
 TestBreakers = Breakers.TestCase

@@ -123,13 +123,13 @@ def test_leaving_in_good_order_is_no_death(settled: int, expected: tuple[int, De
     assert (offset.position, DeliveryCount.parse(offset.metadata)) == expected
 
 
-def test_whoever_commits_goes_on_from_there() -> None:
+def test_a_commit_counts_the_delivery_that_goes_on_from_there() -> None:
     """An offset that moves counts one delivery, that of the worker which moved it."""
     assert begun(DeliveryCount(2), 2).due() == {PARTITIONS[0]: Offset(2, str(FIRST_DELIVERY))}
 
 
 def test_leaving_because_of_records_stays_in_the_count() -> None:
-    """Whoever comes next shall know; an offset that did not move is not written again."""
+    """The next owner shall know; an offset that did not move is not written again."""
     assert begun(DeliveryCount(2), 0).farewell(PARTITIONS, in_good_order=False) == {}
     moved = begun(DeliveryCount(2), 2).farewell(PARTITIONS, in_good_order=False)
     assert moved == {PARTITIONS[0]: Offset(2, str(FIRST_DELIVERY))}

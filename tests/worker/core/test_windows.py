@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from worker.core.breaker import Breaker, BreakerPolicy
 from worker.core.records import Partition, Record
 from worker.core.windows import Pace, WindowBuilder, WindowPolicy
 
@@ -139,27 +138,7 @@ class Windows(RuleBasedStateMachine):
         assert idle == (0 if self.model else None), "a free device never waits while records do"
 
 
-class Breakers(RuleBasedStateMachine):
-    """Trips exactly when more than half of a partition's last four failed in the model."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.breaker = Breaker(BreakerPolicy(ratio_max=0.5, records_min=4))
-        self.model: dict[Partition, list[bool]] = {partition: [] for partition in PARTITIONS}
-
-    @rule(partition=partitions, failed=st.booleans())
-    def observe(self, partition: Partition, failed: bool) -> None:
-        self.breaker.observe(partition, model_failed=failed)
-        self.model[partition].append(failed)
-
-    @invariant()
-    def trips(self) -> None:
-        expected = {p for p, seen in self.model.items() if len(seen) >= 4 and sum(seen[-4:]) > 2}
-        tripped = self.breaker.tripped()
-        assert (tripped in expected) if expected else (tripped is None)
-
-
-Windows.TestCase.settings = Breakers.TestCase.settings = settings(stateful_step_count=40)
+Windows.TestCase.settings = settings(stateful_step_count=40)
 
 
 TestWindows = Windows.TestCase
