@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit test-nightly check format bench chaos chaos-rolling chaos-selftest lock contracts clean
+.PHONY: help setup demo test unit test-gpu bench-gpu test-nightly check format bench chaos chaos-rolling chaos-selftest lock contracts clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +30,13 @@ test: check ## everything that .ci/run runs: lint, types, imports, unit, propert
 
 unit: setup ## what needs neither Kafka nor training: less than a minute
 	$(BIN)/python -m pytest -q -m unit --numprocesses 2
+
+# A machine with a GPU may have no registry and a Python of its own: whatever it has must do.
+test-gpu: ## what only a GPU can show; needs the extras training and gpu, and installs nothing
+	$(GPU_PYTHON) -m pytest --confcutdir tests/gpu -m gpu tests/gpu
+
+bench-gpu: ## parity and speed on a GPU; CHECKPOINT=folder DATA="files…"
+	$(GPU_PYTHON) -m benchmarks.gpu $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT)) $(if $(DATA),--data $(DATA))
 
 test-nightly: setup ## the property tests with ten times as many examples
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/worker

@@ -8,6 +8,7 @@ from contract.variants import VARIANTS
 from reviews.splits import PARTS
 
 PART_NAMES = (*PARTS, "all")
+_ALL = " and ".join((", ".join([*VARIANTS][:-1]), [*VARIANTS][-1]))
 
 
 class Parser(argparse.ArgumentParser):
@@ -36,7 +37,7 @@ def parse_variants(wanted: str, flag: str = "--variants") -> tuple[str, ...]:
     """
     names = tuple(dict.fromkeys(name.strip() for name in wanted.split(",") if name.strip()))
     if unknown := [name for name in names if name not in VARIANTS]:
-        raise UsageError(f"unknown variant {', '.join(unknown)}: {flag} takes {' and '.join(VARIANTS)}.")
+        raise UsageError(f"unknown variant {', '.join(unknown)}: {flag} takes {_ALL}.")
     if not names:
-        raise UsageError(f"{flag} names none: it takes {' and '.join(VARIANTS)}.")
+        raise UsageError(f"{flag} names none: it takes {_ALL}.")
     return names

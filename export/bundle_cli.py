@@ -28,7 +28,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True, help="the bundle's folder, which must not exist")
     parser.add_argument("--overwrite", action="store_true", help="replace an older bundle")
     parser.add_argument(
-        "--variants", default=",".join(VARIANTS), help=f"default: %(default)s; {REFERENCE.name} is always made"
+        "--variants",
+        help=f"of {','.join(VARIANTS)}; default: those that can be measured here; {REFERENCE.name} is always made",
     )
     parser.add_argument(
         "--name", default="", help="of the model, on every event; default: the checkpoint's folder"
@@ -86,7 +87,7 @@ def make_bundle(arguments: Sequence[str]) -> int:
         ReviewSentimentError: If anything is wrong; it has the exit code.
     """
     flags = parse(arguments)
-    variants = parse_variants(flags.variants)
+    variants = () if flags.variants is None else parse_variants(flags.variants)
     from export.held_out import HeldOutOptions  # noqa: PLC0415 - usage errors need not wait for ONNX Runtime
     from export.pipeline import BundleOptions, export_bundle  # noqa: PLC0415
     from export.progress import Progress  # noqa: PLC0415

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from contract.inputs import PADDED_INPUTS
 from export.checkpoint import Config
 from export.errors import CheckpointRefusedError
 
 OPSET = 17
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 # The TorchScript exporter is deprecated and says so; it stays because ONNX Runtime fuses no attention in the
 # graphs of its successor. The rest is tracing remarks on code that does not depend on the traced values.
 _EXPECTED_WARNINGS = (
@@ -37,17 +37,42 @@ def export_fp32(model: Any, config: Config, file: Path) -> dict[str, int]:
     Raises:
         CheckpointRefusedError: If the attention or the embedding was not fused.
     """
-    raw_file = file.with_suffix(".raw.onnx")
+    graph = fused_graph(model, config, file.with_suffix(".raw.onnx"))
+    save_graph(graph, file)
+    return count_operators(graph)
+
+
+def fused_graph(model: Any, config: Config, raw_file: Path, *, mask_as_lengths: bool = False) -> Any:
+    """The fused fp32 graph, as ONNX Runtime's optimiser holds it.
+
+    Args:
+        model: A `BertForSequenceClassification` with eager attention.
+        config: Of the same checkpoint.
+        raw_file: Where the traced graph may be for a while.
+        mask_as_lengths: Whether attention shall read how long each row is, as kernels of GPUs do, and not a
+            mask of each token.
+
+    Raises:
+        CheckpointRefusedError: If the attention or the embedding was not fused.
+    """
     try:
         _trace(model, raw_file)
-        graph = _fuse(raw_file, config)
+        graph = _fuse(raw_file, config, mask_as_lengths=mask_as_lengths)
     finally:
         raw_file.unlink(missing_ok=True)
-    operators = dict(Counter(node.op_type for node in graph.model.graph.node))
-    check_fusion(operators, config.num_hidden_layers)
+    check_fusion(count_operators(graph), config.num_hidden_layers)
+    return graph
+
+
+def save_graph(graph: Any, file: Path) -> None:
+    """Write it, with the operator sets that it uses."""
     _keep_used_opsets(graph.model)
     graph.save_model_to_file(str(file))
-    return operators
+
+
+def count_operators(graph: Any) -> dict[str, int]:
+    """How often each operator stands in the graph."""
+    return dict(Counter(node.op_type for node in graph.model.graph.node))
 
 
 def check_fusion(operators: dict[str, int], layers: int) -> None:
@@ -91,21 +116,25 @@ def _trace(model: Any, file: Path) -> None:
             str(file),
             dynamo=False,
             opset_version=OPSET,
-            input_names=list(INPUTS),
+            input_names=list(PADDED_INPUTS),
             output_names=["logits"],
-            dynamic_axes={**dict.fromkeys(INPUTS, axes), "logits": {0: "batch"}},
+            dynamic_axes={**dict.fromkeys(PADDED_INPUTS, axes), "logits": {0: "batch"}},
         )
 
 
-def _fuse(file: Path, config: Config) -> Any:
-    from onnxruntime.transformers.optimizer import optimize_model  # noqa: PLC0415 - imports torch
+def _fuse(file: Path, config: Config, *, mask_as_lengths: bool) -> Any:
+    from onnxruntime.transformers.fusion_options import FusionOptions  # noqa: PLC0415 - imports torch
+    from onnxruntime.transformers.optimizer import optimize_model  # noqa: PLC0415
 
-    with _without_logs():
+    options = FusionOptions("bert")
+    options.use_raw_attention_mask(not mask_as_lengths)
+    with without_logs():
         return optimize_model(
             str(file),
             model_type="bert",
             num_heads=config.num_attention_heads,
             hidden_size=config.hidden_size,
+            optimization_options=options,
         )
 
 
@@ -126,7 +155,7 @@ def _without_expected_warnings() -> Iterator[None]:
 
 
 @contextmanager
-def _without_logs() -> Iterator[None]:
+def without_logs() -> Iterator[None]:
     """Keep quiet what logs to the root logger at every step; what matters is counted afterwards."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from contract.errors import UsageError
 from contract.fields import Fields
 from contract.scoring import scaled
+from contract.variants import VariantKind
 from evaluation.assess import ids_of
 from evaluation.metrics import figures
 from export.checkpoint import Checkpoint
@@ -92,7 +93,7 @@ def read_held_out(wanted: HeldOutOptions, checkpoint: Checkpoint, progress: Prog
 
 
 def calibrate_and_measure(
-    name: str,
+    kind: VariantKind,
     file: Path,
     checkpoint: Checkpoint,
     encoder: Encoder,
@@ -103,7 +104,7 @@ def calibrate_and_measure(
     """Calibrate a variant, then measure it, with its very graph in the worker's hands.
 
     Args:
-        name: Of the variant.
+        kind: Of the variant; its device is at hand.
         file: Its graph.
         checkpoint: Where the graph came from.
         encoder: The worker's, with the checkpoint's tokenizer.
@@ -111,7 +112,7 @@ def calibrate_and_measure(
         threads: Of the CPU; 0 means one a core.
         progress: Is told what is done and found.
     """
-    classifier = OnnxClassifier(file, device="cpu", threads=threads)
+    name, classifier = kind.name, OnnxClassifier(file, device=kind.device, threads=threads)
     calibrated, accuracy, tokens_max = None, None, checkpoint.encoding.tokens_max
     if texts := held_out.calibration:
         with progress.step(f"{name}: scoring {len(texts.reviews)} calibration texts") as told:

@@ -10,11 +10,12 @@ from pydantic import JsonValue
 
 from contract.labels import LABELS
 from contract.manifest import BundleManifest, Golden, Variant
-from contract.variants import REFERENCE, VARIANTS
+from contract.variants import REFERENCE
 from export.checkpoint import Checkpoint, load_model, read_checkpoint
+from export.devices import check_without_device, hardware, load
 from export.errors import CheckpointRefusedError
 from export.gates.golden import choose_goldens
-from export.gates.limits import Result
+from export.gates.limits import Result, Trial
 from export.gates.parity import (
     Probabilities,
     golden_delta,
@@ -27,7 +28,7 @@ from export.gates.texts import collect_texts
 from export.graph import read_opset
 from export.held_out import HeldOut, HeldOutOptions, Measured, calibrate_and_measure, provenance_of, read_held_out
 from export.progress import Progress
-from export.provenance import accuracy_figures, cpu_name, default_name, default_version, provenance
+from export.provenance import accuracy_figures, default_name, default_version, provenance
 from export.variants import GraphSource, VariantRecipe, chosen
 from export.write import check_output, digests, publish, staging_folder, write_contents, write_manifest
 from worker.adapters.bundle import read_bundle
@@ -38,11 +39,11 @@ from worker.ports import Encoder
 
 @dataclass(frozen=True)
 class BundleOptions:
-    """What the command line asks for; empty `name` and `version` mean the defaults, 0 threads one a core."""
+    """What the command line asks for; what is empty means the defaults, 0 threads one a core."""
 
     checkpoint: Path
     output: Path
-    variants: tuple[str, ...] = tuple(VARIANTS)
+    variants: tuple[str, ...] = ()
     name: str = ""
     version: str = ""
     texts: tuple[Path, ...] = ()
@@ -89,10 +90,11 @@ def export_bundle(options: BundleOptions, progress: Progress) -> list[Result]:
             for recipe in chosen(options.variants)
         ]
         measured = {
-            kind.name: calibrate_and_measure(
-                kind.name, folder / kind.file, checkpoint, encoder, held_out, options.threads, progress
+            result.name: calibrate_and_measure(
+                result.kind, folder / result.kind.file, checkpoint, encoder, held_out, options.threads, progress
             )
-            for kind in (result.kind for result in results if result.refusal is None)
+            for result in results
+            if result.refusal is None and isinstance(result.trial, Trial)
         }
         with progress.step("writing the bundle and loading it as the worker does"):
             write_contents(folder, checkpoint, reference.goldens)
@@ -121,6 +123,8 @@ def _make(
         details = recipe.make(source, file)
     with progress.step(f"{name}: parity with PyTorch, alone and among random neighbours"):
         result = _measure(recipe, file, source.reference, reference, threads, details)
+    if isinstance(result.trial, str):
+        progress.say(f"{name}: its parity was not measured, and a worker's warm-up will: {result.trial}")
     if result.refusal and recipe.kind == REFERENCE:
         raise CheckpointRefusedError(f"the {name} graph is not the checkpoint's model: {result.refusal}.")
     if result.refusal:
@@ -139,17 +143,27 @@ def _measure(
     threads: int,
     details: dict[str, JsonValue],
 ) -> Result:
-    classifier = OnnxClassifier(file, device="cpu", threads=threads)
-    rows = reference.sample.rows
     return Result(
         kind=recipe.kind,
         gates=recipe.gates,
         size_bytes=file.stat().st_size,
         opset=read_opset(file),
+        trial=_try(recipe, file, baseline, reference, threads),
+        details=details,
+    )
+
+
+def _try(recipe: VariantRecipe, file: Path, baseline: Path, reference: Reference, threads: int) -> Trial | str:
+    device, rows = recipe.kind.device, reference.sample.rows
+    classifier = load(file, device, threads)
+    if isinstance(classifier, str):
+        check_without_device(file)
+        return classifier
+    return Trial(
+        device=hardware(device),
         deviation=measure(classifier, rows, reference.probabilities, batchings=recipe.gates.batchings),
         golden_delta=golden_delta(classifier, reference.goldens),
-        speed_ratio=speed_ratio(file, baseline, rows),
-        details=details,
+        speed_ratio=speed_ratio(file, baseline, rows, device),
     )
 
 
@@ -161,9 +175,8 @@ def _manifest(
     held_out: HeldOut,
     measured: dict[str, Measured],
 ) -> BundleManifest:
-    served = [result for result in results if result.name in measured]
+    served = [result for result in results if result.refusal is None]
     refused = {result.name: result.refusal for result in results if result.refusal}
-    device = f"CPUExecutionProvider on {cpu_name()}"
     return BundleManifest(
         name=options.name or default_name(checkpoint.folder),
         version=options.version or default_version(checkpoint),
@@ -171,7 +184,7 @@ def _manifest(
         labels=LABELS,
         encoding=checkpoint.encoding,
         files=digests(folder),
-        variants={result.name: _entry(result, device, checkpoint, measured[result.name]) for result in served},
+        variants={result.name: _entry(result, checkpoint, measured) for result in served},
         provenance={
             **provenance(checkpoint),
             **provenance_of(held_out, measured),
@@ -181,21 +194,23 @@ def _manifest(
     )
 
 
-def _entry(result: Result, device: str, checkpoint: Checkpoint, measured: Measured) -> Variant:
+def _entry(result: Result, checkpoint: Checkpoint, measured: dict[str, Measured]) -> Variant:
     # The figures of metrics.json were measured in PyTorch: parity makes them the reference's, and nobody else's.
     trained = accuracy_figures(checkpoint.metrics) if result.kind == REFERENCE else {}
-    found = measured.calibrated
+    own = measured.get(result.name)
+    # Half precision moves a logit by a thousandth, which no temperature would notice.
+    found = (own or measured[REFERENCE.name]).calibrated
     return result.manifest_entry(
-        device,
-        trained if measured.accuracy is None else measured.accuracy,
+        trained if own is None or own.accuracy is None else own.accuracy,
         temperature=found.temperature if found else 1.0,
         abstain_below=found.abstain_below if found else 0.0,
     )
 
 
 def _try_out(folder: Path, encoder: Encoder, threads: int) -> None:
-    """What a worker does before it joins its group, for every variant."""
+    """What a worker does before it joins its group, for every variant that runs here."""
     bundle = read_bundle(folder)
-    for name in bundle.manifest.variants:
-        classifier = OnnxClassifier(folder / bundle.variant(name).file, device="cpu", threads=threads)
-        warm_up(bundle, name, encoder, classifier)
+    for name, variant in bundle.manifest.variants.items():
+        if variant.parity.status == "passed":
+            classifier = OnnxClassifier(folder / variant.file, device=variant.device, threads=threads)
+            warm_up(bundle, name, encoder, classifier)

@@ -41,7 +41,7 @@ class Progress:
         table = Table(
             title=folder,
             box=SIMPLE_HEAD,
-            caption=f"speed against {REFERENCE.name}: one thread, same run, for information",
+            caption=f"speed against {REFERENCE.name} on the same device, a CPU with one thread; for information",
         )
         table.add_column("variant", no_wrap=True)
         for title in ("MB", "max Δp", "labels kept", "flip rate", "golden Δp", "allowed", "speed"):
@@ -52,14 +52,18 @@ class Progress:
 
 
 def _row(result: Result) -> tuple[str, ...]:
-    deviation = result.deviation
+    name = result.name if result.refusal is None else f"{result.name}: refused"
+    size, allowed = f"{result.size_bytes / 1e6:.1f}", f"{result.golden_delta_max:.1g}"
+    if isinstance(result.trial, str):
+        return f"{name}: not run here", size, "", "", "", "", allowed, ""
+    deviation = result.trial.deviation
     return (
-        result.name if result.refusal is None else f"{result.name}: refused",
-        f"{result.size_bytes / 1e6:.1f}",
+        name,
+        size,
         f"{deviation.probability_delta_max:.1g}",
         f"{deviation.label_agreement:.2%}",
         f"{deviation.flip_rate:.3%}",
-        f"{result.golden_delta:.1g}",
-        f"{result.golden_delta_max:.1g}",
-        f"{result.speed_ratio:.2f}x",
+        f"{result.trial.golden_delta:.1g}",
+        allowed,
+        f"{result.trial.speed_ratio:.2f}x",
     )

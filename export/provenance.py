@@ -4,7 +4,7 @@ import platform
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -21,9 +21,16 @@ def provenance(checkpoint: Checkpoint) -> dict[str, JsonValue]:
         "weights_sha256": checkpoint.weights_sha256,
         "training": checkpoint.training,
         "metrics": checkpoint.metrics,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
         "cpu": cpu_name(),
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return version(f"{package}-gpu")  # ONNX Runtime's other name
 
 
 def default_version(checkpoint: Checkpoint, now: datetime | None = None) -> str:

@@ -7,8 +7,10 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from contract.variants import FP32, INT8, REFERENCE, VARIANTS, VariantKind
+from contract.variants import FP16, FP16_PACKED, FP32, INT8, REFERENCE, VARIANTS, VariantKind
 from export.checkpoint import Checkpoint
+from export.devices import devices
+from export.fp16 import export_fp16, export_packed
 from export.gates.limits import Gates
 from export.graph import export_fp32
 from export.int8.quantisation import quantise
@@ -49,9 +51,23 @@ def _make_fp32(source: GraphSource, file: Path) -> dict[str, JsonValue]:
     return {"fused": {name: operators[name] for name in ("Attention", "EmbedLayerNormalization")}}
 
 
+def _make_fp16(source: GraphSource, file: Path) -> dict[str, JsonValue]:
+    operators = export_fp16(source.model, source.checkpoint.config, file)
+    return {"fused": {name: operators[name] for name in ("Attention", "EmbedLayerNormalization")}}
+
+
+def _make_packed(source: GraphSource, file: Path) -> dict[str, JsonValue]:
+    operators = export_packed(source.model, source.checkpoint.config, file)
+    return {"fused": {"PackedAttention": operators["PackedAttention"]}}
+
+
 def _make_int8(source: GraphSource, file: Path) -> dict[str, JsonValue]:
     return quantise(source.reference, file, source.rows)
 
+
+_HALF_PRECISION = Gates(
+    batchings=3, label_agreement_min=0.995, flip_rate_max=0.002, probability_delta_max=0.05, golden_delta_max=0.05
+)
 
 RECIPES = {
     recipe.kind.name: recipe
@@ -79,11 +95,17 @@ RECIPES = {
                 golden_delta_cap=0.25,
             ),
         ),
+        VariantRecipe(FP16, "fusing for CUDA", _make_fp16, _HALF_PRECISION),
+        VariantRecipe(FP16_PACKED, "fusing and packing for CUDA", _make_packed, _HALF_PRECISION),
     )
 }
 """By name, in the order of `contract.variants.VARIANTS`, the reference first."""
 
 
 def chosen(names: tuple[str, ...]) -> list[VariantRecipe]:
-    """The entries of these names and the reference, in the table's order."""
-    return [RECIPES[name] for name in VARIANTS if name in names or name == REFERENCE.name]
+    """The entries of these names and the reference, in the table's order.
+
+    Without a name, those that can be held to their gates here: the CPU's, and CUDA's where it is at hand.
+    """
+    wanted = names or [name for name, kind in VARIANTS.items() if kind.device in devices()]
+    return [RECIPES[name] for name in VARIANTS if name in wanted or name == REFERENCE.name]

@@ -62,17 +62,32 @@ class Gates:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """What a graph was seen to do on the device that it is for.
+
+    Attributes:
+        device: ONNX Runtime's provider, and the hardware.
+        deviation: From PyTorch, and between batchings.
+        golden_delta: The largest difference of a golden probability, as the worker's warm-up sees it.
+        speed_ratio: Against the reference on the same device, on a CPU with one thread.
+    """
+
+    device: str
+    deviation: Deviation
+    golden_delta: float
+    speed_ratio: float
+
+
+@dataclass(frozen=True)
 class Result:
-    """What was measured of one variant.
+    """What became of one variant.
 
     Attributes:
         kind: Which one it is.
         gates: What it is held to.
         size_bytes: Of the graph's file.
         opset: The default operator set's version in the graph.
-        deviation: From PyTorch, and between batchings.
-        golden_delta: The largest difference of a golden probability, as the worker's warm-up sees it.
-        speed_ratio: Against the reference with one thread.
+        trial: What was measured, or the reason why this machine can't run the graph.
         details: What else a reader may want to know of how the graph was made.
     """
 
@@ -80,9 +95,7 @@ class Result:
     gates: Gates
     size_bytes: int
     opset: int
-    deviation: Deviation
-    golden_delta: float
-    speed_ratio: float
+    trial: Trial | str
     details: dict[str, JsonValue]
 
     @property
@@ -93,54 +106,51 @@ class Result:
     @property
     def golden_delta_max(self) -> float:
         """What the worker allows at warm-up."""
-        fixed = self.gates.golden_delta_max
-        return self.golden_delta + self.gates.golden_margin if fixed is None else fixed
+        if self.gates.golden_delta_max is not None:
+            return self.gates.golden_delta_max
+        measured = 0.0 if isinstance(self.trial, str) else self.trial.golden_delta
+        return measured + self.gates.golden_margin
 
     @property
     def refusal(self) -> str | None:
         """Why the variant must not serve, or None where it may."""
-        gates, found = self.gates, self.deviation
-        # `not <=` so that NaN is refused too.
-        if not found.probability_delta_max <= gates.probability_delta_max:
-            allowed = gates.probability_delta_max
-            return (
-                f"a probability is {found.probability_delta_max:.2g} off PyTorch's, where {allowed:g} is allowed"
-            )
-        if not found.neighbour_delta_max <= gates.neighbour_delta_max:
-            return (
-                f"a probability moves by {found.neighbour_delta_max:.2g} with the other texts of its batch, where "
-                f"{gates.neighbour_delta_max:g} is allowed"
-            )
-        if not found.label_agreement >= gates.label_agreement_min:
-            kept, asked = found.label_agreement, gates.label_agreement_min
-            return f"it keeps {kept:.2%} of PyTorch's labels, where {asked:.0%} are asked"
-        if not found.flip_rate <= gates.flip_rate_max:
-            return f"{found.flip_rate:.3%} of labels change with the batch, where {gates.flip_rate_max:.1%} may"
-        if not self.golden_delta_max <= gates.golden_delta_cap:
-            return (
-                f"its golden probabilities are {self.golden_delta:.2f} off: a warm-up that lets this pass would "
-                "let a broken graph pass too"
-            )
-        return None
+        if isinstance(self.trial, str):
+            return None  # the worker's warm-up has the last word
+        return next((message for message, holds in self._laws(self.trial).items() if not holds), None)
+
+    def _laws(self, trial: Trial) -> dict[str, bool]:
+        """What to say if a gate does not hold, and whether it does; none holds for NaN."""
+        gates, found = self.gates, trial.deviation
+        off, moved = found.probability_delta_max, found.neighbour_delta_max
+        kept, flips = found.label_agreement, found.flip_rate
+        return {
+            f"a probability is {off:.2g} off PyTorch's, where {gates.probability_delta_max:g} is allowed": (
+                off <= gates.probability_delta_max
+            ),
+            f"a probability moves by {moved:.2g} with the other texts of its batch, where "
+            f"{gates.neighbour_delta_max:g} is allowed": moved <= gates.neighbour_delta_max,
+            f"it keeps {kept:.2%} of PyTorch's labels, where {gates.label_agreement_min:.1%} are asked": (
+                kept >= gates.label_agreement_min
+            ),
+            f"{flips:.3%} of labels change with the batch, where {gates.flip_rate_max:.1%} may": (
+                flips <= gates.flip_rate_max
+            ),
+            f"its golden probabilities are {trial.golden_delta:.2f} off: a warm-up that lets this pass would let "
+            "a broken graph pass too": self.golden_delta_max <= gates.golden_delta_cap,
+        }
 
     def manifest_entry(
-        self, device: str, accuracy: dict[str, float], *, temperature: Temperature, abstain_below: float
+        self, accuracy: dict[str, float], *, temperature: Temperature, abstain_below: float
     ) -> Variant:
-        """The manifest's entry of a variant that passed on `device`."""
+        """The manifest's entry of a variant that was not refused."""
         return Variant(
             file=self.kind.file,
             device=self.kind.device,
             temperature=temperature,
             abstain_below=abstain_below,
             golden_delta_max=self.golden_delta_max,
-            parity=Parity(
-                status="passed",
-                device=device,
-                texts=self.deviation.texts,
-                probability_delta_max=self.deviation.probability_delta_max,
-                label_agreement=self.deviation.label_agreement,
-            ),
-            flip_rate=self.deviation.flip_rate,
+            parity=_parity(self.trial),
+            flip_rate=None if isinstance(self.trial, str) else self.trial.deviation.flip_rate,
             accuracy=accuracy,
             opset=self.opset,
             onnxruntime=ONNXRUNTIME,
@@ -148,9 +158,23 @@ class Result:
 
     def measurements(self) -> dict[str, JsonValue]:
         """Every figure, for the provenance."""
+        if isinstance(self.trial, str):
+            return {"not_run": self.trial, **self.details}
         return {
-            **asdict(self.deviation),
-            "golden_delta": self.golden_delta,
-            "speed_ratio_one_thread": round(self.speed_ratio, 2),
+            **asdict(self.trial.deviation),
+            "golden_delta": self.trial.golden_delta,
+            "speed_ratio": round(self.trial.speed_ratio, 2),
             **self.details,
         }
+
+
+def _parity(trial: Trial | str) -> Parity:
+    if isinstance(trial, str):
+        return Parity(status="not-run", reason=trial)
+    return Parity(
+        status="passed",
+        device=trial.device,
+        texts=trial.deviation.texts,
+        probability_delta_max=trial.deviation.probability_delta_max,
+        label_agreement=trial.deviation.label_agreement,
+    )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from contract.manifest import Golden
 from contract.scoring import probabilities
+from contract.variants import Device
 from export.gates.limits import Deviation
 from export.scoring import logits_of
 from worker.adapters.classifier import OnnxClassifier
@@ -93,15 +94,15 @@ def golden_delta(classifier: Classifier, goldens: Sequence[Golden]) -> float:
     return float(np.abs(actual - np.array([golden.probabilities for golden in goldens])).max())
 
 
-def speed_ratio(file: Path, baseline: Path, rows: Sequence[Sequence[int]]) -> float:
-    """How many times as fast as `baseline` a graph scores the same sorted batches, with one thread.
+def speed_ratio(file: Path, baseline: Path, rows: Sequence[Sequence[int]], device: Device) -> float:
+    """How many times as fast as `baseline` a graph scores the same sorted batches, on a CPU with one thread.
 
     The two take turns, so that a busy neighbour on the machine slows both alike, and medians count.
     """
     by_length = sorted(rows, key=len)
     some = by_length[:: max(1, len(by_length) // _SPEED_TEXTS)]
     batches = _sorted_batches(some, _ROWS_SORTED)
-    classifiers = [OnnxClassifier(path, device="cpu", threads=1) for path in (file, baseline)]
+    classifiers = [OnnxClassifier(path, device=device, threads=1) for path in (file, baseline)]
     elapsed_s: list[list[float]] = [[], []]
     for _ in range(_SPEED_ROUNDS):
         for classifier, times in zip(classifiers, elapsed_s, strict=True):

@@ -201,7 +201,7 @@ def test_texts_that_calibrated_are_recognised(
     ("more", "code", "says"),
     [
         (["--part", "half"], 2, "invalid choice"),
-        (["--variant", "fp16"], 2, "--variant takes fp32 and int8"),
+        (["--variant", "fp64"], 2, "--variant takes fp32, int8, fp16 and fp16.packed"),
         (["--tolerance", "-1"], 2, "--tolerance must be 0 or more"),
         (["--tolerance", "nan"], 2, "--tolerance must be 0 or more"),
         (["--threads", "-1"], 2, "--threads takes a number"),

@@ -8,11 +8,11 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from contract.inputs import PACKED_INPUTS, PADDED_INPUTS, pack_rows, pad_rows
 from contract.variants import Device
 from worker.errors import BundleRefusedError, ModelFailedError
 from worker.ports import OutOfDeviceMemoryError
 
-_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _OUTPUT = "logits"
 _OUT_OF_MEMORY = ("failed to allocate memory", "out of memory", "bad_alloc", "cuda_error_out_of_memory")
 # A CUDA context does not survive these: every later call fails too, so only a new process can go on.
@@ -50,13 +50,13 @@ def provider_options(device: str, *, memory_bytes_max: int = 0) -> list[tuple[st
 
 
 class OnnxClassifier:
-    """One session on one device. Called from one thread at a time: its input buffers are reused."""
+    """One session on one device; what a graph's inputs are called says whether its rows are padded or packed."""
 
     def __init__(self, model_file: Path, *, device: str, threads: int = 0, memory_bytes_max: int = 0) -> None:
         """Load the graph.
 
         Args:
-            model_file: An ONNX graph with the inputs of a Hugging Face BERT and the output `logits`.
+            model_file: An ONNX graph with the output `logits` and padded or packed inputs (`contract.inputs`).
             device: `cpu` or `cuda`.
             threads: For one operator on the CPU; 0 means one a core.
             memory_bytes_max: Of device memory, on CUDA; 0 means no limit.
@@ -80,16 +80,17 @@ class OnnxClassifier:
         if device == "cuda" and self.provider != "CUDAExecutionProvider":
             # The runtime falls back to the CPU with a mere warning: a GPU node would crawl unnoticed.
             raise ModelFailedError("device=cuda, but ONNX Runtime could not start CUDA (driver or CUDA libraries)")
-        self._inputs = [item.name for item in self._session.get_inputs()]
-        if unknown := set(self._inputs) - set(_INPUTS):
+        self._inputs = {item.name for item in self._session.get_inputs()}
+        self._is_packed = self._inputs == set(PACKED_INPUTS)
+        if not self._is_packed and (unknown := self._inputs - set(PADDED_INPUTS)):
             raise BundleRefusedError(f"{model_file} has unknown inputs: {', '.join(sorted(unknown))}")
-        self._buffers = {name: np.zeros(0, dtype=np.int64) for name in self._inputs}
 
     def logits(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Logits of shape (rows, classes) for token ids of any lengths; see `worker.ports.Classifier`."""
         binding = self._session.io_binding()
-        for name, array in self._pad(rows).items():
-            binding.bind_cpu_input(name, array)
+        for name, array in (pack_rows(rows) if self._is_packed else pad_rows(rows)).items():
+            if name in self._inputs:
+                binding.bind_cpu_input(name, array)
         binding.bind_output(_OUTPUT, "cpu")
         try:
             self._session.run_with_iobinding(binding)
@@ -99,21 +100,6 @@ class OnnxClassifier:
         if result.shape[0] != len(rows):
             raise ModelFailedError(f"the model answered {result.shape[0]} rows to {len(rows)}")
         return result
-
-    def _pad(self, rows: Sequence[Sequence[int]]) -> dict[str, NDArray[np.int64]]:
-        """The inputs of the graph, padded with 0 to the longest row, as views of the reused buffers."""
-        longest = max(len(row) for row in rows)
-        size = len(rows) * longest
-        arrays: dict[str, NDArray[np.int64]] = {}
-        for name in self._inputs:
-            if self._buffers[name].size < size:
-                self._buffers[name] = np.zeros(size, dtype=np.int64)
-            arrays[name] = self._buffers[name][:size].reshape(len(rows), longest)
-            arrays[name].fill(0)
-        for index, row in enumerate(rows):
-            arrays["input_ids"][index, : len(row)] = row
-            arrays["attention_mask"][index, : len(row)] = 1
-        return arrays
 
 
 def _translate(error: Any) -> Exception:

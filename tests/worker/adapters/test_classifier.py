@@ -14,7 +14,7 @@ def classifier(folder: Path) -> OnnxClassifier:
 
 
 def test_a_result_does_not_depend_on_its_neighbours(bundle: Path) -> None:
-    """Alone, among longer rows, or in the reused buffers of a larger batch before: within 1e-4."""
+    """Alone, among longer rows, or after a larger batch: within 1e-4."""
     model, rng = classifier(bundle), np.random.default_rng(1)
     rows = [[101, *rng.integers(1000, 30000, size).tolist(), 102] for size in (1, 5, 60, 30, 2)]
     together = model.logits(rows)
