@@ -4,14 +4,15 @@ import platform
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
+import onnxruntime
 from pydantic import JsonValue
 
 from export.checkpoint import Checkpoint
 
-_PACKAGES = ("torch", "transformers", "tokenizers", "onnx", "onnxruntime")
+_PACKAGES = ("torch", "transformers", "tokenizers", "onnx")
 
 
 def provenance(checkpoint: Checkpoint) -> dict[str, JsonValue]:
@@ -21,16 +22,18 @@ def provenance(checkpoint: Checkpoint) -> dict[str, JsonValue]:
         "weights_sha256": checkpoint.weights_sha256,
         "training": checkpoint.training,
         "metrics": checkpoint.metrics,
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
+        "versions": _versions(),
         "cpu": cpu_name(),
     }
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return version(f"{package}-gpu")  # ONNX Runtime's other name
+def _versions() -> dict[str, JsonValue]:
+    # ONNX Runtime is asked itself: it is installed under one name for the CPU and another for GPUs.
+    return {
+        "python": platform.python_version(),
+        "onnxruntime": onnxruntime.__version__,
+        **{name: version(name) for name in _PACKAGES},
+    }
 
 
 def default_version(checkpoint: Checkpoint, now: datetime | None = None) -> str:
