@@ -118,6 +118,7 @@ class Corpus:
             "by_class": dict(_by_class(self.reviews)),
             "by_category": dict(zip(names, counts, strict=True)),
             "with_title": int(self.reviews.titled.sum()),
+            "star_titles": int(self.reviews.star_titled.sum()),
             "rejected": dict(self.rejected),
             "rejected_first": self._first_of(self.rejected),
             "odd": dict(self.odd),

@@ -12,6 +12,7 @@ import xxhash
 from datasets import Dataset, Features, Value, concatenate_datasets
 from numpy.typing import NDArray
 
+from contract.fields import gives_stars_away
 from reviews.duplicates import near_groups
 from reviews.splits import PARTS, letters_and_digits, part_of
 
@@ -125,6 +126,13 @@ class Reviews(Sequence[Review]):
     def titled(self) -> NDArray[np.bool_]:
         """Whether there is a title, shape (reviews,)."""
         return np.asarray(self._rows.data.column("title").is_valid().to_numpy()[self._indices])
+
+    @cached_property
+    def star_titled(self) -> NDArray[np.bool_]:
+        """Whether the title is nothing but a count of stars (`gives_stars_away`), shape (reviews,)."""
+        chunks = self._rows.data.column("title").chunks  # of the whole, since that is the order on the disk
+        every = (title is not None and gives_stars_away(title) for chunk in chunks for title in chunk.to_pylist())
+        return np.fromiter(every, dtype=np.bool_, count=len(self._rows))[self._indices]
 
     @property
     def groups(self) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from contract.encoding import Encoding
 from contract.errors import InputError
-from training.encoding import TEMPLATES, TRUNCATIONS
+from training.encoding import STAR_TITLES, TEMPLATES, TRUNCATIONS
 
 
 def setting(default: Any, meaning: str) -> Any:
@@ -28,6 +28,7 @@ class Recipe:
     batch_size: int = setting(32, "rows of a step, over all processes")
     micro_batch_size: int = setting(0, "rows at a time on a device, summed up to a step; 0 takes them at once")
     template: str = setting("title+text", "what is read: text, or title+text")
+    star_titles: str = setting("masked", 'titles such as "Five Stars", which tell the label: masked, or read')
     truncation: str = setting(
         "head+tail", "what is kept of long texts: head, or head+tail (a quarter, and the rest)"
     )
@@ -55,6 +56,7 @@ class Recipe:
             "--batch-size must be at least 1": self.batch_size >= 1,
             "--micro-batch-size must be 0 or more": self.micro_batch_size >= 0,
             f"--template must be {' or '.join(TEMPLATES)}": self.template in TEMPLATES,
+            f"--star-titles must be {' or '.join(STAR_TITLES)}": self.star_titles in STAR_TITLES,
             f"--truncation must be {' or '.join(TRUNCATIONS)}": self.truncation in TRUNCATIONS,
             "--tokens-max must be at least 3, since two are special": self.tokens_max >= 3,  # noqa: PLR2004
             "--class-weights must be from 0 to 1": 0 <= self.class_weights <= 1,
@@ -77,9 +79,8 @@ class Recipe:
     @property
     def encoding(self) -> Encoding:
         """How reviews become token ids."""
-        return Encoding.model_validate(
-            {"template": self.template, "truncation": self.truncation, "tokens_max": self.tokens_max}
-        )
+        shared = Encoding.model_fields.keys() & {setting.name for setting in fields(self)}
+        return Encoding.model_validate({name: getattr(self, name) for name in shared})
 
     def shaping(self) -> dict[str, Any]:
         """The settings that shape the weights: a resumed run must not change them."""
@@ -93,6 +94,7 @@ ARTICLE = Recipe(
     layer_decay=1.0,
     batch_size=8,
     template="text",
+    star_titles="read",
     truncation="head",
     tokens_max=512,
     class_weights=0.0,

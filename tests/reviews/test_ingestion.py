@@ -84,6 +84,14 @@ def test_titles_are_chosen_as_the_worker_does(tmp_path: Path) -> None:
     corpus = read_corpus([write_lines(tmp_path / "some.jsonl", [GOOD | record for record in records])])
     assert [review.title for review in corpus.reviews] == ["new", "old", "old", None, None, None]
     assert corpus.data_sheet()["with_title"] == 3
+    assert corpus.data_sheet()["star_titles"] == 0
+
+
+def test_titles_that_count_stars_are_counted(tmp_path: Path) -> None:
+    """A default of the shop's form, which would tell the label."""
+    titles = ("Five Stars", "Great", "4/5", None)
+    corpus = read_corpus([write_lines(tmp_path / "some.jsonl", [GOOD | {"summary": title} for title in titles])])
+    assert corpus.data_sheet()["star_titles"] == 2
 
 
 def test_what_is_odd_is_used_and_told(tmp_path: Path) -> None:
