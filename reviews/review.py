@@ -26,22 +26,25 @@ FEATURES = Features({
     "title": Value("string"),
     "label": Value("int8"),
     "category": Value("string"),
+    "source": Value("string"),
     "stars": Value("float64"),
     "key": Value("uint64"),
     "part": Value("int8"),
+    "words": Value("int32"),
 })  # fmt: skip
-"""The columns: those of `Review`, the hash of the text's key, and the index of its part in `PARTS`."""
+"""The columns: those of `Review`, the hash of the text's key, the index of its part in `PARTS`, and its words."""
 
 
 @dataclass(frozen=True)
 class Review:
-    """A text with its class id (see `LABELS`), where it came from, and its rating and title if it had one."""
+    """A text with its class id (see `LABELS`), its category, rating and title if it had them, and its source."""
 
     text: str
     label: int
     category: str
     stars: float | None = None
     title: str | None = None
+    source: str = ""
 
 
 class Reviews(Sequence[Review]):
@@ -143,9 +146,22 @@ class Reviews(Sequence[Review]):
         return self._groups[self._indices]
 
     @cached_property
+    def words(self) -> NDArray[np.int32]:
+        """How many words the text has, shape (reviews,)."""
+        return self._column("words")
+
+    @cached_property
     def categories(self) -> tuple[NDArray[np.int64], list[str]]:
         """Indices of the names, shape (reviews,), and the names that occur, in order."""
-        coded = self._rows.data.column("category").dictionary_encode().combine_chunks()
+        return self._names("category")
+
+    @cached_property
+    def sources(self) -> tuple[NDArray[np.int64], list[str]]:
+        """As `categories`: where each review was published or collected."""
+        return self._names("source")
+
+    def _names(self, column: str) -> tuple[NDArray[np.int64], list[str]]:
+        coded = self._rows.data.column(column).dictionary_encode().combine_chunks()
         every = np.array(coded.dictionary.to_pylist(), dtype=object)
         used, ids = np.unique(coded.indices.to_numpy()[self._indices], return_inverse=True)
         names = every[used]
@@ -179,9 +195,11 @@ def table_of(reviews: Sequence[Review]) -> pa.Table:
             "title": [review.title for review in reviews],
             "label": [review.label for review in reviews],
             "category": [review.category for review in reviews],
+            "source": [review.source for review in reviews],
             "stars": [review.stars for review in reviews],
             "key": [key_of(review.text) for review in reviews],
             "part": [_PART_IDS[part_of(review.text)] for review in reviews],
+            "words": [len(review.text.split()) for review in reviews],
         },
         schema=FEATURES.arrow_schema,
     )
@@ -201,5 +219,5 @@ _PART_IDS = {part: index for index, part in enumerate(PARTS)}
 
 
 def _reviews(table: pa.Table) -> list[Review]:
-    columns = (table[name].to_pylist() for name in ("text", "label", "category", "stars", "title"))
+    columns = (table[name].to_pylist() for name in ("text", "label", "category", "stars", "title", "source"))
     return list(map(Review, *columns))

@@ -17,6 +17,7 @@ from training.distillation import Teaching
 from training.failures import what_to_do
 from training.recipe import ARTICLE, ARTICLE_BASE_MODEL, RECIPES, Recipe
 from training.resume import claimed, partial_folder, saved_state, saved_step
+from training.selection import EVERYTHING, Selection, named_weight
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -98,6 +99,7 @@ def _add_run(command: argparse.ArgumentParser, recipe: Recipe) -> None:
         default="default",
         help="defaults of the settings below; a flag given wins",
     )
+    _add_settings(command, EVERYTHING)
     _add_settings(command, recipe)
 
 
@@ -105,12 +107,16 @@ def _add_categories(command: argparse.ArgumentParser) -> None:
     command.add_argument("--categories", nargs="+", default=[], help="only reviews of these categories of --data")
 
 
-def _add_settings(command: argparse.ArgumentParser, defaults: Recipe | Teaching) -> None:
+def _add_settings(command: argparse.ArgumentParser, defaults: Recipe | Teaching | Selection) -> None:
     for setting in fields(defaults):
         name, meaning = f"--{setting.name.replace('_', '-')}", setting.metadata["help"]
         default = getattr(defaults, setting.name)
         if isinstance(default, bool):
             command.add_argument(name, action=argparse.BooleanOptionalAction, default=default, help=meaning)
+        elif isinstance(default, tuple):
+            command.add_argument(
+                name, type=named_weight, nargs="+", default=default, metavar="NAME=WEIGHT", help=meaning
+            )
         else:
             command.add_argument(name, type=type(default), default=default, help=meaning)
 
@@ -163,7 +169,8 @@ def _distill(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace, kind: type) -> Any:
-    return kind(**{setting.name: getattr(options, setting.name) for setting in fields(kind)})
+    given = {setting.name: getattr(options, setting.name) for setting in fields(kind)}
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
 
 
 def _material(options: argparse.Namespace) -> dict[str, Any]:
@@ -171,6 +178,7 @@ def _material(options: argparse.Namespace) -> dict[str, Any]:
         "corpus": _read(options.data, options.categories),
         "validation": _read(options.validation) if options.validation else None,
         "by": options.split,
+        "selection": _settings(options, Selection),
         "resume": options.resume,
     }
 

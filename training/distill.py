@@ -25,6 +25,7 @@ from training.model import load_checkpoint
 from training.processes import is_main, start, told_by_main
 from training.recipe import Recipe
 from training.run import run
+from training.selection import EVERYTHING, Selection
 from training.targets import Lesson
 from training.trainer import is_bf16
 
@@ -40,6 +41,7 @@ def distill(
     output: Path,
     recipe: Recipe,
     teaching: Teaching,
+    selection: Selection = EVERYTHING,
     unlabelled: Corpus | None = None,
     validation: Corpus | None = None,
     by: str = "stratified",
@@ -54,27 +56,31 @@ def distill(
         output: The checkpoint's folder.
         recipe: The settings.
         teaching: How much the teacher counts.
+        selection: What of the training part, and of the unlabelled texts, to learn.
         unlabelled: Texts whose stars are not looked at; those of other parts than `train` are left out.
         validation: As `fit` has it.
         by: As `fit` has it.
         resume: Whether to go on from the last saved step of an interrupted run.
     """
     train, held_out = parts(corpus, validation, by, recipe.seed)
-    others = unlabelled_reviews(unlabelled.reviews if unlabelled else [], held_out, by)
-    texts = train.joined(Reviews.of(others))
+    others = Reviews.of(unlabelled_reviews(unlabelled.reviews if unlabelled else [], held_out, by))
+    selection.require_known(corpus.reviews, *([unlabelled.reviews] if unlabelled else []))
+    texts = selection.labelled(train).joined(selection.of(others))
     reviews = texts.joined(Reviews.of(fragments(texts, teaching.fragments, recipe.seed)))
     answers = mean_answers([teacher_answers(one, reviews, bf16=is_bf16(recipe.precision)) for one in teachers])
-    lesson = Lesson(reviews, Distillation(teaching.soft_share, teaching.temperature), answers)
+    heat = Distillation(teaching.soft_share, teaching.temperature)
+    lesson = Lesson(reviews, heat, answers, selection.weights(reviews))
     told = {
         **asdict(teaching),
         "teachers": [{"name": one.resolve().name, "sha256": _weights_sha256(one)} for one in teachers],
         "unlabelled": unlabelled.data_sheet() if unlabelled else None,
         "fragments_made": len(reviews) - len(texts),
     }
+    given = (corpus, validation, student, recipe, by, selection)
     return run(
         lesson, held_out, student, output, recipe,
-        started_with={**started_with(corpus, validation, student, recipe, by), "distillation": told},
-        record={**inputs(corpus, validation, student, recipe, by), "distillation": told},
+        started_with={**started_with(*given), "distillation": told},
+        record={**inputs(*given), "distillation": told},
         resume=resume,
     )  # fmt: skip
 
@@ -113,7 +119,7 @@ def mean_answers(answers: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
 def unlabelled_reviews(reviews: Sequence[Review], held_out: Sequence[Review], by: str) -> list[Review]:
     """Texts for the teacher alone: none that is measured on, nor, parted by content, of other parts than train."""
     return [
-        Review(review.text, UNLABELLED, review.category, None, review.title)
+        Review(review.text, UNLABELLED, review.category, None, review.title, review.source)
         for review in without_copies(reviews, of=held_out)
         if by != "hash" or part_of(review.text) == "train"
     ]

@@ -34,7 +34,7 @@ def _parts(review: Review, count: int, randomly: random.Random) -> Iterator[Revi
     for text in dict.fromkeys(_run(pieces, randomly) for _ in range(count)):
         if len(text.split()) >= _WORDS_MIN:
             title = review.title if randomly.random() < 0.5 else None  # noqa: PLR2004 - one case of two
-            yield Review(text, UNLABELLED, review.category, None, title)
+            yield Review(text, UNLABELLED, review.category, None, title, review.source)
 
 
 def _run(pieces: Sequence[str], randomly: random.Random) -> str:

@@ -39,7 +39,7 @@ class Loss:
             outputs: `logits` of shape (rows, classes), and `stars` of shape (rows, ratings) where the model has a
                 head for them.
             inputs: `labels` of shape (rows,), -1 for none; with a stars head `stars` likewise; with a teacher its
-                logits, `teacher`, of shape (rows, classes).
+                logits, `teacher`, of shape (rows, classes); `weight`, (rows,), where rows count unlike.
         """
         logits = outputs["logits"].float()
         hard = self._hard(logits, inputs["labels"])
@@ -48,10 +48,11 @@ class Loss:
                 outputs["stars"].float(), inputs["stars"], ignore_index=-1, reduction="none"
             )
             hard = hard + self._recipe.stars_weight * stars
-        if self._distillation is None:
-            return hard.mean()
-        share = torch.where(inputs["labels"] >= 0, self._distillation.soft_share, 1.0)
-        return ((1 - share) * hard + share * self._soft(logits, inputs["teacher"])).mean()
+        loss = hard
+        if self._distillation is not None:
+            share = torch.where(inputs["labels"] >= 0, self._distillation.soft_share, 1.0)
+            loss = (1 - share) * hard + share * self._soft(logits, inputs["teacher"])
+        return (loss * inputs["weight"]).mean() if "weight" in inputs else loss.mean()
 
     def _hard(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         entropy = functional.cross_entropy(

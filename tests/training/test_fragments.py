@@ -12,12 +12,12 @@ _TEXTS = st.lists(st.text("ab. !", min_size=1, max_size=60), min_size=1, max_siz
 @given(_TEXTS, st.integers(0, 4), st.integers(0, 3))
 def test_fragments_are_parts_without_a_label(texts: list[str], count: int, seed: int) -> None:
     """Each is made of words of its review in their order, is not all of a long one, and tells nobody's stars."""
-    reviews = [Review(text, 1, "toys", 5.0, "fine") for text in texts]
+    reviews = [Review(text, 1, "toys", 5.0, "fine", "shop") for text in texts]
     made = fragments(reviews, count, seed)
     assert made == fragments(reviews, count, seed)
     assert len(made) <= count * len(reviews)
     for part in made:
-        assert (part.label, part.stars, part.category) == (UNLABELLED, None, "toys")
+        assert (part.label, part.stars, part.category, part.source) == (UNLABELLED, None, "toys", "shop")
         assert part.title in {"fine", None}
         assert any(part.text in " ".join(text.split()) or part.text in text for text in texts) or " " in part.text
         assert len(part.text.split()) >= 3

@@ -47,6 +47,20 @@ def test_the_loss_is_a_mean_over_rows(recipe: Recipe, distillation: Distillation
     assert torch.isclose(loss(outputs, inputs), torch.stack(halves).mean())
 
 
+@pytest.mark.parametrize("distillation", [None, Distillation(0.7, 2.0)])
+def test_rows_count_by_their_weight(distillation: Distillation | None) -> None:
+    """A row of weight 2 counts as twice that row; weights of 1 change nothing."""
+    outputs, inputs = _batch(2)
+    loss = Loss(Recipe(), LABELS, distillation)
+    alone = [
+        loss({k: v[row] for k, v in outputs.items()}, {k: v[row] for k, v in inputs.items()})
+        for row in (slice(0, 1), slice(1, 2))
+    ]
+    weighed = loss(outputs, inputs | {"weight": torch.tensor([2.0, 0.5])})
+    assert torch.isclose(weighed, (2 * alone[0] + 0.5 * alone[1]) / 2)
+    assert torch.isclose(loss(outputs, inputs | {"weight": torch.ones(2)}), loss(outputs, inputs))
+
+
 def test_without_options_it_is_the_cross_entropy() -> None:
     """Then it is what everybody calls the loss; a head for the stars adds its own, times the weight."""
     outputs, inputs = _batch(4)
