@@ -8,6 +8,8 @@ from contract.encoding import Encoding
 from contract.errors import InputError
 from training.encoding import STAR_TITLES, TEMPLATES, TRUNCATIONS
 
+STAR_LOSSES = ("softmax", "smoothed", "corn")
+
 
 def setting(default: Any, meaning: str) -> Any:
     """A field with a default, and its meaning for the command line."""
@@ -36,7 +38,11 @@ class Recipe:
     class_weights: float = setting(0.25, "weight of a class: its frequency to minus this power; 0.5 is the root")
     focal_gamma: float = setting(0.0, "exponent of the focal loss: easy rows count less")
     label_smoothing: float = setting(0.0, "share of a label that is spread over all classes")
+    neighbour_smoothing: float = setting(
+        0.0, "share of a label that moves to its neighbours in the order negative, neutral, positive"
+    )
     stars_weight: float = setting(0.5, "weight of a second head that learns the stars and is dropped at the end")
+    stars_loss: str = setting("softmax", "of that head: softmax, smoothed (to neighbouring stars) or corn")
     dropout: float = setting(-1.0, "of hidden states and attention; below 0, the base model's own")
     weight_decay: float = setting(0.01, "of AdamW; not on biases and LayerNorm")
     warmup_ratio: float = setting(0.06, "share of the steps in which the learning rate rises")
@@ -62,6 +68,8 @@ class Recipe:
             "--class-weights must be from 0 to 1": 0 <= self.class_weights <= 1,
             "--focal-gamma must be 0 or more": 0 <= self.focal_gamma < math.inf,
             "--label-smoothing must be from 0 to below 1": 0 <= self.label_smoothing < 1,
+            "--neighbour-smoothing must be from 0 to below 1": 0 <= self.neighbour_smoothing < 1,
+            f"--stars-loss must be {', '.join(STAR_LOSSES)}": self.stars_loss in STAR_LOSSES,
             "--stars-weight must be 0 or more": 0 <= self.stars_weight < math.inf,
             "--dropout must be below 1": self.dropout < 1,
             "--weight-decay must be 0 or more": 0 <= self.weight_decay < math.inf,

@@ -33,6 +33,7 @@ def _batch(rows: int = 6) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tens
         PLAIN,
         Recipe(class_weights=0.5, stars_weight=0.5),
         replace(PLAIN, focal_gamma=2.0, label_smoothing=0.1),
+        Recipe(neighbour_smoothing=0.1, stars_loss="smoothed"),
     ],
 )
 @pytest.mark.parametrize("distillation", [None, Distillation(0.7, 2.0)])
@@ -68,6 +69,23 @@ def test_without_options_it_is_the_cross_entropy() -> None:
     stars = functional.cross_entropy(outputs["stars"], inputs["stars"])
     assert torch.isclose(Loss(PLAIN, LABELS)({"logits": outputs["logits"]}, inputs), plain)
     assert torch.isclose(Loss(replace(PLAIN, stars_weight=0.3), LABELS)(outputs, inputs), plain + 0.3 * stars)
+
+
+def test_a_label_is_spread_to_its_neighbours() -> None:
+    """Of a positive row a tenth of the mass is neutral's, of a neutral one a twentieth each end's; none of -1."""
+    outputs, inputs = _batch(5)
+    neutral, positive, negative = -functional.log_softmax(outputs["logits"], dim=1).T
+    wanted = (
+        0.9 * neutral[0] + 0.05 * positive[0] + 0.05 * negative[0]
+        + 0.9 * positive[1] + 0.1 * neutral[1]
+        + 0.9 * negative[2] + 0.1 * neutral[2]
+        + 0.9 * positive[3] + 0.1 * neutral[3]
+    ) / 5  # fmt: skip
+    loss = Loss(replace(PLAIN, neighbour_smoothing=0.1), LABELS)
+    assert torch.isclose(loss({"logits": outputs["logits"]}, inputs), wanted)
+    both = Loss(replace(PLAIN, neighbour_smoothing=0.1, label_smoothing=0.3), LABELS)
+    everywhere = torch.stack([neutral, positive, negative])[:, :4].mean(dim=0).sum() / 5
+    assert torch.isclose(both({"logits": outputs["logits"]}, inputs), 0.7 * wanted + 0.3 * everywhere)
 
 
 def test_a_focal_loss_counts_easy_rows_less() -> None:
