@@ -145,6 +145,14 @@ class Reviews(Sequence[Review]):
             self._groups = near_groups(every.keys, lambda places: every.select(places).texts())
         return self._groups[self._indices]
 
+    @property
+    def group_keys(self) -> NDArray[np.uint64]:
+        """The least key of each review's group, shape (reviews,): names it, in whatever order the texts come."""
+        every = type(self)(self._rows, groups=self._groups)
+        least = np.full(len(every), np.iinfo(np.uint64).max, dtype=np.uint64)
+        np.minimum.at(least, every.groups, every.keys)
+        return np.asarray(least[every.groups][self._indices])
+
     @cached_property
     def words(self) -> NDArray[np.int32]:
         """How many words the text has, shape (reviews,)."""

@@ -11,9 +11,9 @@ from training.encoding import STAR_TITLES, TEMPLATES, TRUNCATIONS
 STAR_LOSSES = ("softmax", "smoothed", "corn")
 
 
-def setting(default: Any, meaning: str) -> Any:
-    """A field with a default, and its meaning for the command line."""
-    return field(default=default, metadata={"help": meaning})
+def setting(default: Any, meaning: str, metavar: str | None = None) -> Any:
+    """A field with a default, its meaning for the command line, and what stands there for its value."""
+    return field(default=default, metadata={"help": meaning, "metavar": metavar})
 
 
 @dataclass(frozen=True)

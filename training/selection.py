@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from contract.errors import InputError
 from contract.labels import LABELS
 from reviews.review import Reviews
+from training.folds import Fold
 from training.recipe import setting
 
 
@@ -23,9 +24,12 @@ class Selection:
     """
 
     source_weights: tuple[tuple[str, float], ...] = setting(
-        (), "how much a review of a source counts in training; 0 leaves it out, others count 1"
+        (), "how much a review of each source counts in training, else 1; 0 leaves it out", "NAME=WEIGHT"
     )
-    source_cap: int = setting(0, "most reviews of a source to train on, chosen by their texts' hash; 0 for all")
+    source_cap: int = setting(0, "reviews of a source to train on at most, chosen by their texts' hash; 0 for all")
+    leave_out: str = setting(
+        "", "a fold, as 1/3, not to learn: as a teacher this model then answers it (see distill --teacher)", "K/N"
+    )
 
     def __post_init__(self) -> None:
         names = [name for name, _ in self.source_weights]
@@ -33,6 +37,8 @@ class Selection:
             "--source-weights must be 0 or more": all(0 <= one < math.inf for _, one in self.source_weights),
             "--source-weights must name each source once": len(set(names)) == len(names),
             "--source-cap must be 0 or more": self.source_cap >= 0,
+            "--leave-out must be K/N, with K from 1 to N and N at least 2": not self.leave_out
+            or self._fold is not None,
         }
         for law, holds in laws.items():
             if not holds:
@@ -40,7 +46,11 @@ class Selection:
 
     def told(self) -> dict[str, Any]:
         """The settings for a record, as JSON gives them back; all of them shape the weights."""
-        return {"source_weights": dict(self.source_weights), "source_cap": self.source_cap}
+        return {
+            "source_weights": dict(self.source_weights),
+            "source_cap": self.source_cap,
+            "leave_out": self.leave_out,
+        }
 
     def require_known(self, *given: Reviews) -> None:
         """Check that every source with a weight is there.
@@ -66,6 +76,8 @@ class Selection:
         kept = np.array([weights.get(name, 1.0) > 0 for name in names], dtype=np.bool_)[ids]
         if self.source_cap:
             kept &= _rank_within(ids, reviews.keys) < self.source_cap
+        if fold := self._fold:
+            kept &= ~fold.holds(reviews)
         return reviews.select(kept)
 
     def labelled(self, train: Reviews) -> Reviews:
@@ -89,6 +101,10 @@ class Selection:
         if not len(weights) or (weights == weights[0]).all():
             return None
         return np.asarray(weights / weights.mean(), dtype=np.float32)
+
+    @property
+    def _fold(self) -> Fold | None:
+        return Fold.named(self.leave_out)
 
 
 EVERYTHING = Selection()

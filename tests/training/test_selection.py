@@ -57,6 +57,23 @@ def test_a_cap_chooses_by_content() -> None:
     assert sources(Selection(source_cap=40).of(REVIEWS)) == {"a": 30, "b": 40}
 
 
+def test_folds_are_left_out_once() -> None:
+    """Each review is left out by one of N; a cap takes the same reviews for all."""
+    of_all = [Selection(leave_out=f"{number}/3").of(REVIEWS) for number in (1, 2, 3)]
+    assert min(len(REVIEWS) - len(learnt) for learnt in of_all) > len(REVIEWS) // 6
+    for review in REVIEWS:
+        assert sum(review in learnt for learnt in map(list, of_all)) == 2
+    capped = [Selection(source_cap=20, leave_out=f"{number}/2").of(REVIEWS) for number in (1, 2)]
+    assert {*capped[0], *capped[1]} == set(Selection(source_cap=20).of(REVIEWS))
+
+
+@pytest.mark.parametrize("word", ["3", "0/3", "4/3", "1/1", "a/b", "1/3/5", "-1/3", "1/2 "])
+def test_a_fold_is_one_of_several(word: str) -> None:
+    """K of N, from 1 to N, of at least two."""
+    with pytest.raises(InputError, match="--leave-out must be K/N"):
+        Selection(leave_out=word)
+
+
 def test_an_unknown_source_is_told() -> None:
     """The message lists those that are there; those of any of the given reviews are known."""
     with pytest.raises(InputError, match=r"source c: there are a \(30\), b \(60\)"):
@@ -111,6 +128,6 @@ def test_a_resumed_run_has_the_same_selection(reviews: Files, base_model: Path) 
     """What a run was started with holds the selection, as JSON gives it back."""
     corpus = read_corpus([reviews[0]])
     given = (corpus, None, str(base_model), Recipe(), "hash")
-    one, other = (started_with(*given, one) for one in (Selection((("train", 2.0),), 9), EVERYTHING))
-    assert {name for name in one if one[name] != other[name]} == {"source_weights", "source_cap"}
+    one, other = (started_with(*given, one) for one in (Selection((("train", 2.0),), 9, "1/3"), EVERYTHING))
+    assert {name for name in one if one[name] != other[name]} == {"source_weights", "source_cap", "leave_out"}
     assert json.loads(json.dumps(one)) == one
