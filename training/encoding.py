@@ -105,7 +105,7 @@ def write_encoding(folder: Path, tokenizer: Any, reviews: Sequence[Review], enco
     titled = [Review(text, 0, "", title=title) for text, title in zip(HOSTILE, HOSTILE[7:], strict=False)]
     if encoding.template == "text":
         titled = titled[-_UNREAD_TITLES:]
-    starred = [Review(f"it works {len(title)}", 0, "", title=title) for title in COUNTED_STARS]
+    starred = [Review(f"it works {n}", 0, "", title=title) for n, title in enumerate(COUNTED_STARS)]
     hostile = [*(Review(text, 0, "") for text in HOSTILE), *titled, *starred]
     drawn = min(len(reviews), 4 * _GOLDEN_PAIRS)  # some may be copies
     order = random.Random(seed).sample(range(len(reviews)), drawn)  # noqa: S311 - a sample, no secret

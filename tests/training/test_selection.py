@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import random
 import shlex
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from contract.errors import InputError
 from reviews.corpus import read_corpus
 from reviews.review import Review, Reviews
-from tests.review_files import fit_arguments
+from tests.review_files import fit_arguments, review, write_lines
 from training.__main__ import main
 from training.fit import started_with
 from training.recipe import Recipe
@@ -61,8 +62,8 @@ def test_folds_are_left_out_once() -> None:
     """Each review is left out by one of N; a cap takes the same reviews for all."""
     of_all = [Selection(leave_out=f"{number}/3").of(REVIEWS) for number in (1, 2, 3)]
     assert min(len(REVIEWS) - len(learnt) for learnt in of_all) > len(REVIEWS) // 6
-    for review in REVIEWS:
-        assert sum(review in learnt for learnt in map(list, of_all)) == 2
+    for one in REVIEWS:
+        assert sum(one in learnt for learnt in map(list, of_all)) == 2
     capped = [Selection(source_cap=20, leave_out=f"{number}/2").of(REVIEWS) for number in (1, 2)]
     assert {*capped[0], *capped[1]} == set(Selection(source_cap=20).of(REVIEWS))
 
@@ -131,3 +132,19 @@ def test_a_resumed_run_has_the_same_selection(reviews: Files, base_model: Path) 
     one, other = (started_with(*given, one) for one in (Selection((("train", 2.0),), 9, "1/3"), EVERYTHING))
     assert {name for name in one if one[name] != other[name]} == {"source_weights", "source_cap", "leave_out"}
     assert json.loads(json.dumps(one)) == one
+
+
+def test_weights_reach_the_loss(base_model: Path, tmp_path: Path) -> None:
+    """A source that says the contrary of another is outvoted by it where it weighs next to nothing."""
+    randomly = random.Random(5)
+    told = [review((5, 3, 1)[number % 3], randomly) for number in range(240)]
+    wrong = [one | {"overall": {5.0: 1, 3.0: 5, 1.0: 3}[one["overall"]]} for one in told[:120]]
+    lines = [one | {"source": "right"} for one in told[120:]] + [one | {"source": "wrong"} for one in wrong]
+    files = write_lines(tmp_path / "train.jsonl", lines), write_lines(tmp_path / "held-out.jsonl", told[:45])
+    scores = {}
+    for name, weight in (("little", "0.01"), ("much", "20")):
+        flags = ["--source-weights", f"wrong={weight}", "--epochs", "4"]
+        assert main([*fit_arguments(files, base_model, tmp_path / name), *flags]) == 0
+        scores[name] = json.loads((tmp_path / name / "metrics.json").read_text())["macro_f1"]
+    assert scores["little"] > 0.8
+    assert scores["much"] < 0.2
