@@ -140,18 +140,18 @@ class Reviews(Sequence[Review]):
     @property
     def groups(self) -> NDArray[np.int64]:
         """Shape (reviews,): equal for copies, near duplicates, and what they link (see `near_groups`)."""
-        if self._groups is None:
-            every = type(self)(self._rows)
-            self._groups = near_groups(every.keys, lambda places: every.select(places).texts())
-        return self._groups[self._indices]
+        return self._groups_of_rows()[self._indices]
 
     @property
     def group_keys(self) -> NDArray[np.uint64]:
-        """The least key of each review's group, shape (reviews,): names it, in whatever order the texts come."""
-        every = type(self)(self._rows, groups=self._groups)
-        least = np.full(len(every), np.iinfo(np.uint64).max, dtype=np.uint64)
-        np.minimum.at(least, every.groups, every.keys)
-        return np.asarray(least[every.groups][self._indices])
+        """The least key of each review's group, shape (reviews,): names it, in whatever order the texts come.
+
+        What is not selected counts too, so that a selection has the groups of the whole.
+        """
+        groups, keys = self._groups_of_rows(), self._rows.data.column("key").to_numpy()
+        least = np.full(len(groups), np.iinfo(np.uint64).max, dtype=np.uint64)
+        np.minimum.at(least, groups, keys)
+        return np.asarray(least[groups[self._indices]])
 
     @cached_property
     def words(self) -> NDArray[np.int32]:
@@ -186,6 +186,12 @@ class Reviews(Sequence[Review]):
     @property
     def _places(self) -> NDArray[np.int64]:
         return np.arange(len(self))
+
+    def _groups_of_rows(self) -> NDArray[np.int64]:
+        if self._groups is None:
+            every = type(self)(self._rows)
+            self._groups = near_groups(every.keys, lambda places: every.select(places).texts())
+        return self._groups
 
     def _tables(self) -> Iterator[pa.Table]:
         for start in range(0, len(self), BATCH):
