@@ -26,6 +26,7 @@ from training.targets import Lesson
 def recipe_of(checkpoint: Path) -> Recipe:
     """The settings of the run that wrote a checkpoint."""
     settings = json.loads((checkpoint / "training.json").read_text())["settings"]
+    settings = {"star_titles": "read"} | settings  # what runs did before there was a choice
     return Recipe(**{one.name: settings[one.name] for one in fields(Recipe) if one.name in settings})
 
 

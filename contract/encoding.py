@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contract.fields import Fields, is_blank
+from contract.fields import Fields, gives_stars_away, is_blank
 
 ENCODING_FILE = "encoding.json"
 TOKENIZER_FILE = "tokenizer.json"
@@ -15,6 +15,8 @@ class Encoding(BaseModel):
     """How the fields of a review become token ids; `encoding.json` of a checkpoint and of a bundle.
 
     `template` is `text`, or `title+text`: the title on a line of its own before the text, where there is one.
+    `star_titles` says what becomes of titles such as "Five Stars" (`contract.fields.gives_stars_away`): they are
+    `read`, as encodings that say nothing of them do, or `masked`, treated as no title.
     `tokens_max` counts the special tokens too. `head` keeps the first tokens; `head+tail` keeps a quarter
     from the beginning and three quarters from the end (Sun et al. 2019, arXiv 1905.05583).
     """
@@ -23,6 +25,7 @@ class Encoding(BaseModel):
 
     format: Literal[1] = 1
     template: Literal["text", "title+text"] = "text"
+    star_titles: Literal["read", "masked"] = "read"
     truncation: Literal["head", "head+tail"] = "head"
     tokens_max: int = Field(512, ge=3)
 
@@ -34,15 +37,17 @@ class Encoded(NamedTuple):
     truncated: bool
 
 
-def fields_read(fields: Fields, template: str) -> Fields:
-    """What a template reads of a review: a title that is missing, blank or not asked for is None."""
-    titled = template == "title+text" and fields.title and not is_blank(fields.title)
-    return fields if titled else Fields(fields.text)
+def fields_read(fields: Fields, encoding: Encoding) -> Fields:
+    """What an encoding reads of a review: a title that is missing, blank, masked or not asked for is None."""
+    title = fields.title
+    if encoding.template == "text" or not title or is_blank(title):
+        return Fields(fields.text)
+    return Fields(fields.text) if encoding.star_titles == "masked" and gives_stars_away(title) else fields
 
 
-def apply_template(fields: Fields, template: str) -> str:
-    """Join the fields that the template reads, the title on a line of its own."""
-    text, title = fields_read(fields, template)
+def apply_template(fields: Fields, encoding: Encoding) -> str:
+    """Join the fields that the encoding reads, the title on a line of its own."""
+    text, title = fields_read(fields, encoding)
     return text if title is None else f"{title}\n{text}"
 
 

@@ -45,6 +45,12 @@ class Distillation(_Record):
     unlabelled: DataSheet | None = None
 
 
+class Settings(_Record):
+    """How a run was set up, as far as others ask; `leave_out` is the fold K/N of the training part not learnt."""
+
+    leave_out: str = ""
+
+
 class TrainingRecord(_Record):
     """A training run: its data, and how that was split. Older records may lack any of it."""
 
@@ -53,6 +59,7 @@ class TrainingRecord(_Record):
     data: DataSheet = DataSheet()
     validation_data: DataSheet | None = None
     distillation: Distillation | None = None
+    settings: Settings = Settings()
 
     @classmethod
     def read(cls, checkpoint: Path) -> Self:

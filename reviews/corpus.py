@@ -16,6 +16,7 @@ from contract.labels import LABELS, STARS_OF_LABEL
 from reviews.duplicates import firsts
 from reviews.ingestion import Account, Tally, ingest
 from reviews.review import UNLABELLED, Review, Reviews
+from reviews.sources import by_source
 from reviews.splits import PARTS, Part
 
 
@@ -117,7 +118,9 @@ class Corpus:
             "reviews": len(self.reviews),
             "by_class": dict(_by_class(self.reviews)),
             "by_category": dict(zip(names, counts, strict=True)),
+            "by_source": by_source(self.reviews),
             "with_title": int(self.reviews.titled.sum()),
+            "star_titles": int(self.reviews.star_titled.sum()),
             "rejected": dict(self.rejected),
             "rejected_first": self._first_of(self.rejected),
             "odd": dict(self.odd),

@@ -24,7 +24,7 @@ from reviews.progress import Progress
 from reviews.reading import read_line
 from reviews.review import BATCH, FEATURES, Review, Reviews, table_of
 
-_FORMAT = 1  # to be raised whenever the same files give other reviews, parts or groups
+_FORMAT = 2  # to be raised whenever the same files give other reviews, parts or groups
 _REVIEWS, _GROUPS, _ACCOUNT = "reviews.arrow", "groups.npy", "account.json"
 _MB = 1_000_000
 

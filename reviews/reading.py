@@ -17,7 +17,7 @@ def read_line(line: bytes, stem: str, *, starred: bool = True) -> tuple[Review, 
 
     Args:
         line: A JSON object, or a Python literal as the set of 2014 was first published.
-        stem: The category where the record names none.
+        stem: The category, and the source, where the record names none.
         starred: Whether it needs stars; else they are not looked at, and the review is unlabelled.
 
     Raises:
@@ -37,13 +37,13 @@ def read_line(line: bytes, stem: str, *, starred: bool = True) -> tuple[Review, 
     if has_lone_surrogate(text):
         raise ValueError("a lone surrogate in the text")  # JSON can write one; UTF-8 and tokenizers can't
     odd: list[str] = []
+    category, source = (_name(record, field, stem, odd) for field in ("category", "source"))
     if not starred:
-        return Review(text, UNLABELLED, _category(record, stem, odd), None, _title(record, odd)), odd
+        return Review(text, UNLABELLED, category, None, _title(record, odd), source), odd
     label = star_label(stars[0])
     if math.trunc(stars[0]) != stars[0]:
         odd.append("stars between whole numbers")
-    title = _title(record, odd)
-    return Review(text, label, _category(record, stem, odd), float(stars[0]), title), odd
+    return Review(text, label, category, float(stars[0]), _title(record, odd), source), odd
 
 
 def _parse(line: bytes) -> dict[str, Any]:
@@ -78,10 +78,10 @@ def _title(record: dict[str, Any], odd: list[str]) -> str | None:
     return None
 
 
-def _category(record: dict[str, Any], stem: str, odd: list[str]) -> str:
-    category = record.get("category")
-    if isinstance(category, str) and category and not has_lone_surrogate(category):
-        return category
-    if category:
-        odd.append("a category that is no text")
+def _name(record: dict[str, Any], field: str, stem: str, odd: list[str]) -> str:
+    name = record.get(field)
+    if isinstance(name, str) and name and not has_lone_surrogate(name):
+        return name
+    if name:
+        odd.append(f"a {field} that is no text")
     return stem

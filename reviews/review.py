@@ -12,6 +12,7 @@ import xxhash
 from datasets import Dataset, Features, Value, concatenate_datasets
 from numpy.typing import NDArray
 
+from contract.fields import gives_stars_away
 from reviews.duplicates import near_groups
 from reviews.splits import PARTS, letters_and_digits, part_of
 
@@ -25,22 +26,25 @@ FEATURES = Features({
     "title": Value("string"),
     "label": Value("int8"),
     "category": Value("string"),
+    "source": Value("string"),
     "stars": Value("float64"),
     "key": Value("uint64"),
     "part": Value("int8"),
+    "words": Value("int32"),
 })  # fmt: skip
-"""The columns: those of `Review`, the hash of the text's key, and the index of its part in `PARTS`."""
+"""The columns: those of `Review`, the hash of the text's key, the index of its part in `PARTS`, and its words."""
 
 
 @dataclass(frozen=True)
 class Review:
-    """A text with its class id (see `LABELS`), where it came from, and its rating and title if it had one."""
+    """A text with its class id (see `LABELS`), its category, rating and title if it had them, and its source."""
 
     text: str
     label: int
     category: str
     stars: float | None = None
     title: str | None = None
+    source: str = ""
 
 
 class Reviews(Sequence[Review]):
@@ -126,18 +130,46 @@ class Reviews(Sequence[Review]):
         """Whether there is a title, shape (reviews,)."""
         return np.asarray(self._rows.data.column("title").is_valid().to_numpy()[self._indices])
 
+    @cached_property
+    def star_titled(self) -> NDArray[np.bool_]:
+        """Whether the title is nothing but a count of stars (`gives_stars_away`), shape (reviews,)."""
+        chunks = self._rows.data.column("title").chunks  # of the whole, since that is the order on the disk
+        every = (title is not None and gives_stars_away(title) for chunk in chunks for title in chunk.to_pylist())
+        return np.fromiter(every, dtype=np.bool_, count=len(self._rows))[self._indices]
+
     @property
     def groups(self) -> NDArray[np.int64]:
         """Shape (reviews,): equal for copies, near duplicates, and what they link (see `near_groups`)."""
-        if self._groups is None:
-            every = type(self)(self._rows)
-            self._groups = near_groups(every.keys, lambda places: every.select(places).texts())
-        return self._groups[self._indices]
+        return self._groups_of_rows()[self._indices]
+
+    @property
+    def group_keys(self) -> NDArray[np.uint64]:
+        """The least key of each review's group, shape (reviews,): names it, in whatever order the texts come.
+
+        What is not selected counts too, so that a selection has the groups of the whole.
+        """
+        groups, keys = self._groups_of_rows(), self._rows.data.column("key").to_numpy()
+        least = np.full(len(groups), np.iinfo(np.uint64).max, dtype=np.uint64)
+        np.minimum.at(least, groups, keys)
+        return np.asarray(least[groups[self._indices]])
+
+    @cached_property
+    def words(self) -> NDArray[np.int32]:
+        """How many words the text has, shape (reviews,)."""
+        return self._column("words")
 
     @cached_property
     def categories(self) -> tuple[NDArray[np.int64], list[str]]:
         """Indices of the names, shape (reviews,), and the names that occur, in order."""
-        coded = self._rows.data.column("category").dictionary_encode().combine_chunks()
+        return self._names("category")
+
+    @cached_property
+    def sources(self) -> tuple[NDArray[np.int64], list[str]]:
+        """As `categories`: where each review was published or collected."""
+        return self._names("source")
+
+    def _names(self, column: str) -> tuple[NDArray[np.int64], list[str]]:
+        coded = self._rows.data.column(column).dictionary_encode().combine_chunks()
         every = np.array(coded.dictionary.to_pylist(), dtype=object)
         used, ids = np.unique(coded.indices.to_numpy()[self._indices], return_inverse=True)
         names = every[used]
@@ -155,6 +187,12 @@ class Reviews(Sequence[Review]):
     def _places(self) -> NDArray[np.int64]:
         return np.arange(len(self))
 
+    def _groups_of_rows(self) -> NDArray[np.int64]:
+        if self._groups is None:
+            every = type(self)(self._rows)
+            self._groups = near_groups(every.keys, lambda places: every.select(places).texts())
+        return self._groups
+
     def _tables(self) -> Iterator[pa.Table]:
         for start in range(0, len(self), BATCH):
             yield self._rows[self._indices[start : start + BATCH]]
@@ -171,9 +209,11 @@ def table_of(reviews: Sequence[Review]) -> pa.Table:
             "title": [review.title for review in reviews],
             "label": [review.label for review in reviews],
             "category": [review.category for review in reviews],
+            "source": [review.source for review in reviews],
             "stars": [review.stars for review in reviews],
             "key": [key_of(review.text) for review in reviews],
             "part": [_PART_IDS[part_of(review.text)] for review in reviews],
+            "words": [len(review.text.split()) for review in reviews],
         },
         schema=FEATURES.arrow_schema,
     )
@@ -193,5 +233,5 @@ _PART_IDS = {part: index for index, part in enumerate(PARTS)}
 
 
 def _reviews(table: pa.Table) -> list[Review]:
-    columns = (table[name].to_pylist() for name in ("text", "label", "category", "stars", "title"))
+    columns = (table[name].to_pylist() for name in ("text", "label", "category", "stars", "title", "source"))
     return list(map(Review, *columns))

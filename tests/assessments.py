@@ -44,6 +44,18 @@ def sample_record() -> dict[str, Any]:
         "reviews": 1234,
         "by_class": {"positive": 1000, "neutral": 200, "negative": 34},
         "by_category": {"Books": 1000, HOSTILE: 234},
+        "by_source": {
+            "shop": {
+                "reviews": 1000,
+                "stars": {"1": 34, "5": 966},
+                "words_mean": 8.5,
+                "copies": 3,
+                "near_elsewhere": 77,
+            },
+            HOSTILE: {"reviews": 234, "stars": {"3": 234}, "words_mean": 40.0, "copies": 0, "near_elsewhere": 2},
+        },
+        "with_title": 900,
+        "star_titles": 123,
         "rejected": {"no text": 7},
         "rejected_first": {"no text": "a.jsonl:3"},
         "odd": {},

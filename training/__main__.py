@@ -17,6 +17,7 @@ from training.distillation import Teaching
 from training.failures import what_to_do
 from training.recipe import ARTICLE, ARTICLE_BASE_MODEL, RECIPES, Recipe
 from training.resume import claimed, partial_folder, saved_state, saved_step
+from training.selection import EVERYTHING, Selection, named_weight
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,10 +68,12 @@ def _parser(recipe: Recipe) -> argparse.ArgumentParser:
         help="a folder, or a name on the Hugging Face hub",
     )  # fmt: skip
     _add_run(fit, recipe)
+    _add_settings(fit, EVERYTHING, only=("leave_out",))
     distill = commands.add_parser("distill", help="fine-tune by a larger model's answers", formatter_class=shown)
     distill.add_argument(
         "--teacher", type=Path, nargs="+", required=True, metavar="CHECKPOINT",
-        help="what `fit` wrote, from the same data; the mean of several teaches",
+        help="what `fit` wrote, from the same data; the mean of several teaches, or those that left a review's "
+        "fold out",
     )  # fmt: skip
     distill.add_argument("--student", required=True, help="the base model: a folder, or a name on the hub")
     distill.add_argument("--unlabelled", type=Path, nargs="+", help="review files whose stars are not looked at")
@@ -98,6 +101,7 @@ def _add_run(command: argparse.ArgumentParser, recipe: Recipe) -> None:
         default="default",
         help="defaults of the settings below; a flag given wins",
     )
+    _add_settings(command, EVERYTHING, only=("source_weights", "source_cap"))
     _add_settings(command, recipe)
 
 
@@ -105,14 +109,26 @@ def _add_categories(command: argparse.ArgumentParser) -> None:
     command.add_argument("--categories", nargs="+", default=[], help="only reviews of these categories of --data")
 
 
-def _add_settings(command: argparse.ArgumentParser, defaults: Recipe | Teaching) -> None:
+def _add_settings(
+    command: argparse.ArgumentParser, defaults: Recipe | Teaching | Selection, only: Sequence[str] = ()
+) -> None:
     for setting in fields(defaults):
+        if only and setting.name not in only:
+            continue
         name, meaning = f"--{setting.name.replace('_', '-')}", setting.metadata["help"]
         default = getattr(defaults, setting.name)
         if isinstance(default, bool):
             command.add_argument(name, action=argparse.BooleanOptionalAction, default=default, help=meaning)
-        else:
-            command.add_argument(name, type=type(default), default=default, help=meaning)
+            continue
+        several = isinstance(default, tuple)
+        command.add_argument(
+            name,
+            type=named_weight if several else type(default),
+            nargs="+" if several else None,
+            default=argparse.SUPPRESS if default in ((), "") else default,  # --help need not show nothing
+            metavar=setting.metadata["metavar"],
+            help=meaning,
+        )
 
 
 def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
@@ -163,7 +179,9 @@ def _distill(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace, kind: type) -> Any:
-    return kind(**{setting.name: getattr(options, setting.name) for setting in fields(kind)})
+    names = [setting.name for setting in fields(kind) if hasattr(options, setting.name)]
+    given = {name: getattr(options, name) for name in names}
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
 
 
 def _material(options: argparse.Namespace) -> dict[str, Any]:
@@ -171,6 +189,7 @@ def _material(options: argparse.Namespace) -> dict[str, Any]:
         "corpus": _read(options.data, options.categories),
         "validation": _read(options.validation) if options.validation else None,
         "by": options.split,
+        "selection": _settings(options, Selection),
         "resume": options.resume,
     }
 

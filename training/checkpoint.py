@@ -46,7 +46,8 @@ def write_checkpoint(
     settings = record["settings"]
     trainer.model.save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)  # safetensors leaves it to its owner alone; a container is another
-    encoding = Encoding.model_validate({name: settings[name] for name in ("template", "truncation", "tokens_max")})
+    shared = Encoding.model_fields.keys() & settings.keys()
+    encoding = Encoding.model_validate({name: settings[name] for name in shared})
     write_encoding(folder, tokenizer, reviews, encoding, settings["seed"])
     _save_tokenizer(folder, tokenizer)
     record = {

@@ -21,6 +21,8 @@ from reviews.review import Review
 GOLDEN_FILE = "golden_pairs.json"
 TEMPLATES: tuple[str, ...] = get_args(Encoding.model_fields["template"].annotation)
 TRUNCATIONS: tuple[str, ...] = get_args(Encoding.model_fields["truncation"].annotation)
+STAR_TITLES: tuple[str, ...] = get_args(Encoding.model_fields["star_titles"].annotation)
+_LATER_FIELDS = {"star_titles"}  # checkpoints of older versions do not say them, and mean the default
 _GOLDEN_PAIRS = 200
 _CHUNK_TEXTS = 1000  # tokenised at a time, so that a long text costs memory only for a while
 _UNREAD_TITLES = 5  # golden pairs with a title where none is read: they tell one template from the other
@@ -78,6 +80,9 @@ HOSTILE = (
 )
 """What real topics hold and validation sets do not."""
 
+COUNTED_STARS = ("Five Stars", "one star.", "4/5 stars", "\u2605" * 5, "Five stars for comfort")
+"""Titles that are a count of stars, and one that says more: with them an edited `star_titles` shows."""
+
 
 def encode(tokenizer: Any, reviews: Sequence[Review], encoding: Encoding) -> list[list[int]]:
     """Token ids of each review with the special ones; not padded."""
@@ -85,7 +90,7 @@ def encode(tokenizer: Any, reviews: Sequence[Review], encoding: Encoding) -> lis
     rows: list[list[int]] = []
     for start in range(0, len(reviews), _CHUNK_TEXTS):
         some = reviews[start : start + _CHUNK_TEXTS]
-        texts = [apply_template(Fields(review.text, review.title), encoding.template) for review in some]
+        texts = [apply_template(Fields(review.text, review.title), encoding) for review in some]
         tokenised = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
         rows += [
             [tokenizer.cls_token_id, *truncate(ids, kept, encoding.truncation), tokenizer.sep_token_id]
@@ -100,22 +105,23 @@ def write_encoding(folder: Path, tokenizer: Any, reviews: Sequence[Review], enco
     titled = [Review(text, 0, "", title=title) for text, title in zip(HOSTILE, HOSTILE[7:], strict=False)]
     if encoding.template == "text":
         titled = titled[-_UNREAD_TITLES:]
-    hostile = [*(Review(text, 0, "") for text in HOSTILE), *titled]
+    starred = [Review(f"it works {n}", 0, "", title=title) for n, title in enumerate(COUNTED_STARS)]
+    hostile = [*(Review(text, 0, "") for text in HOSTILE), *titled, *starred]
     drawn = min(len(reviews), 4 * _GOLDEN_PAIRS)  # some may be copies
     order = random.Random(seed).sample(range(len(reviews)), drawn)  # noqa: S311 - a sample, no secret
     real = list(islice(dict.fromkeys(reviews[index] for index in order), _GOLDEN_PAIRS - len(hostile)))
     rows = encode(tokenizer, [*hostile, *real], encoding)
     fields = [
-        *(_fields(review, "title+text") for review in hostile),
-        *(_fields(review, encoding.template) for review in real),
+        *(_fields(review, Encoding(template="title+text")) for review in hostile),  # titles that are not read too
+        *(_fields(review, encoding) for review in real),
     ]
     pairs = [{"fields": one, "ids": ids} for one, ids in zip(fields, rows, strict=True)]
     (folder / GOLDEN_FILE).write_text(json.dumps(pairs) + "\n")
 
 
-def _fields(review: Review, template: str) -> dict[str, str]:
-    """What a template reads of a review, as the golden pairs have it."""
-    read = fields_read(Fields(review.text, review.title), template)
+def _fields(review: Review, encoding: Encoding) -> dict[str, str]:
+    """What an encoding reads of a review, as the golden pairs have it."""
+    read = fields_read(Fields(review.text, review.title), encoding)
     return {"text": read.text} if read.title is None else {"title": read.title, "text": read.text}
 
 
@@ -129,7 +135,7 @@ def read_encoding(folder: Path) -> Encoding:
         record = json.loads((folder / ENCODING_FILE).read_text())
     except (OSError, ValueError):
         record = None
-    if not isinstance(record, dict) or not Encoding.model_fields.keys() <= record.keys():
+    if not isinstance(record, dict) or not Encoding.model_fields.keys() - _LATER_FIELDS <= record.keys():
         raise InputError(
             f"{folder} is not a checkpoint that `python -m training fit` wrote: no usable {ENCODING_FILE}"
         )

@@ -11,6 +11,7 @@ from reviews.corpus import Corpus, split, without_copies
 from reviews.review import Reviews
 from training.recipe import Recipe
 from training.run import counts, run
+from training.selection import EVERYTHING, Selection
 from training.targets import Lesson
 
 SPLITS = ("stratified", "hash")
@@ -22,6 +23,7 @@ def fit(
     output: Path,
     recipe: Recipe,
     *,
+    selection: Selection = EVERYTHING,
     validation: Corpus | None = None,
     by: str = "stratified",
     resume: bool = False,
@@ -33,15 +35,18 @@ def fit(
         base_model: A folder or a name on the hub.
         output: The checkpoint's folder.
         recipe: The settings.
+        selection: What of the training part to learn.
         validation: What to measure on, where the caller has split the data; its texts are not trained on.
         by: How to hold out without `validation`: `stratified`, a fifth; or `hash`, the validation part by content.
         resume: Whether to go on from the last saved step of an interrupted run.
     """
     train, held_out = parts(corpus, validation, by, recipe.seed)
-    given = inputs(corpus, validation, base_model, recipe, by)
+    selection.require_known(corpus.reviews)
+    learnt = selection.labelled(train)
+    given = (corpus, validation, base_model, recipe, by, selection)
     return run(
-        Lesson(train), held_out, base_model, output, recipe,
-        started_with=started_with(corpus, validation, base_model, recipe, by), record=given, resume=resume,
+        Lesson(learnt, weights=selection.weights(learnt)), held_out, base_model, output, recipe,
+        started_with=started_with(*given), record=inputs(*given), resume=resume,
     )  # fmt: skip
 
 
@@ -76,11 +81,17 @@ def parts(corpus: Corpus, validation: Corpus | None, by: str, seed: int) -> tupl
 
 
 def started_with(
-    corpus: Corpus, validation: Corpus | None, base_model: str, recipe: Recipe, by: str
+    corpus: Corpus,
+    validation: Corpus | None,
+    base_model: str,
+    recipe: Recipe,
+    by: str,
+    selection: Selection = EVERYTHING,
 ) -> dict[str, Any]:
     """All that shapes the weights, as JSON gives it back."""
     return {
         **recipe.shaping(),
+        **selection.told(),
         "base_model": base_name(base_model),
         "base_files": _digests(Path(base_model)),
         "split": by,
@@ -100,11 +111,18 @@ def _digests(base_model: Path) -> list[str]:
     return digests
 
 
-def inputs(corpus: Corpus, validation: Corpus | None, base_model: str, recipe: Recipe, by: str) -> dict[str, Any]:
+def inputs(
+    corpus: Corpus,
+    validation: Corpus | None,
+    base_model: str,
+    recipe: Recipe,
+    by: str,
+    selection: Selection = EVERYTHING,
+) -> dict[str, Any]:
     """What the run was given, for its record."""
     return {
         "base_model": base_name(base_model),
-        "settings": asdict(recipe),
+        "settings": {**asdict(recipe), **selection.told()},
         "split": "given" if validation else by,
         "data": corpus.data_sheet(),
         "left_out_of_train": corpus.part("train").left_out() if by == "hash" and not validation else [],

@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from reviews.review import UNLABELLED, Review
 
@@ -10,7 +11,14 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _WORDS_MIN = 3
 
 
-def fragments(reviews: Sequence[Review], count: int, seed: int) -> list[Review]:
+class Fragments(NamedTuple):
+    """Parts of reviews, and of each the place of the review that it is a part of."""
+
+    reviews: list[Review]
+    parents: list[int]
+
+
+def fragments(reviews: Sequence[Review], count: int, seed: int) -> Fragments:
     """Up to `count` different parts of each review, without a label: the whole's stars may not be the part's.
 
     A part is a run of sentences that lacks at least one; of a single sentence, a run of words. It has the review's
@@ -22,7 +30,8 @@ def fragments(reviews: Sequence[Review], count: int, seed: int) -> list[Review]:
         seed: The same one gives the same parts.
     """
     randomly = random.Random(seed)  # noqa: S311 - variety, no secret
-    return [part for review in reviews for part in _parts(review, count, randomly)]
+    made = [(part, parent) for parent, review in enumerate(reviews) for part in _parts(review, count, randomly)]
+    return Fragments([part for part, _ in made], [parent for _, parent in made])
 
 
 def _parts(review: Review, count: int, randomly: random.Random) -> Iterator[Review]:
@@ -34,7 +43,7 @@ def _parts(review: Review, count: int, randomly: random.Random) -> Iterator[Revi
     for text in dict.fromkeys(_run(pieces, randomly) for _ in range(count)):
         if len(text.split()) >= _WORDS_MIN:
             title = review.title if randomly.random() < 0.5 else None  # noqa: PLR2004 - one case of two
-            yield Review(text, UNLABELLED, review.category, None, title)
+            yield Review(text, UNLABELLED, review.category, None, title, review.source)
 
 
 def _run(pieces: Sequence[str], randomly: random.Random) -> str:

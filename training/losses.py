@@ -8,6 +8,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch.nn import functional
 
+from training.ordinal import class_targets, star_losses
 from training.recipe import Recipe
 
 
@@ -30,33 +31,39 @@ class Loss:
     def __init__(self, recipe: Recipe, labels: ArrayLike, distillation: Distillation | None = None) -> None:
         """Take the classes' frequencies from the training labels; -1 stands for a row without one."""
         self._recipe, self._distillation = recipe, distillation
+        self._targets = class_targets(recipe.neighbour_smoothing)
         self.weights = torch.tensor(class_weights(labels, recipe.class_weights), dtype=torch.float32)
 
     def __call__(self, outputs: dict[str, torch.Tensor], inputs: dict[str, Any]) -> torch.Tensor:
         """The mean over the rows.
 
         Args:
-            outputs: `logits` of shape (rows, classes), and `stars` of shape (rows, ratings) where the model has a
-                head for them.
+            outputs: `logits` of shape (rows, classes), and `stars` of shape (rows, outputs), as many as the stars'
+                loss asks for, where the model has a head for them.
             inputs: `labels` of shape (rows,), -1 for none; with a stars head `stars` likewise; with a teacher its
-                logits, `teacher`, of shape (rows, classes).
+                logits, `teacher`, of shape (rows, classes); `weight`, (rows,), where rows count unlike.
         """
         logits = outputs["logits"].float()
         hard = self._hard(logits, inputs["labels"])
         if "stars" in outputs:
-            stars = functional.cross_entropy(
-                outputs["stars"].float(), inputs["stars"], ignore_index=-1, reduction="none"
-            )
+            stars = star_losses(self._recipe.stars_loss, outputs["stars"].float(), inputs["stars"])
             hard = hard + self._recipe.stars_weight * stars
-        if self._distillation is None:
-            return hard.mean()
-        share = torch.where(inputs["labels"] >= 0, self._distillation.soft_share, 1.0)
-        return ((1 - share) * hard + share * self._soft(logits, inputs["teacher"])).mean()
+        loss = hard
+        if self._distillation is not None:
+            share = torch.where(inputs["labels"] >= 0, self._distillation.soft_share, 1.0)
+            loss = (1 - share) * hard + share * self._soft(logits, inputs["teacher"])
+        return (loss * inputs["weight"]).mean() if "weight" in inputs else loss.mean()
 
     def _hard(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        entropy = functional.cross_entropy(
-            logits, labels, ignore_index=-1, reduction="none", label_smoothing=self._recipe.label_smoothing
-        )
+        smoothing = self._recipe.label_smoothing
+        if self._recipe.neighbour_smoothing:
+            targets = self._targets.to(logits.device)[labels.clamp(min=0)]
+            entropy = functional.cross_entropy(logits, targets, reduction="none", label_smoothing=smoothing)
+            entropy = entropy * (labels >= 0)
+        else:
+            entropy = functional.cross_entropy(
+                logits, labels, ignore_index=-1, reduction="none", label_smoothing=smoothing
+            )
         if self._recipe.focal_gamma:  # Lin et al. 2017, arXiv 1708.02002
             right = logits.softmax(dim=-1).gather(1, labels.clamp(min=0)[:, None])[:, 0]
             entropy = entropy * (1 - right) ** self._recipe.focal_gamma

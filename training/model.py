@@ -16,8 +16,8 @@ from contract.encoding import ENCODING_FILE, Encoding
 from contract.errors import InputError
 from contract.labels import LABELS
 from training.encoding import read_encoding
+from training.ordinal import STAR_OUTPUTS
 
-RATINGS = 5  # 1 to 5 stars
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
 _NEW_IN_A_CLASSIFIER = ("classifier.", "bert.pooler.", "stars.")
 
@@ -25,27 +25,38 @@ _NEW_IN_A_CLASSIFIER = ("classifier.", "bert.pooler.", "stars.")
 class StarsBert(BertForSequenceClassification):  # type: ignore[misc]
     """A classifier with a second head for the stars, which holds what three classes can't: 4 is not 5, 1 not 2."""
 
+    outputs = STAR_OUTPUTS["softmax"]
+
     def __init__(self, config: Any) -> None:
         super().__init__(config)
-        self.stars = nn.Linear(config.hidden_size, RATINGS)
+        self.stars = nn.Linear(config.hidden_size, self.outputs)
         self.post_init()
 
     def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any = None) -> dict[str, torch.Tensor]:
-        """Logits of the classes, shape (rows, classes), and of the stars, (rows, ratings)."""
+        """Logits of the classes, shape (rows, classes), and of the stars, (rows, outputs)."""
         pooled = self.bert(input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids).pooler_output
         pooled = self.dropout(pooled)
         return {"logits": self.classifier(pooled), "stars": self.stars(pooled)}
 
 
+class CornBert(StarsBert):
+    """A `StarsBert` whose second head asks of each rating but the best whether the stars are above it."""
+
+    outputs = STAR_OUTPUTS["corn"]
+
+
+_KINDS = {kind.outputs: kind for kind in (StarsBert, CornBert)} | {0: BertForSequenceClassification}
+
+
 def load_base(
-    base_model: str, tokens_max: int, *, stars_head: bool = False, dropout: float = -1.0
+    base_model: str, tokens_max: int, *, star_outputs: int = 0, dropout: float = -1.0
 ) -> tuple[Any, Any]:
     """The tokenizer, and the model with a head of three classes: a new one, unless it had such a head.
 
     Args:
         base_model: A folder, or a name on the hub.
         tokens_max: The length that it must be able to read.
-        stars_head: Whether it shall have the head of `StarsBert` too.
+        star_outputs: Of a second head for the stars (`STAR_OUTPUTS`); 0 for none.
         dropout: Of hidden states and attention; below 0, what the base model says.
 
     Raises:
@@ -54,7 +65,7 @@ def load_base(
     tokenizer, model, missing = _load(
         base_model,
         "Give --base-model the folder of a BERT, or a name on a hub that is reachable.",
-        StarsBert if stars_head else BertForSequenceClassification,
+        _KINDS[star_outputs],
         {} if dropout < 0 else {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout},
     )
     lacking = [name for name in missing if not name.startswith(_NEW_IN_A_CLASSIFIER)]

@@ -6,12 +6,14 @@ from typing import Any
 
 from contract.encoding import Encoding
 from contract.errors import InputError
-from training.encoding import TEMPLATES, TRUNCATIONS
+from training.encoding import STAR_TITLES, TEMPLATES, TRUNCATIONS
+
+STAR_LOSSES = ("softmax", "smoothed", "corn")
 
 
-def setting(default: Any, meaning: str) -> Any:
-    """A field with a default, and its meaning for the command line."""
-    return field(default=default, metadata={"help": meaning})
+def setting(default: Any, meaning: str, metavar: str | None = None) -> Any:
+    """A field with a default, its meaning for the command line, and what stands there for its value."""
+    return field(default=default, metadata={"help": meaning, "metavar": metavar})
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Recipe:
     batch_size: int = setting(32, "rows of a step, over all processes")
     micro_batch_size: int = setting(0, "rows at a time on a device, summed up to a step; 0 takes them at once")
     template: str = setting("title+text", "what is read: text, or title+text")
+    star_titles: str = setting("masked", 'titles such as "Five Stars", which tell the label: masked, or read')
     truncation: str = setting(
         "head+tail", "what is kept of long texts: head, or head+tail (a quarter, and the rest)"
     )
@@ -35,7 +38,11 @@ class Recipe:
     class_weights: float = setting(0.25, "weight of a class: its frequency to minus this power; 0.5 is the root")
     focal_gamma: float = setting(0.0, "exponent of the focal loss: easy rows count less")
     label_smoothing: float = setting(0.0, "share of a label that is spread over all classes")
+    neighbour_smoothing: float = setting(
+        0.0, "share of a label that moves to its neighbours in the order negative, neutral, positive"
+    )
     stars_weight: float = setting(0.5, "weight of a second head that learns the stars and is dropped at the end")
+    stars_loss: str = setting("softmax", "of that head: softmax, smoothed (to neighbouring stars) or corn")
     dropout: float = setting(-1.0, "of hidden states and attention; below 0, the base model's own")
     weight_decay: float = setting(0.01, "of AdamW; not on biases and LayerNorm")
     warmup_ratio: float = setting(0.06, "share of the steps in which the learning rate rises")
@@ -55,11 +62,14 @@ class Recipe:
             "--batch-size must be at least 1": self.batch_size >= 1,
             "--micro-batch-size must be 0 or more": self.micro_batch_size >= 0,
             f"--template must be {' or '.join(TEMPLATES)}": self.template in TEMPLATES,
+            f"--star-titles must be {' or '.join(STAR_TITLES)}": self.star_titles in STAR_TITLES,
             f"--truncation must be {' or '.join(TRUNCATIONS)}": self.truncation in TRUNCATIONS,
             "--tokens-max must be at least 3, since two are special": self.tokens_max >= 3,  # noqa: PLR2004
             "--class-weights must be from 0 to 1": 0 <= self.class_weights <= 1,
             "--focal-gamma must be 0 or more": 0 <= self.focal_gamma < math.inf,
             "--label-smoothing must be from 0 to below 1": 0 <= self.label_smoothing < 1,
+            "--neighbour-smoothing must be from 0 to below 1": 0 <= self.neighbour_smoothing < 1,
+            f"--stars-loss must be {', '.join(STAR_LOSSES)}": self.stars_loss in STAR_LOSSES,
             "--stars-weight must be 0 or more": 0 <= self.stars_weight < math.inf,
             "--dropout must be below 1": self.dropout < 1,
             "--weight-decay must be 0 or more": 0 <= self.weight_decay < math.inf,
@@ -77,9 +87,8 @@ class Recipe:
     @property
     def encoding(self) -> Encoding:
         """How reviews become token ids."""
-        return Encoding.model_validate(
-            {"template": self.template, "truncation": self.truncation, "tokens_max": self.tokens_max}
-        )
+        shared = Encoding.model_fields.keys() & {setting.name for setting in fields(self)}
+        return Encoding.model_validate({name: getattr(self, name) for name in shared})
 
     def shaping(self) -> dict[str, Any]:
         """The settings that shape the weights: a resumed run must not change them."""
@@ -93,6 +102,7 @@ ARTICLE = Recipe(
     layer_decay=1.0,
     batch_size=8,
     template="text",
+    star_titles="read",
     truncation="head",
     tokens_max=512,
     class_weights=0.0,

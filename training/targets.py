@@ -20,11 +20,13 @@ class Lesson:
         reviews: With the class id of each, or `UNLABELLED` for a text that only a teacher answers.
         distillation: How much a teacher's answers count, if there is one.
         answers: Its logits, shape (reviews, classes).
+        weights: How much each review counts, on average 1, shape (reviews,); None where all count the same.
     """
 
     reviews: Reviews
     distillation: Distillation | None = None
     answers: NDArray[np.float32] | None = None
+    weights: NDArray[np.float32] | None = None
 
     def loss(self, recipe: Recipe) -> Loss:
         """The recipe's loss."""
@@ -37,6 +39,8 @@ class Lesson:
             targets["stars"] = ratings(self.reviews.stars)
         if self.answers is not None:
             targets["teacher"] = self.answers
+        if self.weights is not None:
+            targets["weight"] = self.weights
         return EncodedReviews(rows, **targets)
 
 

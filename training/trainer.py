@@ -16,6 +16,7 @@ from training.recipe import Recipe
 from training.sampler import EncodedReviews, EpochOrder
 
 _LAYER = re.compile(r"\.layer\.(\d+)\.")
+_TARGETS = ("labels", "stars", "teacher", "weight")  # what the loss reads, and the model does not
 _PROCESS_WAIT_S = 24 * 3600  # the others wait while one measures
 
 
@@ -34,9 +35,7 @@ class OrderedTrainer(Trainer):  # type: ignore[misc]
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None  # noqa: ARG002, FBT001, FBT002
     ) -> Any:  # fmt: skip
         """The recipe's loss, a mean over rows."""
-        targets: dict[str, Any] = {
-            name: inputs.pop(name) for name in ("labels", "stars", "teacher") if name in inputs
-        }
+        targets: dict[str, Any] = {name: inputs.pop(name) for name in _TARGETS if name in inputs}
         outputs = model(**inputs)
         loss = self.loss(outputs, targets)
         return (loss, outputs) if return_outputs else loss

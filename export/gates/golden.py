@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 from itertools import chain, zip_longest
 
-from contract.fields import Fields
+from contract.fields import Fields, gives_stars_away
 from contract.manifest import Golden
 from export.gates.parity import Probabilities
 from export.gates.texts import HOSTILE
 
 GOLDENS = 64
+_STAR_TITLES = 4  # a worker that does not know that they are masked must not serve
 
 
 def choose_goldens(
     texts: Sequence[Fields], rows: Sequence[Sequence[int]], reference: Probabilities, count: int = GOLDENS
 ) -> list[Golden]:
-    """The hostile texts, then as many of each label as there are, spread over all lengths.
+    """Hostile texts, titles that count stars, then as many of each label as there are, spread over all lengths.
 
     Args:
         texts: What may be written into a bundle.
@@ -23,6 +24,8 @@ def choose_goldens(
         count: How many to choose.
     """
     hostile = [index for index, fields in enumerate(texts) if fields.title is None and fields.text in HOSTILE]
+    starry = [index for index, fields in enumerate(texts) if fields.title and gives_stars_away(fields.title)]
+    hostile += starry[:_STAR_TITLES]
     others = sorted(set(range(len(texts))) - set(hostile), key=lambda index: (len(rows[index]), index))
     labels = reference.argmax(axis=1)
     by_label = [[index for index in others if labels[index] == label] for label in range(reference.shape[1])]

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.encoding import apply_template, truncate
+from contract.encoding import Encoding, apply_template, truncate
 from contract.fields import Fields
 
+TEXT, TITLED = Encoding(template="text"), Encoding(template="title+text")
 ids_lists = st.lists(st.integers(), max_size=60)
 
 
@@ -33,9 +34,18 @@ def test_head_and_tail_keep_a_quarter_and_the_end(ids: list[int], tokens_max: in
 @pytest.mark.parametrize("title", [None, "", " \n ", "\u200b"])
 def test_a_blank_title_leaves_the_text_alone(title: str | None) -> None:
     """Signs that can't be seen are no title."""
-    assert apply_template(Fields("good", title), "title+text") == "good"
-    assert apply_template(Fields("good", "Fine"), "title+text") == "Fine\ngood"
-    assert apply_template(Fields("good", "Fine"), "text") == "good"
+    assert apply_template(Fields("good", title), TITLED) == "good"
+    assert apply_template(Fields("good", "Fine"), TITLED) == "Fine\ngood"
+    assert apply_template(Fields("good", "Fine"), TEXT) == "good"
+
+
+def test_a_title_that_gives_the_stars_away_is_none_where_it_is_masked() -> None:
+    """An encoding that says nothing of such titles reads them, as it did before it could say so."""
+    masked = Encoding(template="title+text", star_titles="masked")
+    old = Encoding.model_validate({"format": 1, "template": "title+text", "truncation": "head", "tokens_max": 9})
+    assert apply_template(Fields("good", "Five Stars"), masked) == "good"
+    assert apply_template(Fields("good", "Five Stars, sturdy"), masked) == "Five Stars, sturdy\ngood"
+    assert apply_template(Fields("good", "Five Stars"), old) == "Five Stars\ngood"
 
 
 @given(st.lists(st.integers(), max_size=40), st.integers(1, 20))

@@ -52,10 +52,11 @@ def test_the_names_of_text_fields_have_one_home() -> None:
         (r"def \w*truncate\b|tokens_max // 4|kept // 4", "contract/encoding.py"),
         (r"np\.exp\(|import softmax|\bsoftmax\(", "contract/scoring.py"),
         (r"class Encoding\b", "contract/encoding.py"),
+        (r"def \w*gives_stars_away\b|stars\?", "contract/fields.py"),
     ],
 )
 def test_a_rule_has_one_definition(pattern: str, home: str) -> None:
-    """Blankness, truncation, softmax and the encoding are defined where every program finds them."""
+    """Blankness, truncation, softmax, star titles and the encoding are defined where every program finds them."""
     own = re.compile(pattern)
     torch = {"training/losses.py"}  # works on tensors, and needs the gradient
     files = (str(file.relative_to(_ROOT)) for package in _PACKAGES for file in (_ROOT / package).rglob("*.py"))

@@ -19,11 +19,12 @@ def test_every_file_of_reviews_is_known(tmp_path: Path) -> None:
         "data": sheet("a", "b"),
         "validation_data": sheet("c"),
         "distillation": {"teachers": [{"name": "t", "sha256": "weights"}], "unlabelled": sheet("d")},
-        "settings": {"epochs": 2.0},
+        "settings": {"epochs": 2.0, "leave_out": "1/3"},
     }
     (tmp_path / "training.json").write_text(json.dumps(record))
     read = TrainingRecord.read(tmp_path)
     assert (read.split, read.digests()) == ("hash", {"a", "b", "c", "d"})
+    assert read.settings.leave_out == "1/3"
 
 
 @pytest.mark.parametrize("written", [None, "", "{", "[]", '{"data": 3}', '{"split": null}', "{}"])

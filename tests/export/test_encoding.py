@@ -70,6 +70,22 @@ def test_goldens_hold_titles(own_checkpoint: Path, tmp_path: Path) -> None:
     assert sum(title is not None for title in titled) >= 16
 
 
+def test_goldens_hold_a_title_that_counts_stars(own_checkpoint: Path, tmp_path: Path) -> None:
+    """So a worker that does not know that such titles are masked refuses the bundle at its warm-up."""
+    rewrite_encoding(own_checkpoint, "title+text", "head")
+    tokenizer = Tokenizer.from_file(str(own_checkpoint / "tokenizer.json"))
+    tokenizer.no_truncation()
+    file, encoding = own_checkpoint / "golden_pairs.json", own_checkpoint / "encoding.json"
+    pair = {"fields": {"text": "it works", "title": "Five Stars"}, "ids": tokenizer.encode("it works").ids}
+    file.write_text(json.dumps([*json.loads(file.read_text()), pair]))
+    assert export(own_checkpoint, tmp_path / "b") == 3, "an encoding that reads them"
+    encoding.write_text(json.dumps(json.loads(encoding.read_text()) | {"star_titles": "masked"}))
+    assert export(own_checkpoint, tmp_path / "b") == 0
+    assert "Five Stars" in [golden.title for golden in read_bundle(tmp_path / "b").goldens]
+    bare, starred = worker_answers(tmp_path / "b", "fp32", [{"text": "it"}, {"text": "it", "title": "One Star"}])
+    assert bare["probabilities"] == starred["probabilities"]
+
+
 def test_golden_pairs_keep_their_titles(own_checkpoint: Path) -> None:
     """A pair without a title has none, and what else a later version says of its fields is passed over."""
     pair = {"fields": {"text": "it works", "title": "great", "stars": 5}, "ids": [2, 3]}

@@ -84,6 +84,14 @@ def test_titles_are_chosen_as_the_worker_does(tmp_path: Path) -> None:
     corpus = read_corpus([write_lines(tmp_path / "some.jsonl", [GOOD | record for record in records])])
     assert [review.title for review in corpus.reviews] == ["new", "old", "old", None, None, None]
     assert corpus.data_sheet()["with_title"] == 3
+    assert corpus.data_sheet()["star_titles"] == 0
+
+
+def test_titles_that_count_stars_are_counted(tmp_path: Path) -> None:
+    """A default of the shop's form, which would tell the label."""
+    titles = ("Five Stars", "Great", "4/5", None)
+    corpus = read_corpus([write_lines(tmp_path / "some.jsonl", [GOOD | {"summary": title} for title in titles])])
+    assert corpus.data_sheet()["star_titles"] == 2
 
 
 def test_what_is_odd_is_used_and_told(tmp_path: Path) -> None:
@@ -94,19 +102,31 @@ def test_what_is_odd_is_used_and_told(tmp_path: Path) -> None:
         GOOD | {"title": {"text": "x"}},
         json.dumps(GOOD | {"title": "x"}).replace('"x"', '"\\ud800"'),
         GOOD | {"category": ["Toys"]},
+        GOOD | {"source": {"shop": 1}},
     ]
     corpus = read_corpus([write_lines(tmp_path / "some.jsonl", [GOOD, *odd])])
-    assert len(corpus.reviews) == 6
+    assert len(corpus.reviews) == 7
     assert corpus.odd == {
         "stars between whole numbers": 2, "a title that is no text": 1, "a lone surrogate in the title": 1,
-        "a category that is no text": 1,
+        "a category that is no text": 1, "a source that is no text": 1,
     }  # fmt: skip
     assert told(corpus) == {
         "stars between whole numbers": "some.jsonl:2", "a title that is no text": "some.jsonl:4",
         "a lone surrogate in the title": "some.jsonl:5", "a category that is no text": "some.jsonl:6",
+        "a source that is no text": "some.jsonl:7",
     }  # fmt: skip
     assert corpus.oddities()[0].startswith("2 lines with stars between whole numbers, first ")
     assert {review.category for review in corpus.reviews} == {"some"}
+
+
+def test_a_review_knows_its_source(tmp_path: Path) -> None:
+    """The record's `source`, or else the file's name up to the first point; unlabelled reviews know it too."""
+    records = [GOOD, GOOD | {"source": "crawl"}, GOOD | {"source": ""}]
+    file = write_lines(tmp_path / "shop.part.jsonl", records)
+    for starred in (True, False):
+        corpus = read_corpus([file], starred=starred)
+        assert [review.source for review in corpus.reviews] == ["shop", "crawl", "shop"]
+    assert list(corpus.data_sheet()["by_source"]) == ["crawl", "shop"]
 
 
 def test_categories_are_chosen_by_name(tmp_path: Path) -> None:

@@ -7,15 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract.fields import gives_stars_away
 from contract.labels import LABELS
 from reviews.review import Review, Reviews, key_of, text_key
 from reviews.splits import PARTS, part_of
 
 some_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+some_title = some_text.filter(lambda title: not gives_stars_away(title)) | st.just("5 stars")
 some_reviews = st.lists(
     st.builds(
         Review, some_text, st.sampled_from(range(len(LABELS))), st.sampled_from(["Books", "Toys", "Ä"]),
-        st.none() | st.floats(0, 5), st.none() | some_text,
+        st.none() | st.floats(0, 5), st.none() | some_title,
+        st.sampled_from(["crawl", "shop"]),
     ),
     max_size=30,
 )  # fmt: skip
@@ -51,9 +54,14 @@ def test_arrays_describe_the_selection(items: list[Review], part: slice) -> None
     assert reviews.keys.tolist() == [key_of(item.text) for item in items]
     assert [PARTS[part] for part in reviews.parts] == [part_of(item.text) for item in items]
     assert reviews.titled.tolist() == [item.title is not None for item in items]
-    ids, names = reviews.categories
-    assert [names[place] for place in ids] == [item.category for item in items]
-    assert names == sorted({item.category for item in items})
+    assert reviews.star_titled.tolist() == [item.title == "5 stars" for item in items]
+    for (ids, names), own in (
+        (reviews.categories, [item.category for item in items]),
+        (reviews.sources, [item.source for item in items]),
+    ):
+        assert [names[place] for place in ids] == own
+        assert names == sorted(set(own))
+    assert reviews.words.tolist() == [len(item.text.split()) for item in items]
     assert len(reviews.groups) == len(items)
 
 

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
+from reviews.corpus import read_corpus
 from reviews.review import Review
-from tests.review_files import RECIPE, write_lines
+from tests.review_files import RECIPE, fit_arguments, write_lines
 from training import distill as distilling
 from training.__main__ import main
 from training.distill import mean_answers, teacher_answers
+from training.folds import Fold
 from training.model import load_checkpoint
 
 Files = tuple[Path, Path]
@@ -82,10 +84,55 @@ def test_teachers_answers_are_computed_once(checkpoint: Path, monkeypatch: pytes
 
 def test_the_mean_of_several_teachers_teaches() -> None:
     """It is of the probabilities: one that is sure does not outvote the others by the size of its logits."""
-    sure, unsure = np.array([[90.0, 0, 0]], dtype=np.float32), np.array([[0.0, 5, 0]], dtype=np.float32)
-    mean = (softmax(sure, axis=1) + softmax(unsure, axis=1)) / 2
-    assert np.allclose(softmax(mean_answers([sure, unsure]), axis=1), mean, atol=1e-6)
-    assert (mean_answers([sure]) == sure).all()
+    answers = np.array([[[90.0, 0, 0]], [[0.0, 5, 0]]], dtype=np.float32)
+    sure, unsure = softmax(answers, axis=-1)
+    who = np.ones((1, 2), dtype=np.bool_)
+    assert np.allclose(softmax(mean_answers(answers, who), axis=1), (sure + unsure) / 2, atol=1e-6)
+    assert (mean_answers(answers[:1], who[:, :1]) == answers[0]).all()
+
+
+def test_only_those_that_are_asked_count() -> None:
+    """Of each text by itself; the answers of the others are as if they were not there."""
+    answers = np.random.default_rng(1).normal(size=(3, 3, 3)).astype(np.float32)
+    who = np.array([[True, False, False], [False, True, True], [True, True, True]])
+    mean = softmax(mean_answers(answers, who), axis=1)
+    each = softmax(answers, axis=-1)
+    wanted = [each[0, 0], each[1:, 1].mean(axis=0), each[:, 2].mean(axis=0)]
+    assert np.allclose(mean, wanted, atol=1e-6)
+
+
+def test_a_student_learns_no_teachers_memory_of_its_own_text(
+    reviews: Files, base_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Each review, and each part of it, is answered by the teacher that left it out; the record counts them."""
+    folds, teachers = ("1/2", "2/2"), [tmp_path / "one", tmp_path / "two"]
+    for fold, teacher in zip(folds, teachers, strict=True):
+        assert main([*fit_arguments(reviews, base_model, teacher), "--leave-out", fold, "--epochs", "0.2"]) == 0
+    records = [json.loads((teacher / "training.json").read_text()) for teacher in teachers]
+    assert [record["settings"]["leave_out"] for record in records] == list(folds)
+    assert sum(sum(record["parts"]["training"].values()) for record in records) == 150, "each is left out once"
+
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(distilling, "run", lambda lesson, *_, **more: given.update(more, lesson=lesson))
+    monkeypatch.setattr("training.__main__._summary", str)
+    arguments = _arguments(reviews, teachers[0], base_model, tmp_path / "student")
+    arguments.insert(arguments.index("--teacher") + 2, str(teachers[1]))
+    assert main(arguments) == 0
+    lesson, told = given["lesson"], given["record"]["distillation"]
+    assert [teacher["left_out"] for teacher in told["teachers"]] == list(folds)
+    assert 150 < told["answered_out_of_fold"] <= len(lesson.reviews) == 150 + told["fragments_made"]
+    own = [Fold(number, 2).holds(read_corpus([reviews[0]]).reviews) for number in (1, 2)]
+    assert (own[0] ^ own[1]).all()
+    for teacher, mine in zip(teachers, own, strict=True):
+        alone = teacher_answers(teacher, lesson.reviews[:150].select(mine), bf16=False)
+        assert np.allclose(softmax(lesson.answers[:150][mine], axis=1), softmax(alone, axis=1), atol=1e-5)
+
+    other = write_lines(
+        tmp_path / "other.jsonl", [*reviews[0].read_text().splitlines(), {"text": "x", "rating": 5}]
+    )
+    assert main(_arguments((other, reviews[1]), teachers[0], base_model, tmp_path / "student")) == 2
+    assert "has left out the fold 1/2 of train.jsonl" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

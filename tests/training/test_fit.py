@@ -39,7 +39,7 @@ def test_a_checkpoint_is_whole(checkpoint: Path) -> None:
     assert config["id2label"] == {"0": "neutral", "1": "positive", "2": "negative"}
     assert config["label2id"] == {"neutral": 0, "positive": 1, "negative": 2}
     assert json.loads((checkpoint / "encoding.json").read_text()) == {
-        "format": 1, "template": "text", "truncation": "head", "tokens_max": 32,
+        "format": 1, "template": "text", "star_titles": "masked", "truncation": "head", "tokens_max": 32,
     }  # fmt: skip
     assert all(file.stat().st_mode & 0o044 == 0o044 for file in checkpoint.iterdir())
     for picture in ("loss.png", "confusion.png"):

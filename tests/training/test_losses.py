@@ -33,6 +33,7 @@ def _batch(rows: int = 6) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tens
         PLAIN,
         Recipe(class_weights=0.5, stars_weight=0.5),
         replace(PLAIN, focal_gamma=2.0, label_smoothing=0.1),
+        Recipe(neighbour_smoothing=0.1, stars_loss="smoothed"),
     ],
 )
 @pytest.mark.parametrize("distillation", [None, Distillation(0.7, 2.0)])
@@ -47,6 +48,20 @@ def test_the_loss_is_a_mean_over_rows(recipe: Recipe, distillation: Distillation
     assert torch.isclose(loss(outputs, inputs), torch.stack(halves).mean())
 
 
+@pytest.mark.parametrize("distillation", [None, Distillation(0.7, 2.0)])
+def test_rows_count_by_their_weight(distillation: Distillation | None) -> None:
+    """A row of weight 2 counts as twice that row; weights of 1 change nothing."""
+    outputs, inputs = _batch(2)
+    loss = Loss(Recipe(), LABELS, distillation)
+    alone = [
+        loss({k: v[row] for k, v in outputs.items()}, {k: v[row] for k, v in inputs.items()})
+        for row in (slice(0, 1), slice(1, 2))
+    ]
+    weighed = loss(outputs, inputs | {"weight": torch.tensor([2.0, 0.5])})
+    assert torch.isclose(weighed, (2 * alone[0] + 0.5 * alone[1]) / 2)
+    assert torch.isclose(loss(outputs, inputs | {"weight": torch.ones(2)}), loss(outputs, inputs))
+
+
 def test_without_options_it_is_the_cross_entropy() -> None:
     """Then it is what everybody calls the loss; a head for the stars adds its own, times the weight."""
     outputs, inputs = _batch(4)
@@ -54,6 +69,23 @@ def test_without_options_it_is_the_cross_entropy() -> None:
     stars = functional.cross_entropy(outputs["stars"], inputs["stars"])
     assert torch.isclose(Loss(PLAIN, LABELS)({"logits": outputs["logits"]}, inputs), plain)
     assert torch.isclose(Loss(replace(PLAIN, stars_weight=0.3), LABELS)(outputs, inputs), plain + 0.3 * stars)
+
+
+def test_a_label_is_spread_to_its_neighbours() -> None:
+    """Of a positive row a tenth of the mass is neutral's, of a neutral one a twentieth each end's; none of -1."""
+    outputs, inputs = _batch(5)
+    neutral, positive, negative = -functional.log_softmax(outputs["logits"], dim=1).T
+    wanted = (
+        0.9 * neutral[0] + 0.05 * positive[0] + 0.05 * negative[0]
+        + 0.9 * positive[1] + 0.1 * neutral[1]
+        + 0.9 * negative[2] + 0.1 * neutral[2]
+        + 0.9 * positive[3] + 0.1 * neutral[3]
+    ) / 5  # fmt: skip
+    loss = Loss(replace(PLAIN, neighbour_smoothing=0.1), LABELS)
+    assert torch.isclose(loss({"logits": outputs["logits"]}, inputs), wanted)
+    both = Loss(replace(PLAIN, neighbour_smoothing=0.1, label_smoothing=0.3), LABELS)
+    everywhere = torch.stack([neutral, positive, negative])[:, :4].mean(dim=0).sum() / 5
+    assert torch.isclose(both({"logits": outputs["logits"]}, inputs), 0.7 * wanted + 0.3 * everywhere)
 
 
 def test_a_focal_loss_counts_easy_rows_less() -> None:

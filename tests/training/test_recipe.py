@@ -54,6 +54,7 @@ def _fit(reviews: Files, *flags: str) -> int:
         ("tokens_max", 512),
         ("truncation", "head"),
         ("template", "text"),
+        ("star_titles", "read"),
         ("layer_decay", 1.0),
         ("class_weights", 0.0),
         ("stars_weight", 0.0),

@@ -18,6 +18,7 @@ from training.distillation import Teaching
 from training.recipe import Recipe
 from training.report.card import model_card
 from training.report.reproduce import command
+from training.selection import Selection
 
 _REPORT_FILE = "report.html"
 _CARD_FILE = "README.md"
@@ -64,7 +65,7 @@ def _page(name: str, assessment: dict[str, Any], history: Sequence[dict[str, Any
             findings=findings(assessment, history, record),
             limits=limits(assessment, record),
             pictures=_pictures(assessment, history, record),
-            meanings=_meanings(Recipe),
+            meanings=_meanings(Recipe) | _meanings(Selection),
             taught=_meanings(Teaching),
             command=command(name, record) if record else None,
         )
@@ -85,7 +86,7 @@ def _templates() -> Environment:
     return environment
 
 
-def _meanings(settings: type[Recipe | Teaching]) -> dict[str, str]:
+def _meanings(settings: type[Recipe | Teaching | Selection]) -> dict[str, str]:
     return {setting.name: setting.metadata["help"] for setting in fields(settings)}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from training.distillation import Teaching
 from training.recipe import Recipe
+from training.selection import EVERYTHING
 
 
 def command(name: str, record: dict[str, Any]) -> str:
@@ -49,10 +50,14 @@ def _files(sheet: dict[str, Any]) -> list[str]:
 
 def _flags(settings: dict[str, Any]) -> list[str]:
     defaults = {setting.name: setting.default for setting in (*fields(Recipe), *fields(Teaching))}
+    defaults |= EVERYTHING.told()
     words = []
     for setting, value in settings.items():
         if setting in defaults and defaults[setting] == value:
             continue
         flag = setting.replace("_", "-")
+        if isinstance(value, dict):
+            words += [f"--{flag}", *(f"{name}={weight}" for name, weight in value.items())]
+            continue
         words += [f"--{flag if value else f'no-{flag}'}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
     return words

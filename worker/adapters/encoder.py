@@ -34,7 +34,7 @@ class TokenizersEncoder:
 
     def encode(self, batch: Sequence[Fields]) -> list[Encoded]:
         """Token ids of each item with special tokens, at most `tokens_max` of them."""
-        texts = [apply_template(fields, self._encoding.template) for fields in batch]
+        texts = [apply_template(fields, self._encoding) for fields in batch]
         beginnings = [self._beginning(text) for text in texts]
         tokenised = [item.ids for item in self._tokenizer.encode_batch_fast(beginnings, add_special_tokens=False)]
         for index, (text, beginning) in enumerate(zip(texts, beginnings, strict=True)):

@@ -219,3 +219,22 @@ def test_a_run_ends_with_its_report(checkpoint: Path) -> None:
     assert "hardest" not in metrics
     results = ModelCard.load(checkpoint / "README.md").data.eval_results or []
     assert results[0].metric_value == metrics["macro_f1"]
+
+
+@pytest.mark.parametrize(
+    ("star_titles", "said"), [("masked", "treated as no title"), ("read", "read all the same")]
+)
+def test_sources_and_star_titles_are_told(
+    star_titles: str, said: str, tmp_path: Path, assessment: dict[str, Any], record: dict[str, Any]
+) -> None:
+    """Each source has a row with its weight; what became of star titles is said where titles are read."""
+    record["settings"] |= {"star_titles": star_titles, "source_weights": {"shop": 0.5}, "leave_out": ""}
+    write_report(tmp_path, "m", assessment, [], record)
+    assert said not in _page(tmp_path).text, "the template reads no title"
+    record["settings"] |= {"template": "title+text"}
+    write_report(tmp_path, "m", assessment, [], record)
+    page = _page(tmp_path)
+    assert f"123 titles are nothing but a count of stars, such as “Five Stars”, and were {said}" in page.text
+    assert ["shop", "1,000", "1: 34, 5: 966", "8.5", "3", "77", "0.5"] in page.rows
+    assert [HOSTILE, "234", "3: 234", "40.0", "0", "2", "1"] in page.rows
+    assert not [row for row in page.rows if row[:1] == ["leave_out"]], "what is not set has no row"

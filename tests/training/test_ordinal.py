@@ -1,0 +1,124 @@
+"""Targets that know the order of classes and of stars."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional
+
+from contract.errors import InputError
+from contract.labels import LABELS
+from tests.review_files import fit_arguments
+from training.__main__ import main
+from training.losses import Loss
+from training.model import StarsBert, load_base, served
+from training.ordinal import RATINGS, STAR_OUTPUTS, class_targets, star_losses, star_targets
+from training.recipe import STAR_LOSSES, Recipe
+
+STARS = torch.tensor([0, 1, 2, 3, 4, -1])
+
+
+def _logits(kind: str) -> torch.Tensor:
+    drawn = torch.Generator().manual_seed(5)
+    return torch.randn(len(STARS), STAR_OUTPUTS[kind], generator=drawn)
+
+
+def _likely(logits: torch.Tensor) -> torch.Tensor:
+    """The probability of each rating, shape (rows, ratings), by the outputs of a head that `corn` trained."""
+    exceeds = functional.pad(functional.logsigmoid(logits).cumsum(dim=1), (1, 1))
+    exceeds[:, -1] = -math.inf
+    return exceeds[:, :-1].exp() - exceeds[:, 1:].exp()
+
+
+def test_a_class_gives_to_its_neighbours() -> None:
+    """An end gives all of the share to neutral, neutral half to each end, and nothing goes from end to end."""
+    targets = {
+        name: dict(zip(LABELS, row, strict=True))
+        for name, row in zip(LABELS, class_targets(0.2).tolist(), strict=True)
+    }
+    assert targets["negative"] == pytest.approx({"negative": 0.8, "neutral": 0.2, "positive": 0})
+    assert targets["neutral"] == pytest.approx({"negative": 0.1, "neutral": 0.8, "positive": 0.1})
+    assert targets["positive"] == pytest.approx({"negative": 0, "neutral": 0.2, "positive": 0.8})
+    assert torch.equal(class_targets(0.0), torch.eye(3))
+
+
+def test_a_rating_is_smoothed_to_its_neighbours() -> None:
+    """A star off weighs exp(-2) of the rating, two stars exp(-4), and so on; the most is the rating's own."""
+    targets = star_targets()
+    weights = [math.exp(-2 * distance) for distance in range(5)]
+    assert targets[0].tolist() == pytest.approx([weight / sum(weights) for weight in weights])
+    assert targets[2, 1] == targets[2, 3] == pytest.approx(weights[1] / (1 + 2 * weights[1] + 2 * weights[2]))
+    assert torch.allclose(targets.sum(dim=1), torch.ones(RATINGS))
+    assert (targets.argmax(dim=1) == torch.arange(RATINGS)).all()
+
+
+def test_corn_by_hand() -> None:
+    """With p = sigmoid(output): 1 star is 1 - p0; 3 stars p0, p1, not p2; 5 stars all four; no rating nothing."""
+    logits = torch.tensor([[0.5, -1.0, 2.0, 0.3]]).repeat(4, 1)
+    p = [1 / (1 + math.exp(-value)) for value in logits[0].tolist()]
+    wanted = [-math.log(1 - p[0]), -math.log(p[0] * p[1] * (1 - p[2])), -math.log(math.prod(p)), 0.0]
+    assert star_losses("corn", logits, torch.tensor([0, 2, 4, -1])).tolist() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_corn_is_the_likelihood_of_its_own_probabilities() -> None:
+    """They sum to 1, and a row's loss is minus the logarithm of its rating's."""
+    logits = _logits("corn")
+    likely = _likely(logits)
+    assert torch.allclose(likely.sum(dim=1), torch.ones(len(STARS)))
+    own = likely[:5].gather(1, STARS[:5, None])[:, 0]
+    assert torch.allclose(star_losses("corn", logits, STARS)[:5], -own.log(), atol=1e-5)
+
+
+def test_smoothed_by_hand() -> None:
+    """The cross-entropy with the smoothed targets."""
+    logits = _logits("smoothed")
+    wanted = -(star_targets()[STARS[:5]] * functional.log_softmax(logits[:5], dim=1)).sum(dim=1)
+    assert torch.allclose(star_losses("smoothed", logits, STARS), torch.cat([wanted, torch.zeros(1)]))
+
+
+@pytest.mark.parametrize("kind", STAR_LOSSES)
+def test_every_loss_has_a_finite_gradient(kind: str) -> None:
+    """Also where the head is sure and wrong; a row without a rating has none, and the losses have outputs."""
+    logits = (_logits(kind) * 300).requires_grad_()
+    recipe = Recipe(stars_loss=kind, neighbour_smoothing=0.1)
+    outputs = {"logits": torch.zeros(len(STARS), 3), "stars": logits}
+    loss = Loss(recipe, [0, 1, 2])(outputs, {"labels": torch.tensor([2, 2, 0, 1, 1, -1]), "stars": STARS})
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert loss.isfinite()
+    assert gradient.isfinite().all()
+    assert gradient[:5].abs().sum() > 0
+    assert (gradient[5] == 0).all()
+    assert set(STAR_OUTPUTS) == set(STAR_LOSSES)
+
+
+@pytest.mark.parametrize("kind", STAR_LOSSES)
+def test_the_head_fits_its_loss_and_is_dropped(kind: str, base_model: Path) -> None:
+    """It has as many outputs as the loss reads; the served model has none of it."""
+    _, model = load_base(str(base_model), 32, star_outputs=STAR_OUTPUTS[kind])
+    assert isinstance(model, StarsBert)
+    ids = torch.tensor([[2, 7, 3]])
+    assert model(ids, torch.ones_like(ids))["stars"].shape == (1, STAR_OUTPUTS[kind])
+    assert not any(name.startswith("stars.") for name in served(model).state_dict())
+
+
+def test_a_run_learns_with_them(reviews: tuple[Path, Path], base_model: Path, tmp_path: Path) -> None:
+    """A checkpoint like any other; its record has the settings, by which a resumed run is held to them."""
+    flags = ["--stars-weight", "0.5", "--stars-loss", "corn", "--neighbour-smoothing", "0.1", "--epochs", "3"]
+    assert main([*fit_arguments(reviews, base_model, tmp_path / "checkpoint"), *flags]) == 0
+    settings = json.loads((tmp_path / "checkpoint/training.json").read_text())["settings"]
+    assert (settings["stars_loss"], settings["neighbour_smoothing"]) == ("corn", 0.1)
+    assert json.loads((tmp_path / "checkpoint/metrics.json").read_text())["macro_f1"] > 0.8
+    assert {"stars_loss", "neighbour_smoothing"} <= Recipe().shaping().keys()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"neighbour_smoothing": 1.0}, {"neighbour_smoothing": -0.1}, {"stars_loss": "coral"}]
+)
+def test_what_is_out_of_range_is_told(wrong: dict[str, Any]) -> None:
+    """The message names the flag."""
+    with pytest.raises(InputError, match=f"--{next(iter(wrong)).replace('_', '-')} must be"):
+        replace(Recipe(), **wrong)
