@@ -5,10 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 
-from contract.events import ModelIdentity
-from contract.labels import LABELS
+from tests.faked_pipeline import P0, P1, outcome_builder
 from tests.fakes import FakeGroup, FakeTelemetry, FakeTransactionalSink
-from tests.pipeline_world import P0, P1
 from worker.core.backpressure import Marks
 from worker.core.ledger import Commit
 from worker.core.records import Chunk, Partition, Record
@@ -16,10 +14,9 @@ from worker.core.windows import WindowPolicy
 from worker.delivery import Answered, ExactlyOnce, TransactionPolicy
 from worker.errors import OverdueError
 from worker.in_flight import InFlight
-from worker.outcomes import Kind, OutcomeBuilder, Outgoing
+from worker.outcomes import Kind, Outgoing
 
 _LIMIT_BYTES = 20
-_IDENTITY = ModelIdentity(name="fake", version="1", sha256="0" * 64, variant="fp32", provider="Fake")
 _WINDOW = WindowPolicy(2, window_ms_target=1e9, wait_ms_max=0, value_bytes_max=10**6)
 
 
@@ -49,8 +46,8 @@ class Transactions:
         self.delivery = self.on(self.sink)
 
     def on(self, sink: FakeTransactionalSink) -> ExactlyOnce:
-        outcomes = OutcomeBuilder("cluster", "session", _IDENTITY, LABELS, 0.0, "out", "dead")
-        return ExactlyOnce(self.policy, self.in_flight, sink, outcomes, self.telemetry, lambda: self.member)
+        telemetry, outcomes = self.telemetry, outcome_builder()
+        return ExactlyOnce(self.policy, self.in_flight, sink, outcomes, telemetry, lambda: self.member)
 
     def answered(self, values: Iterable[bytes], partition: Partition = P0, first: int = 0) -> Answered:
         records = tuple(Record(partition, first + n, 0, b"k", value) for n, value in enumerate(values))
@@ -70,70 +67,70 @@ class Transactions:
 
 def test_windows_are_put_off_until_a_transaction_is_full() -> None:
     """What is put off is neither seen nor settled; then all of it is, with its offset."""
-    world = Transactions(records_max=3)
-    world.delivery.deliver(world.answered([b"a", b"b"]))
-    assert (world.values(), world.group.committed) == ([], {})
+    transactions = Transactions(records_max=3)
+    transactions.delivery.deliver(transactions.answered([b"a", b"b"]))
+    assert (transactions.values(), transactions.group.committed) == ([], {})
 
-    world.delivery.deliver(world.answered([b"c"], first=2))
-    assert world.values() == [b"a", b"b", b"c"]
-    assert world.group.committed[P0].position == 3
-    assert world.in_flight.pressure()[0] == 0
+    transactions.delivery.deliver(transactions.answered([b"c"], first=2))
+    assert transactions.values() == [b"a", b"b", b"c"]
+    assert transactions.group.committed[P0].position == 3
+    assert transactions.in_flight.pressure()[0] == 0
 
 
 def test_an_aborted_transaction_is_run_again_from_memory() -> None:
     """Its records come once, and each abort is counted."""
-    world = Transactions()
-    world.sink.aborts = 2
-    world.delivery.deliver(world.answered([b"a"]))
-    world.delivery.catch_up()
-    assert (world.values(), world.telemetry.aborted) == ([b"a"], 2)
+    transactions = Transactions()
+    transactions.sink.aborts = 2
+    transactions.delivery.deliver(transactions.answered([b"a"]))
+    transactions.delivery.catch_up()
+    assert (transactions.values(), transactions.telemetry.aborted) == ([b"a"], 2)
 
 
 def test_a_transaction_that_is_aborted_for_too_long_ends_the_worker() -> None:
     """Nothing of it counts as settled; the next owner answers it."""
-    world = Transactions(retry_s_max=-1)
-    world.sink.aborts = 1
-    world.delivery.deliver(world.answered([b"a"]))
+    transactions = Transactions(retry_s_max=-1)
+    transactions.sink.aborts = 1
+    transactions.delivery.deliver(transactions.answered([b"a"]))
     with pytest.raises(OverdueError, match="again and again"):
-        world.delivery.catch_up()
-    assert world.in_flight.pressure()[0] == 1
+        transactions.delivery.catch_up()
+    assert transactions.in_flight.pressure()[0] == 1
 
 
 def test_without_a_membership_nothing_is_committed() -> None:
     """A transaction whose offsets nobody may commit would be answered twice."""
-    world = Transactions(retry_s_max=-1)
-    world.member = None
-    world.delivery.deliver(world.answered([b"a"]))
+    transactions = Transactions(retry_s_max=-1)
+    transactions.member = None
+    transactions.delivery.deliver(transactions.answered([b"a"]))
     with pytest.raises(OverdueError, match="not a member"):
-        world.delivery.catch_up()
-    assert world.values() == []
+        transactions.delivery.catch_up()
+    assert transactions.values() == []
 
 
 def test_what_was_lost_meanwhile_is_left_to_its_new_owner() -> None:
     """A transaction of nothing is none; the window is out of the way all the same."""
-    world = Transactions()
-    world.delivery.deliver(world.answered([b"a"]))
-    world.in_flight.forget([P0, P1])
-    world.delivery.catch_up()
-    assert (world.values(), world.group.committed) == ([], {})
-    assert world.in_flight.pressure()[0] == 0
+    transactions = Transactions()
+    transactions.delivery.deliver(transactions.answered([b"a"]))
+    transactions.in_flight.forget([P0, P1])
+    transactions.delivery.catch_up()
+    assert (transactions.values(), transactions.group.committed) == ([], {})
+    assert transactions.in_flight.pressure()[0] == 0
 
 
 def test_what_is_too_large_is_replaced_and_the_rest_comes_with_it() -> None:
     """One transaction has the dead letter in the place of the result."""
-    world = Transactions()
-    world.delivery.deliver(world.answered([b"small", b"x" * (_LIMIT_BYTES + 1)]))
-    world.delivery.catch_up()
-    assert [(item.kind, item.value) for item in world.sink.written] == [
+    transactions = Transactions()
+    transactions.delivery.deliver(transactions.answered([b"small", b"x" * (_LIMIT_BYTES + 1)]))
+    transactions.delivery.catch_up()
+    assert [(item.kind, item.value) for item in transactions.sink.written] == [
         (Kind.RESULT, b"small"),
         (Kind.DEAD_LETTER, b""),
     ]
-    assert world.group.committed[P0].position == 2
+    assert transactions.group.committed[P0].position == 2
 
 
 def test_a_transaction_that_hangs_is_told_to_the_poll_loop() -> None:
     """The client has no time limit of its own; between transactions nothing hangs."""
-    world = Transactions(overdue_s=-1)
+    transactions = Transactions(overdue_s=-1)
     asked: list[float] = []
 
     def ask() -> None:
@@ -141,9 +138,9 @@ def test_a_transaction_that_hangs_is_told_to_the_poll_loop() -> None:
         with pytest.raises(OverdueError, match="neither be committed nor aborted"):
             delivery.raise_if_overdue()
 
-    delivery = world.on(_HangingSink(world.group, ask))
+    delivery = transactions.on(_HangingSink(transactions.group, ask))
     delivery.raise_if_overdue()
-    delivery.deliver(world.answered([b"a"]))
+    delivery.deliver(transactions.answered([b"a"]))
     delivery.catch_up()
     delivery.raise_if_overdue()
     assert asked
