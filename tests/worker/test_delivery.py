@@ -1,17 +1,18 @@
-"""Transactions of whole windows: run again from memory, or given up, and what is put off is not forgotten."""
+"""At least once, a window at a time; exactly once, whole windows run again from memory, and none forgotten."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import pytest
 
 from tests.faked_pipeline import P0, P1, outcome_builder
-from tests.fakes import FakeGroup, FakeTelemetry, FakeTransactionalSink
+from tests.fakes import FakeGroup, FakeSink, FakeTelemetry, FakeTransactionalSink
 from worker.core.backpressure import Marks
 from worker.core.ledger import Commit
 from worker.core.records import Chunk, Partition, Record
 from worker.core.windows import WindowPolicy
-from worker.delivery import Answered, ExactlyOnce, TransactionPolicy
+from worker.delivery import Answered, AtLeastOnce, Delivery, ExactlyOnce, TransactionPolicy
 from worker.errors import OverdueError
 from worker.in_flight import InFlight
 from worker.outcomes import Kind, Outgoing
@@ -32,6 +33,20 @@ class _HangingSink(FakeTransactionalSink):
         return super().transact(outgoing, offsets, member)
 
 
+def answered(in_flight: InFlight, values: Iterable[bytes], first: int = 0) -> Answered:
+    """A window of these records, each with a result of its value."""
+    records = tuple(Record(P0, first + n, 0, b"k", value) for n, value in enumerate(values))
+    in_flight.receive([Chunk(P0, records, first + len(records))])
+    window = in_flight.take()
+    assert window
+    in_flight.scored(window, 0.001)
+    outgoing = [
+        Outgoing(Kind.RESULT, record, Partition("out", 0), record.value, [("x-worker-session", b"session")])
+        for record in window.records
+    ]
+    return Answered(window, tuple(outgoing))
+
+
 class Transactions:
     """Exactly once on a group in memory."""
 
@@ -49,17 +64,8 @@ class Transactions:
         telemetry, outcomes = self.telemetry, outcome_builder()
         return ExactlyOnce(self.policy, self.in_flight, sink, outcomes, telemetry, lambda: self.member)
 
-    def answered(self, values: Iterable[bytes], partition: Partition = P0, first: int = 0) -> Answered:
-        records = tuple(Record(partition, first + n, 0, b"k", value) for n, value in enumerate(values))
-        self.in_flight.receive([Chunk(partition, records, first + len(records))])
-        window = self.in_flight.take()
-        assert window
-        self.in_flight.scored(window, 0.001)
-        outgoing = [
-            Outgoing(Kind.RESULT, r, Partition("out", 0), r.value, [("x-worker-session", b"session")])
-            for r in window.records
-        ]
-        return Answered(window, tuple(outgoing))
+    def answered(self, values: Iterable[bytes], first: int = 0) -> Answered:
+        return answered(self.in_flight, values, first)
 
     def values(self) -> list[bytes | None]:
         return [item.value for item in self.sink.written]
@@ -144,3 +150,65 @@ def test_a_transaction_that_hangs_is_told_to_the_poll_loop() -> None:
     delivery.catch_up()
     delivery.raise_if_overdue()
     assert asked
+
+
+def test_nothing_due_is_no_transaction() -> None:
+    """An idle worker asks nothing of the broker, and looks again in a while."""
+    transactions = Transactions()
+    delivery = transactions.on(_HangingSink(transactions.group, lambda: pytest.fail("a transaction of nothing")))
+    delivery.catch_up()
+    assert delivery.due_in_s() > 0
+
+
+class AtOnce:
+    """At least once on a broker in memory."""
+
+    def __init__(self) -> None:
+        self.sink, self.telemetry = FakeSink(_LIMIT_BYTES), FakeTelemetry()
+        self.in_flight = InFlight(_WINDOW, Marks(1000, 10**6))
+        self.in_flight.assign([P0, P1])
+        self.delivery: Delivery = AtLeastOnce(self.in_flight, self.sink, outcome_builder(), self.telemetry)
+
+
+def test_at_least_once_settles_each_window_as_soon_as_it_is_published() -> None:
+    """Nothing is put off, so nothing ever hangs or has to be caught up with."""
+    once = AtOnce()
+    once.delivery.deliver(answered(once.in_flight, [b"a", b"b"]))
+    assert [item.value for item in once.sink.written] == [b"a", b"b"]
+    assert once.in_flight.due()[P0].position == 2
+    assert once.telemetry.outcomes == once.sink.written
+    assert once.delivery.due_in_s() is None
+    once.delivery.catch_up()
+    once.delivery.raise_if_overdue()
+    assert len(once.sink.written) == 2
+
+
+def test_at_least_once_replaces_what_is_too_large_after_the_rest() -> None:
+    """The dead letter is published before the window counts as settled; each record has one outcome."""
+    once = AtOnce()
+    once.delivery.deliver(answered(once.in_flight, [b"x" * (_LIMIT_BYTES + 1), b"small"]))
+    assert [(item.source.offset, item.kind, item.value) for item in once.sink.written] == [
+        (1, Kind.RESULT, b"small"),
+        (0, Kind.DEAD_LETTER, b""),
+    ]
+    assert once.telemetry.outcomes == once.sink.written
+    assert once.in_flight.due()[P0].position == 2
+
+
+def test_at_least_once_leaves_a_lost_partition_to_its_new_owner() -> None:
+    """Neither published nor settled; what no client can send is counted all the same."""
+    once = AtOnce()
+    lost = answered(once.in_flight, [b"a"])
+    once.in_flight.forget([P0])
+    once.delivery.deliver(replace(lost, unsendable=lost.window.records))
+    assert (once.sink.written, once.in_flight.due()) == ([], {})
+    assert once.telemetry.unsent == list(lost.window.records)
+
+
+def test_what_the_broker_refuses_is_not_settled() -> None:
+    """The failure ends the worker, and the next one answers again."""
+    once = AtOnce()
+    once.sink.failure = RuntimeError("disk full")
+    with pytest.raises(RuntimeError, match="disk full"):
+        once.delivery.deliver(answered(once.in_flight, [b"a"]))
+    assert once.in_flight.due() == {}
