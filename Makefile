@@ -25,8 +25,10 @@ demo: setup ## fine-tune, export, serve from a real Kafka; REVIEWS="files…" fo
 
 # Half of what the tests do is wait, so two files run at a time. A file keeps to one process and shares its fixtures.
 # Threads of OpenMP that wait for work must not spin on the other process's core.
+# Every branch of what decides what is committed has to be taken by a test in this process.
 test: check ## everything that .ci/run runs: lint, types, imports, unit, property and integration tests
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report term
+	$(BIN)/coverage report --include 'worker/core/*,worker/delivery.py' --fail-under 100
 
 unit: setup ## what needs neither Kafka nor training: less than a minute
 	$(BIN)/python -m pytest -q -m unit --numprocesses 2
@@ -71,4 +73,4 @@ lock: setup ## compile requirements/*.txt again from pyproject.toml
 	$(BIN)/python -m dev.lock
 
 clean: ## remove caches and runs, not the installation
-	rm -rf .cache runs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .cache runs .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -6,17 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.fields import Fields
-from worker.core.batching import plan_batches
+from worker.core.batching import LIMITS, plan_batches
 from worker.errors import ModelFailedError
 from worker.ports import Classifier, Encoder
 
 Logits = NDArray[np.float32]
 
 _WINDOW = 512
-"""Texts encoded and batched at a time: no more of a large file's token ids are held. This and the next two are the
-worker's defaults."""
-_BATCH_ROWS_MAX = 64
-_BATCH_TOKENS_MAX = 4096
+"""Texts encoded and batched at a time, as by the worker: no more of a large file's token ids are held."""
 
 
 def score(
@@ -43,7 +40,9 @@ def score(
     for start in range(0, len(texts), _WINDOW):
         rows = [encoded.ids for encoded in encoder.encode(texts[start : start + _WINDOW])]
         plan = plan_batches(
-            [len(row) for row in rows], rows_max=_BATCH_ROWS_MAX, tokens_max=max(_BATCH_TOKENS_MAX, tokens_max)
+            [len(row) for row in rows],
+            rows_max=LIMITS["cpu"].rows,
+            tokens_max=max(LIMITS["cpu"].tokens, tokens_max),
         )
         parts.append(logits_of(classifier, rows, plan))
         done(start + len(rows))

@@ -6,23 +6,19 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.events import ModelIdentity
-from contract.labels import LABELS
-from tests.fakes import FakeClassifier, FakeEncoder, FakeGroup, FakeSink, FakeTelemetry, FakeTransactionalSink
+from tests.faked_pipeline import P0, P1, outcome_builder, pipeline_on_fakes
+from tests.fakes import FakeClassifier, FakeGroup, FakeSink, FakeTelemetry, FakeTransactionalSink
 from worker.core.backpressure import Marks
-from worker.core.breaker import Breaker, BreakerPolicy
 from worker.core.ledger import Commit, Offset
 from worker.core.records import Chunk, Partition, Record
 from worker.core.windows import WindowPolicy
 from worker.delivery import AtLeastOnce, Delivery, ExactlyOnce, TransactionPolicy
 from worker.in_flight import InFlight
 from worker.isolation import Isolation
-from worker.outcomes import OutcomeBuilder, Outgoing
-from worker.pipeline import Pipeline, PipelineOptions
+from worker.outcomes import Outgoing
 
-PARTITIONS = (Partition("in", 0), Partition("in", 1))
+PARTITIONS = (P0, P1)
 KILLER = "!"
-IDENTITY = ModelIdentity(name="fake", version="1", sha256="0" * 64, variant="fp32", provider="Fake")
 
 
 class Died(BaseException):
@@ -37,7 +33,7 @@ class Log:
     end: int = 0
 
 
-class World:
+class SimulatedCluster:
     """The cluster, as all workers share it."""
 
     def __init__(self) -> None:
@@ -64,33 +60,33 @@ class _KillingClassifier(FakeClassifier):
 
 
 class _SharedSink(FakeSink):
-    """Writes into the world, one record after the other, and dies after `dies_after` of them."""
+    """Writes into the cluster, one record after the other, and dies after `dies_after` of them."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, cluster: SimulatedCluster) -> None:
         super().__init__()
-        self._world, self.dies_after = world, 10**9
+        self._cluster, self.dies_after = cluster, 10**9
 
     def publish(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
         for item in outgoing:
             if self.dies_after == 0:
                 raise Died
             self.dies_after -= 1
-            self._world.written.append(item)
+            self._cluster.written.append(item)
         return []
 
 
 class _SharedTransactions(FakeTransactionalSink):
-    """Transactions in the world; dies before one with `dies_after` 0, and after one with 1."""
+    """Transactions in the cluster; dies before one with `dies_after` 0, and after one with 1."""
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world.group)
-        self._world, self.dies_after = world, 10**9
+    def __init__(self, cluster: SimulatedCluster) -> None:
+        super().__init__(cluster.group)
+        self._cluster, self.dies_after = cluster, 10**9
 
     def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
         if self.dies_after == 0:
             raise Died
         super().transact(outgoing, offsets, member)
-        self._world.written += outgoing
+        self._cluster.written += outgoing
         if self.dies_after == 1:
             raise Died
         return []
@@ -99,54 +95,50 @@ class _SharedTransactions(FakeTransactionalSink):
 class SimulatedWorker:
     """Everything of a worker but threads, clients and the model; implements `worker.isolation.Claims`."""
 
-    def __init__(self, world: World, *, exactly_once: bool) -> None:
-        self.world, self.exactly_once = world, exactly_once
-        self.generation = world.group.generation
+    def __init__(self, cluster: SimulatedCluster, *, exactly_once: bool) -> None:
+        self.cluster, self.exactly_once = cluster, exactly_once
+        self.generation = cluster.group.generation
         self.in_flight = InFlight(WindowPolicy(4, 1e9, 0, 10**6), Marks(100, 10**6), transactional=exactly_once)
-        world.sessions += 1
-        outcomes = OutcomeBuilder("cluster", f"session-{world.sessions}", IDENTITY, LABELS, 0.0, "out", "dead")
+        cluster.sessions += 1
+        outcomes = outcome_builder(f"session-{cluster.sessions}")
         telemetry = FakeTelemetry()
         self.sink: _SharedSink | _SharedTransactions
         self.delivery: Delivery
         if exactly_once:
-            transactions = self.sink = _SharedTransactions(world)
+            transactions = self.sink = _SharedTransactions(cluster)
             policy = TransactionPolicy(1e9, records_max=6, retry_s_max=0, overdue_s=1, pause_s_min=0)
             self.delivery = ExactlyOnce(
                 policy, self.in_flight, transactions, outcomes, telemetry, lambda: self.generation
             )
         else:
-            plain = self.sink = _SharedSink(world)
+            plain = self.sink = _SharedSink(cluster)
             self.delivery = AtLeastOnce(self.in_flight, plain, outcomes, telemetry)
-        self.pipeline = Pipeline(
-            PipelineOptions(None, 1000, batch_rows_max=8, batch_tokens_max=512, row_tokens_max=64, temperature=1),
-            in_flight=self.in_flight, encoder=FakeEncoder(), classifier=_KillingClassifier(),
-            delivery=self.delivery, outcomes=outcomes, breaker=Breaker(BreakerPolicy()), telemetry=telemetry,
-        )  # fmt: skip
+        self.pipeline = pipeline_on_fakes(self.in_flight, self.delivery, outcomes, telemetry, _KillingClassifier())
         self.isolation = Isolation(self, self.in_flight, offsets_max=12, group=3)
         self.next: dict[Partition, int] = {}
         self.join()
 
     def join(self) -> None:
         """Become the owner of everything, as of now; what was ours before is lost."""
-        self.generation = self.world.group.generation
+        self.generation = self.cluster.group.generation
         self.in_flight.forget(PARTITIONS)
         self.in_flight.assign(PARTITIONS)
-        self.next = {p: self.world.group.committed.get(p, Offset(0)).position for p in PARTITIONS}
+        self.next = {p: self.cluster.group.committed.get(p, Offset(0)).position for p in PARTITIONS}
 
     def committed_offset(self, partition: Partition) -> Offset | None:
-        return self.world.group.committed.get(partition, Offset(-1))
+        return self.cluster.group.committed.get(partition, Offset(-1))
 
     def commit_now(self, offsets: Commit) -> bool:
-        if self.world.commits_fail:
-            self.world.commits_fail -= 1
+        if self.cluster.commits_fail:
+            self.cluster.commits_fail -= 1
             return False
-        return self.world.group.commit(offsets, self.generation)
+        return self.cluster.group.commit(offsets, self.generation)
 
     def poll(self, partitions: Sequence[Partition], count: int) -> None:
         """Read up to `count` records of each in this order, unless the intake is still busy with others."""
         chunks = []
         for partition in partitions if not self.isolation.blocked else ():
-            log = self.world.logs[partition]
+            log = self.cluster.logs[partition]
             offsets = sorted(offset for offset in log.records if offset >= self.next[partition])[:count]
             more = [offset for offset in log.records if offset >= self.next[partition] and offset not in offsets]
             self.next[partition] = min(more) if more else log.end  # past control records, as the client does
@@ -167,7 +159,7 @@ class SimulatedWorker:
             self.delivery.catch_up()
             return
         due = self.in_flight.due()
-        if self.world.group.commit(due, self.generation):
+        if self.cluster.group.commit(due, self.generation):
             self.in_flight.committed(due)
 
     def leave(self) -> None:
@@ -176,5 +168,5 @@ class SimulatedWorker:
         self.in_flight.release(PARTITIONS, drained.append)
         self.delivery.catch_up()
         assert drained
-        self.world.group.commit(self.in_flight.farewell(PARTITIONS), self.generation)
+        self.cluster.group.commit(self.in_flight.farewell(PARTITIONS), self.generation)
         self.in_flight.forget(PARTITIONS)

@@ -160,8 +160,8 @@ def pipeline_options(settings: Settings, model: Model) -> PipelineOptions:
     return PipelineOptions(
         text_field=settings.text_field,
         input_bytes_max=settings.input_bytes_max,
-        batch_rows_max=settings.batch_rows_max,
-        batch_tokens_max=settings.batch_tokens_max,
+        batch_rows_max=model.limits.rows,
+        batch_tokens_max=model.limits.tokens,
         row_tokens_max=model.bundle.manifest.encoding.tokens_max,
         temperature=model.bundle.variant(model.variant).temperature,
     )

@@ -11,6 +11,7 @@ from worker.adapters.bundle import Bundle, read_bundle
 from worker.adapters.classifier import OnnxClassifier, available_device
 from worker.adapters.encoder import TokenizersEncoder
 from worker.adapters.warmup import warm_up
+from worker.core.batching import LIMITS, BatchLimits
 from worker.ports import Classifier, Encoder
 from worker.settings import Settings
 
@@ -25,6 +26,7 @@ class Model:
     variant: str
     encoder: Encoder
     classifier: Classifier
+    limits: BatchLimits
 
     @property
     def identity(self) -> ModelIdentity:
@@ -49,7 +51,10 @@ def load_model(settings: Settings) -> Model:
     started_s = time.monotonic()
     device = available_device(settings.device)
     bundle = read_bundle(settings.bundle)
-    if settings.batch_tokens_max < bundle.manifest.encoding.tokens_max:
+    limits = BatchLimits(
+        settings.batch_rows_max or LIMITS[device].rows, settings.batch_tokens_max or LIMITS[device].tokens
+    )
+    if limits.tokens < bundle.manifest.encoding.tokens_max:
         raise UsageError(f"batch_tokens_max must be at least the bundle's {bundle.manifest.encoding.tokens_max}")
     name = bundle.choose_variant(device, settings.variant)
     encoder = TokenizersEncoder(bundle.tokenizer_file, bundle.manifest.encoding)
@@ -60,7 +65,7 @@ def load_model(settings: Settings) -> Model:
         memory_bytes_max=settings.device_memory_bytes_max,
     )
     report = warm_up(bundle, name, encoder, classifier)
-    model = Model(bundle, name, encoder, classifier)
+    model = Model(bundle, name, encoder, classifier, limits)
     log.info(
         "model_ready",
         **model.identity.model_dump(),

@@ -88,8 +88,12 @@ class Settings(BaseSettings):
         500, gt=0, description="Device time of a window, as far as it can be foreseen."
     )
     wait_ms_max: float = Field(0, ge=0, description="Wait for more records while the device is idle.")
-    batch_rows_max: int = Field(64, ge=1, description="Rows of a forward pass at most.")
-    batch_tokens_max: int = Field(4096, ge=3, description="Tokens of a forward pass at most, padding included.")
+    batch_rows_max: int = Field(
+        0, ge=0, description="Rows of a forward pass at most; 0 means 64 on a CPU, 1,024 on CUDA."
+    )
+    batch_tokens_max: int = Field(
+        0, ge=0, description="Tokens of a pass at most, padding included; 0 means 4,096 on a CPU, 16,384 on CUDA."
+    )
     held_records_max: int = Field(
         4096, ge=1, description="Records read and not yet settled: reading pauses there."
     )

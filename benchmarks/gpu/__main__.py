@@ -55,9 +55,10 @@ def main() -> int:
 
 
 def _exported(checkpoint: Path, folder: Path) -> Path:
-    """A bundle with every variant, held to its gates on this very GPU."""
+    """A bundle with the variants for CUDA, held to their gates on this very GPU."""
     progress = Progress(Console(stderr=True))
-    options = BundleOptions(checkpoint, folder, variants=tuple(VARIANTS), overwrite=True)
+    names = tuple(name for name, kind in VARIANTS.items() if kind.device == "cuda")
+    options = BundleOptions(checkpoint, folder, variants=names, overwrite=True)
     progress.table(export_bundle(options, progress), str(folder))
     return folder
 

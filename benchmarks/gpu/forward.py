@@ -12,7 +12,7 @@ from worker.core.batching import plan_batches
 LENGTHS = (16, 32, 64, 128, 256)
 BATCH_TOKENS = (4_096, 16_384, 65_536)
 _SECONDS = 0.4  # of each measurement
-_ROUNDS_MIN = 5
+_ROUNDS_MIN = 3
 _WORDS_MEDIAN, _WORDS_SIGMA = 62, 0.75  # tokens of a review: a mean of 82, as in Amazon's
 
 
@@ -79,10 +79,9 @@ def in_order(contender: Contender, rows: Rows, rows_max: int, config: dict[str, 
 
 
 def seconds(contender: Contender, batches: Sequence[Rows]) -> float:
-    """The median time of all the batches, after two rounds to warm up."""
-    for _ in range(2):
-        for batch in batches:
-            contender.logits(batch)
+    """The median time of all the batches, after a round to warm up."""
+    for batch in batches:
+        contender.logits(batch)
     times: list[float] = []
     while len(times) < _ROUNDS_MIN or sum(times) < _SECONDS:
         start = time.perf_counter()

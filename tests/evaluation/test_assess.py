@@ -7,14 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
-from contract.errors import InputError
 from contract.labels import LABELS, star_label
-from evaluation.assess import assess, ids_of, stand
-from evaluation.baselines import baselines
-from evaluation.tables import show
-from reviews.corpus import distinct
+from evaluation.assess import assess, ids_of
 from reviews.review import Review
 
 stars = st.sampled_from([1.0, 2.0, 3.0, 4.0, 5.0])
@@ -94,63 +89,6 @@ def test_calibration_is_measured_on_rows_that_did_not_fit_it() -> None:
     assert all(one["ece"] > 0.2 and one["confidence"] > one["accuracy"] for one in of_answers)
     assert all(one["ece"] < 0.1 for one in by_halves["after"]["by_answer"].values())
     assert by_others["calibration"]["fitted_on"] == "3000 texts apart"
-
-
-def test_a_text_counts_once() -> None:
-    """Of copies, also in capitals or with other punctuation, the first is measured."""
-    reviews = [Review("Good one.", 1, "x", 5.0), Review("good ONE", 0, "y", 3.0), Review("other", 2, "x", 1.0)]
-    assert list(distinct(reviews)) == [reviews[0], reviews[2]]
-
-
-def test_baselines_answer_what_they_should() -> None:
-    """One answer to all; VADER by its lexicon; TF-IDF what it learnt, though not from the texts it is asked."""
-    asked = [Review("great love it", 1, ""), Review("fine great", 1, ""), Review("The cable is 2 m.", 0, "")]
-    asked += [Review("awful, horrible", 2, "")]
-    train = [Review("great love", 1, ""), Review("cable is", 0, ""), Review("awful", 2, "")]
-    train += [Review("AWFUL - horrible!", 1, "")] * 50  # a copy of what is asked, with another label
-
-    answers, left_out = baselines(asked, train)
-
-    assert answers["majority class"].tolist() == [1, 1, 1, 1]
-    assert answers["VADER"].tolist() == [1, 1, 0, 2]
-    assert answers["TF-IDF + logistic regression"].tolist() == [1, 1, 0, 2]
-    assert left_out == []
-
-
-def test_a_baseline_that_can_not_be_had_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without VADER's package or texts to learn from, the others stand alone and a line says what to do."""
-    monkeypatch.setitem(sys.modules, "vaderSentiment.vaderSentiment", None)
-    answers, left_out = baselines([Review("x", 1, "")], None)
-    assert list(answers) == ["majority class"]
-    assert [line.split(": ")[1] for line in left_out] == [
-        "install vaderSentiment to have it", "give --train-data to have it",
-    ]  # fmt: skip
-
-
-def test_a_baseline_needs_every_class() -> None:
-    """What is left of the training texts without those that are asked must hold each class."""
-    asked = [Review("cable", 0, "")]
-    with pytest.raises(InputError, match="no neutral review of --train-data is left"):
-        baselines(asked, [Review("Cable!", 0, ""), Review("good", 1, ""), Review("bad", 2, "")])
-
-
-def test_the_table_shows_the_figures_whatever_a_category_is_called() -> None:
-    """Names from the data are no markup, and what stands in the table is what was measured."""
-    reviews = [Review(f"text {number}", number % 3, "[red]x[/]", 3.0) for number in range(99)]
-    result = {
-        "checkpoint": "mine",
-        **assess(reviews, guesses(reviews, 0)),
-        "baselines": {"constant": stand(ids_of(reviews), np.ones(99, dtype=np.int64))},
-        "baselines_left_out": ["nothing"],
-        "data": {"copies_left_out": 1},
-    }
-    console = Console(width=60, force_terminal=False)
-    with console.capture() as captured:
-        show(result, console)
-    assert "99 texts, 1 copy left out" in captured.get()
-    assert "[red]x[/]" in captured.get()
-    assert f"{result['macro_f1']:.3f}" in captured.get()
-    assert "33.3%" in captured.get()  # of the constant's answers are off by two
 
 
 def test_the_figures_need_no_torch() -> None:

@@ -2,12 +2,13 @@
 
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.export.conftest import review_text
+from tests.export.tiny_checkpoint import review_text
 from tests.fakes import FakeSink, FakeTelemetry
+from tests.review_files import write_lines
 from worker.adapters.kafka_client import ClusterFacts
 from worker.app import outcome_builder, pipeline_options
 from worker.core.backpressure import Marks
@@ -39,11 +40,6 @@ def write_labelled(file: Path, count: int, seed: int, *, unclear_share: float = 
         reviews.append({"reviewText": text, "overall": STARS[label]})
     write_lines(file, reviews)
     return reviews
-
-
-def write_lines(file: Path, records: Iterable[Any]) -> None:
-    """Write records as JSON lines."""
-    file.write_text("".join(json.dumps(record) + "\n" for record in records))
 
 
 def worker_answers(bundle: Path, variant: str, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

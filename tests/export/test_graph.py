@@ -1,18 +1,20 @@
 """The fp32 graph of a model of BERT-base's shape, and the int8 one of it."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from contract.scoring import probabilities
-from export.checkpoint import load_model, read_checkpoint
+from export import checkpoint as checkpoint_module
+from export.checkpoint import Checkpoint, load_model, read_checkpoint
 from export.errors import CheckpointRefusedError
 from export.gates.parity import reference_probabilities
 from export.graph import check_fusion, export_fp32, read_opset
-from export.int8.activations import observe
 from export.int8.quantisation import quantise
-from tests.export.conftest import write_checkpoint
+from tests.export.running import export, told
+from tests.export.tiny_checkpoint import write_checkpoint
 from worker.adapters.classifier import OnnxClassifier
 
 
@@ -44,14 +46,17 @@ def test_anything_less_than_all_is_refused(operators: dict[str, int]) -> None:
         check_fusion(operators, 12)
 
 
-def test_watching_a_graph_leaves_it_as_it_was(exported: Path) -> None:
-    """Calibration reads activations of a copy: the graph that is quantised gets no new outputs."""
-    import onnx  # noqa: PLC0415 - one test needs it
+def test_a_graph_that_does_not_fuse_is_refused(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default attention (sdpa) fuses nothing, silently; the gate counts, and refuses."""
 
-    model = onnx.load(exported / "model.onnx")
-    tensor = next(node for node in model.graph.node if node.op_type == "MatMul").input[0]
-    observed = observe(model, [tensor], [[2, 7, 3], [2, 9, 9, 3]])[tensor]
-    assert [output.name for output in model.graph.output] == ["logits"]
-    assert observed.rows.shape[1] == observed.low.shape[0] == observed.high.shape[0] == 32
-    assert (observed.low <= observed.rows).all()
-    assert (observed.rows <= observed.high).all()
+    def load_with_sdpa(checkpoint: Checkpoint) -> Any:
+        model = checkpoint_module.load_model(checkpoint)
+        model.config._attn_implementation = "sdpa"
+        return model
+
+    monkeypatch.setattr("export.pipeline.load_model", load_with_sdpa)
+    assert export(checkpoint, tmp_path / "b") == 3
+    assert "fused 0 of 2 attention layers" in told(capsys)
+    assert list(tmp_path.iterdir()) == []

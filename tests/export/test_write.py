@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -57,29 +56,6 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     """An error before the rename removes the temporary folder."""
     with pytest.raises(FileNotFoundError), staging_folder(tmp_path / "b") as folder:
         (folder / "absent" / "model.onnx").write_bytes(b"half")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_service_that_ends_an_export_leaves_nothing(checkpoint: Path, tmp_path: Path) -> None:
-    """SIGTERM is what a container is stopped with: the half-made bundle is removed, and that is said."""
-    command = [
-        sys.executable,
-        "-m",
-        "export",
-        "bundle",
-        "--checkpoint",
-        str(checkpoint),
-        "--output",
-        str(tmp_path / "b"),
-    ]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as exporting:
-        while not list(tmp_path.glob(".b.*.incomplete")):
-            assert exporting.poll() is None
-            time.sleep(0.01)
-        exporting.send_signal(signal.SIGTERM)
-        _, said = exporting.communicate(timeout=60)
-    assert exporting.returncode == 130
-    assert "nothing was written" in said
     assert list(tmp_path.iterdir()) == []
 
 

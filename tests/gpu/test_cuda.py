@@ -12,7 +12,7 @@ from contract.scoring import probabilities
 from contract.variants import VARIANTS
 from export.pipeline import BundleOptions, export_bundle
 from export.progress import Progress
-from tests.export.conftest import write_checkpoint
+from tests.export.tiny_checkpoint import write_checkpoint
 from worker.adapters.bundle import read_bundle
 from worker.adapters.classifier import OnnxClassifier
 from worker.model import load_model

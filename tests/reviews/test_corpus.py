@@ -1,7 +1,6 @@
 """Reading and splitting reviews: nothing is lost unseen, and nothing leaks from one part into the other."""
 
 import gzip
-import json
 from collections import Counter
 from pathlib import Path
 
@@ -10,32 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.errors import InputError
-from contract.labels import LABELS, star_label
-from reviews.corpus import read_corpus, split, without_copies
+from reviews.corpus import distinct, read_corpus, split, without_copies
 from reviews.review import Review, text_key
 from tests.review_files import write_lines
 
 GOOD = {"reviewText": "good", "overall": 5}
-
-
-@pytest.mark.parametrize(
-    ("stars", "name"),
-    [
-        *((0, "negative"), (1, "negative"), (2, "negative"), (2.5, "negative"), (3, "neutral"), (3.9, "neutral")),
-        *((4, "positive"), (5, "positive"), (5.0, "positive")),
-    ],
-)
-def test_stars_become_classes(stars: float, name: str) -> None:
-    """0-2 stars are negative, 3 neutral, 4-5 positive; class ids are 0 neutral, 1 positive, 2 negative."""
-    assert LABELS == ("neutral", "positive", "negative")
-    assert star_label(stars) == LABELS.index(name)
-
-
-@pytest.mark.parametrize("stars", [-1, 5.1, float("nan"), float("inf")])
-def test_other_numbers_are_no_stars(stars: float) -> None:
-    """A rating outside 0 to 5 is refused, not guessed."""
-    with pytest.raises(ValueError, match="stars outside"):
-        star_label(stars)
 
 
 def test_every_bad_line_is_counted_with_its_first_place(tmp_path: Path) -> None:
@@ -77,33 +55,6 @@ def test_every_bad_line_is_counted_with_its_first_place(tmp_path: Path) -> None:
         "a lone surrogate in the text": "11", "not UTF-8": "14",
     }  # fmt: skip
     assert f"3 lines left out: not JSON, first {file}:3" in corpus.left_out()
-
-
-def test_all_layouts_of_amazon_are_read(tmp_path: Path) -> None:
-    """Plain and compressed, of 2014 and 2023, also Python literals; the category falls back to the file's name."""
-    plain = write_lines(
-        tmp_path / "Books.json",
-        [
-            {"reviewText": "a", "overall": 5.0, "text": " "},
-            {"text": "b", "rating": 3, "category": "Toys"},
-            "{'reviewText': 'it\\'s c', 'overall': 1.0}",
-        ],
-    )
-    packed = tmp_path / "Garden.jsonl.gz"
-    packed.write_bytes(gzip.compress(b"\xef\xbb\xbf" + json.dumps({"reviewText": "d", "overall": 2}).encode()))
-
-    corpus = read_corpus([plain, packed])
-
-    assert [(item.text, LABELS[item.label], item.category, item.stars) for item in corpus.reviews] == [
-        ("a", "positive", "Books", 5),
-        ("b", "neutral", "Toys", 3),
-        ("it's c", "negative", "Books", 1),
-        ("d", "negative", "Garden", 2),
-    ]
-    assert [(file["name"], file["reviews"]) for file in corpus.files] == [
-        ("Books.json", 3),
-        ("Garden.jsonl.gz", 1),
-    ]
 
 
 @pytest.mark.parametrize(
@@ -183,3 +134,9 @@ def test_without_copies_leaves_out_what_stands_in_the_other() -> None:
     """A text of the validation part is not trained on, however it is written."""
     items = [Review("Good one.", 1, ""), Review("another", 1, "")]
     assert list(without_copies(items, of=[Review("good ONE", 1, "")])) == items[1:]
+
+
+def test_a_text_counts_once() -> None:
+    """Of copies, also in capitals or with other punctuation, the first is measured."""
+    reviews = [Review("Good one.", 1, "x", 5.0), Review("good ONE", 0, "y", 3.0), Review("other", 2, "x", 1.0)]
+    assert list(distinct(reviews)) == [reviews[0], reviews[2]]

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.simulation import KILLER, PARTITIONS, Died, SimulatedWorker, World
+from tests.simulation import KILLER, PARTITIONS, Died, SimulatedCluster, SimulatedWorker
 from worker.core.delivery_counts import DELIVERIES_MAX, DeliveryCount
 from worker.core.records import Partition, Record
 from worker.errors import OverdueError
@@ -24,7 +24,7 @@ class Crashes(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
+        self.cluster = SimulatedCluster()
         self.worker: SimulatedWorker | None = None
         self.zombie: SimulatedWorker | None = None
         self.killed = False  # by something else than a record
@@ -36,15 +36,15 @@ class Crashes(RuleBasedStateMachine):
     @rule(partition=partitions, count=st.integers(1, 6))
     def produce(self, partition: Partition, count: int) -> None:
         for number in range(count):
-            self.world.produce(partition, f"a{number}")
+            self.cluster.produce(partition, f"a{number}")
 
     @rule(partition=partitions, killer=st.booleans())
     def produce_trouble(self, partition: Partition, killer: bool) -> None:
         """A control record, or a record that kills workers, of which there are two at most."""
         if killer and len(self.killers()) < 2:
-            self.world.produce(partition, f"a{KILLER}")
+            self.cluster.produce(partition, f"a{KILLER}")
         else:
-            self.world.control_record(partition)
+            self.cluster.control_record(partition)
 
     @rule(order=orders, count=st.integers(1, 9), windows=st.integers(0, 3))
     def run(self, order: list[Partition], count: int, windows: int) -> None:
@@ -71,14 +71,14 @@ class Crashes(RuleBasedStateMachine):
         """Crash, perhaps while publishing; leave in good order; be evicted unknowing; or lose all, and rejoin."""
         assert self.worker
         if how == "lose":
-            self.world.group.generation += 1
+            self.cluster.group.generation += 1
             self.worker.join()
             self.killed = True
             return
         if how == "leave":
             self.worker.leave()
             if not self.killed and not self.killers():
-                counts = [DeliveryCount.parse(item.metadata) for item in self.world.group.committed.values()]
+                counts = [DeliveryCount.parse(item.metadata) for item in self.cluster.group.committed.values()]
                 assert not any(count.count for count in counts), "leaving in good order is no death"
         elif how == "evict":
             self.zombie = self.worker
@@ -93,7 +93,7 @@ class Crashes(RuleBasedStateMachine):
     @rule(count=st.integers(1, 3))
     def refuse_commits(self, count: int) -> None:
         """The group's coordinator is busy for a moment."""
-        self.world.commits_fail = count
+        self.cluster.commits_fail = count
 
     @precondition(lambda self: self.zombie)
     @rule()
@@ -107,8 +107,8 @@ class Crashes(RuleBasedStateMachine):
         self.zombie = None
 
     def start(self) -> None:
-        self.world.group.generation += 1
-        self.worker = SimulatedWorker(self.world, exactly_once=self.exactly_once)
+        self.cluster.group.generation += 1
+        self.worker = SimulatedWorker(self.cluster, exactly_once=self.exactly_once)
 
     def killers(self) -> set[tuple[Partition, int]]:
         return {
@@ -118,21 +118,21 @@ class Crashes(RuleBasedStateMachine):
         }
 
     def inputs(self) -> list[Record]:
-        return [record for log in self.world.logs.values() for record in log.records.values()]
+        return [record for log in self.cluster.logs.values() for record in log.records.values()]
 
     def teardown(self) -> None:
         deaths = self.finish()
-        outcomes = Counter((item.source.partition, item.source.offset) for item in self.world.written)
-        inputs = {(p, offset) for p, log in self.world.logs.items() for offset in log.records}
+        outcomes = Counter((item.source.partition, item.source.offset) for item in self.cluster.written)
+        inputs = {(p, offset) for p, log in self.cluster.logs.items() for offset in log.records}
         assert outcomes.keys() == inputs, "every input has an outcome, and nothing else has"
         if self.exactly_once:
             assert set(outcomes.values()) <= {1}, "and no more than one"
-        for partition, log in self.world.logs.items():
+        for partition, log in self.cluster.logs.items():
             if log.end:
-                assert self.world.group.committed[partition].position == log.end, "control records leave no lag"
+                assert self.cluster.group.committed[partition].position == log.end, "control records leave no lag"
         killers = self.killers()
         crashed = {
-            (item.source.partition, item.source.offset) for item in self.world.written
+            (item.source.partition, item.source.offset) for item in self.cluster.written
             if item.detail == "crashed_worker"
         }  # fmt: skip
         assert killers <= crashed, "a record that kills workers ends as a dead letter"
@@ -160,12 +160,12 @@ class Crashes(RuleBasedStateMachine):
     def settle(worker: SimulatedWorker, order: Sequence[Partition]) -> bool:
         still = 0
         while still < 8:
-            before = len(worker.world.written), dict(worker.world.group.committed)
+            before = len(worker.cluster.written), dict(worker.cluster.group.committed)
             worker.poll(order, 5)
             while worker.work():
                 pass
             worker.commit()
-            still = still + 1 if before == (len(worker.world.written), worker.world.group.committed) else 0
+            still = still + 1 if before == (len(worker.cluster.written), worker.cluster.group.committed) else 0
         return True
 
 

@@ -1,5 +1,6 @@
 """What is handed on: nothing uncounted, and one record at a time where workers died."""
 
+from tests.faked_pipeline import P0, P1
 from tests.fakes import FakeOffsets
 from worker.core.backpressure import Marks
 from worker.core.delivery_counts import DELIVERIES_MAX, FIRST_DELIVERY, DeliveryCount
@@ -9,11 +10,9 @@ from worker.core.windows import WindowPolicy
 from worker.in_flight import InFlight
 from worker.isolation import Isolation
 
-P0, P1 = Partition("in", 0), Partition("in", 1)
 
-
-class World:
-    """An intake in front of a in_flight whose windows are settled at once."""
+class Intake:
+    """Records come in through an isolation, and windows are settled at once."""
 
     def __init__(self, *, group: int = 1, **stored: DeliveryCount) -> None:
         self.offsets = FakeOffsets(
@@ -38,85 +37,85 @@ class World:
         return [(record.partition.number, record.offset) for record in window.records]
 
 
-def stored(world: World, partition: Partition) -> tuple[int, DeliveryCount]:
+def stored(intake: Intake, partition: Partition) -> tuple[int, DeliveryCount]:
     """What the group has of a partition."""
-    offset = world.offsets.stored[partition]
+    offset = intake.offsets.stored[partition]
     return offset.position, DeliveryCount.parse(offset.metadata)
 
 
 def test_nothing_is_handed_on_before_its_delivery_is_counted() -> None:
     """And a quiet position does not overtake the records that wait: that would commit them unread."""
-    world = World(p0=DeliveryCount())
-    world.offsets.available = False
-    world.read(P0, 0, 1)
-    world.read(P0, position=5)
-    assert world.isolation.blocked
-    assert world.settle() == []
-    assert world.in_flight.due() == {}
+    intake = Intake(p0=DeliveryCount())
+    intake.offsets.available = False
+    intake.read(P0, 0, 1)
+    intake.read(P0, position=5)
+    assert intake.isolation.blocked
+    assert intake.settle() == []
+    assert intake.in_flight.due() == {}
 
-    world.offsets.available = True
-    world.isolation.take_in([])
-    assert world.settle() == [(0, 0), (0, 1)]
-    assert world.offsets.writes == [{P0: Offset(0, str(FIRST_DELIVERY))}]
-    assert world.in_flight.due() == {P0: Offset(5, str(FIRST_DELIVERY))}
+    intake.offsets.available = True
+    intake.isolation.take_in([])
+    assert intake.settle() == [(0, 0), (0, 1)]
+    assert intake.offsets.writes == [{P0: Offset(0, str(FIRST_DELIVERY))}]
+    assert intake.in_flight.due() == {P0: Offset(5, str(FIRST_DELIVERY))}
 
 
 def test_a_quiet_partition_keeps_its_count() -> None:
     """Where no record came, deaths counted by others are not written over."""
-    world = World(p0=DeliveryCount(count=2))
-    world.read(P0, position=0)
+    intake = Intake(p0=DeliveryCount(count=2))
+    intake.read(P0, position=0)
 
-    assert world.in_flight.due() == {}
-    assert world.offsets.writes == []
+    assert intake.in_flight.due() == {}
+    assert intake.offsets.writes == []
 
 
 def test_after_too_many_deaths_records_go_one_at_a_time_each_marked() -> None:
     """The mark is written before the record is tried, and taken back when it is settled and none follows."""
-    world = World(p0=DeliveryCount(count=DELIVERIES_MAX))
-    world.read(P0, 0, 1)
+    intake = Intake(p0=DeliveryCount(count=DELIVERIES_MAX))
+    intake.read(P0, 0, 1)
     seen = []
-    while records := world.settle():
-        seen.append((records, stored(world, P0)))
-        world.isolation.take_in([])
+    while records := intake.settle():
+        seen.append((records, stored(intake, P0)))
+        intake.isolation.take_in([])
 
     assert seen == [
         ([(0, 0)], (0, DeliveryCount(1, 10, in_trial=1))),
         ([(0, 1)], (1, DeliveryCount(1, 10, in_trial=1))),
     ]
-    assert stored(world, P0) == (2, DeliveryCount(1, 10))
-    assert not world.isolation.blocked
+    assert stored(intake, P0) == (2, DeliveryCount(1, 10))
+    assert not intake.isolation.blocked
 
 
 def test_others_wait_for_a_lone_record_but_not_for_the_lack_of_one() -> None:
     """Nothing shares the pipeline with an isolated record, or it might be blamed for what a neighbour did."""
-    world = World(p0=DeliveryCount(count=DELIVERIES_MAX))
-    world.read(P0, 0)
-    world.read(P1, 0, 1)
-    assert world.settle() == [(0, 0)]
-    world.isolation.take_in([])
-    assert world.settle() == [(1, 0), (1, 1)]
-    world.read(P1, 2)
-    assert world.settle() == [(1, 2)]
-    assert not stored(world, P0)[1].in_trial, "the one that is settled can't be the killer"
+    intake = Intake(p0=DeliveryCount(count=DELIVERIES_MAX))
+    intake.read(P0, 0)
+    intake.read(P1, 0, 1)
+    assert intake.settle() == [(0, 0)]
+    intake.isolation.take_in([])
+    assert intake.settle() == [(1, 0), (1, 1)]
+    intake.read(P1, 2)
+    assert intake.settle() == [(1, 2)]
+    assert not stored(intake, P0)[1].in_trial, "the one that is settled can't be the killer"
 
 
 def test_only_the_record_with_a_mark_is_poison() -> None:
     """A worker that died between two lone records leaves no poison; one that died on one does."""
     for trying in (0, 1, 2):
-        world = World(p0=DeliveryCount(1, 10, in_trial=trying))
-        world.read(P0, 3, 4)
+        intake = Intake(p0=DeliveryCount(1, 10, in_trial=trying))
+        intake.read(P0, 3, 4)
         records = [Record(P0, offset, 0, b"k", b"{}") for offset in (3, 4)]
-        assert [world.in_flight.is_poison(record) for record in records] == [trying == 1, False]
+        assert [intake.in_flight.is_poison(record) for record in records] == [trying == 1, False]
 
 
 def test_poison_stays_poison_until_its_dead_letter_is_committed() -> None:
     """A worker that dies on another partition's poison before that must not make the next one try this again."""
-    world = World(p0=DeliveryCount(1, 10, in_trial=1), p1=DeliveryCount(1, 10, single_until=9))
-    world.read(P1, 0)
-    world.read(P0, 0)
-    assert stored(world, P0) == (0, DeliveryCount(2, 10, poison=1))
+    intake = Intake(p0=DeliveryCount(1, 10, in_trial=1), p1=DeliveryCount(1, 10, single_until=9))
+    intake.read(P1, 0)
+    intake.read(P0, 0)
+    assert stored(intake, P0) == (0, DeliveryCount(2, 10, poison=1))
 
-    heir = World(p0=stored(world, P0)[1], group=3)
+    heir = Intake(p0=stored(intake, P0)[1], group=3)
     heir.read(P0, 0, 1, 2)
     assert heir.in_flight.is_poison(Record(P0, 0, 0, b"k", b"{}"))
     assert heir.settle() == [(0, 0)], "nothing shares its group, in which it might be forgotten"
@@ -126,12 +125,12 @@ def test_poison_stays_poison_until_its_dead_letter_is_committed() -> None:
 
 def test_a_fatal_group_is_tried_again_one_at_a_time() -> None:
     """Groups find the neighbourhood quickly, single records the killer; what follows goes in groups again."""
-    world = World(p0=DeliveryCount(count=DELIVERIES_MAX), group=3)
-    world.read(P0, 0, 1, 2, 3)
-    assert world.settle() == [(0, 0), (0, 1), (0, 2)]
-    assert stored(world, P0) == (0, DeliveryCount(1, 10, single_until=3, in_trial=3))
+    intake = Intake(p0=DeliveryCount(count=DELIVERIES_MAX), group=3)
+    intake.read(P0, 0, 1, 2, 3)
+    assert intake.settle() == [(0, 0), (0, 1), (0, 2)]
+    assert stored(intake, P0) == (0, DeliveryCount(1, 10, single_until=3, in_trial=3))
 
-    heir = World(p0=stored(world, P0)[1], group=3)
+    heir = Intake(p0=stored(intake, P0)[1], group=3)
     heir.read(P0, 0, 1, 2, 3, 4, 5, 6)
     tried = []
     while records := heir.settle():
@@ -142,43 +141,43 @@ def test_a_fatal_group_is_tried_again_one_at_a_time() -> None:
 
 def test_beyond_the_isolated_all_go_together_again() -> None:
     """Records one at a time are slow: only as many as can have been in the pipeline."""
-    world = World(p0=DeliveryCount(1, 10))
-    world.read(P0, 9, 10, 11)
-    assert world.settle() == [(0, 9)]
-    world.isolation.take_in([])
-    assert world.settle() == [(0, 10), (0, 11)]
-    assert not world.isolation.isolating
+    intake = Intake(p0=DeliveryCount(1, 10))
+    intake.read(P0, 9, 10, 11)
+    assert intake.settle() == [(0, 9)]
+    intake.isolation.take_in([])
+    assert intake.settle() == [(0, 10), (0, 11)]
+    assert not intake.isolation.isolating
 
 
 def test_what_waits_of_a_lost_partition_is_dropped() -> None:
     """It comes again from the committed position; handing it on as well would answer it twice."""
-    world = World(p0=DeliveryCount(count=DELIVERIES_MAX))
-    world.read(P0, 0, 1, 2)
-    assert world.settle() == [(0, 0)]
-    world.in_flight.forget([P0])
-    world.in_flight.assign([P0])
-    world.read(P0, 1)
+    intake = Intake(p0=DeliveryCount(count=DELIVERIES_MAX))
+    intake.read(P0, 0, 1, 2)
+    assert intake.settle() == [(0, 0)]
+    intake.in_flight.forget([P0])
+    intake.in_flight.assign([P0])
+    intake.read(P0, 1)
 
     handed_on = []
-    while records := world.settle():
+    while records := intake.settle():
         handed_on += records
-        world.isolation.take_in([])
+        intake.isolation.take_in([])
     assert handed_on == [(0, 1)]
 
 
 def test_a_refused_commit_is_tried_again_without_haste() -> None:
     """While a rebalance refuses commits, trying at every turn of a loop that waits for nothing burns a core."""
-    world = World(p0=DeliveryCount(count=DELIVERIES_MAX))
-    world.read(P0, 0, 1)
-    assert world.isolation.hurried
+    intake = Intake(p0=DeliveryCount(count=DELIVERIES_MAX))
+    intake.read(P0, 0, 1)
+    assert intake.isolation.hurried
 
-    world.settle()
-    world.offsets.available = False
-    world.isolation.take_in([])
-    assert world.isolation.isolating
-    assert not world.isolation.hurried
+    intake.settle()
+    intake.offsets.available = False
+    intake.isolation.take_in([])
+    assert intake.isolation.isolating
+    assert not intake.isolation.hurried
 
-    world.offsets.available = True
-    world.isolation.take_in([])
-    assert world.isolation.hurried
-    assert world.settle() == [(0, 1)]
+    intake.offsets.available = True
+    intake.isolation.take_in([])
+    assert intake.isolation.hurried
+    assert intake.settle() == [(0, 1)]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.pipeline_world import P0, World, due, review
+from tests.faked_pipeline import P0, FakedPipeline, due, review
 from worker.core.records import Partition
 from worker.errors import ModelFailedError, TooManyDeadLettersError
 from worker.ports import OutOfDeviceMemoryError
@@ -12,77 +12,77 @@ from worker.ports import OutOfDeviceMemoryError
 
 def test_every_record_has_one_outcome_in_record_order() -> None:
     """Sorting by length inside the window is invisible outside: results leave in the order read."""
-    world = World()
+    faked = FakedPipeline()
     texts = ["b" * (1 + n * 7 % 40) for n in range(30)]
-    world.receive([review(text) for text in texts])
-    world.pipeline.run(world.window())
+    faked.receive([review(text) for text in texts])
+    faked.pipeline.run(faked.window())
 
-    assert [item.source.offset for item in world.sink.written] == list(range(30))
-    for item, text in zip(world.sink.written, texts, strict=True):
+    assert [item.source.offset for item in faked.sink.written] == list(range(30))
+    for item, text in zip(faked.sink.written, texts, strict=True):
         sentiment = json.loads(item.value or b"")["sentiment"]
         assert item.target == Partition("out", 0)
         assert sentiment["tokens"] == len(text) + 2
         assert sentiment["label"] == ("negative" if ord("b") % 3 == 2 else "x")
-    assert all(len(batch) <= 8 for batch in world.classifier.batches)
-    assert due(world) == {P0: 30}
+    assert all(len(batch) <= 8 for batch in faked.classifier.batches)
+    assert due(faked) == {P0: 30}
 
 
 def test_poison_is_isolated_and_its_neighbours_are_scored() -> None:
     """A row that fails alone is a dead letter with the error's name; NaN counts as failure too."""
-    world = World()
-    world.classifier.fail["!"] = ValueError("boom")
-    world.receive([review(text) for text in ("a", "b!", "c", "d", "e?", "f")])
-    world.pipeline.run(world.window())
+    faked = FakedPipeline()
+    faked.classifier.fail["!"] = ValueError("boom")
+    faked.receive([review(text) for text in ("a", "b!", "c", "d", "e?", "f")])
+    faked.pipeline.run(faked.window())
 
-    assert world.kinds() == ["positive", "model_error", "neutral", "positive", "model_error", "neutral"]
-    headers = dict(world.sink.written[1].headers)
+    assert faked.kinds() == ["positive", "model_error", "neutral", "positive", "model_error", "neutral"]
+    headers = dict(faked.sink.written[1].headers)
     assert headers["__connect.errors.exception.class.name"] == b"ValueError"
     assert headers["x-dlq-attempts"] == b"2"
-    assert dict(world.sink.written[4].headers)["__connect.errors.exception.class.name"] == b"FloatingPointError"
+    assert dict(faked.sink.written[4].headers)["__connect.errors.exception.class.name"] == b"FloatingPointError"
 
 
 def test_a_batch_too_large_for_the_device_is_halved_and_remembered() -> None:
     """After running out of memory the next windows are planned smaller; nothing is lost or dead-lettered."""
-    world = World()
-    world.classifier.rows_max, world.classifier.too_large = 2, OutOfDeviceMemoryError("no room")
-    world.receive([review("abcdefghijklmn")] * 8)
-    world.pipeline.run(world.window())
-    first = len(world.classifier.batches)
-    world.receive([review("abcdefghijklmn")] * 8, first=8)
-    world.pipeline.run(world.window())
+    faked = FakedPipeline()
+    faked.classifier.rows_max, faked.classifier.too_large = 2, OutOfDeviceMemoryError("no room")
+    faked.receive([review("abcdefghijklmn")] * 8)
+    faked.pipeline.run(faked.window())
+    first = len(faked.classifier.batches)
+    faked.receive([review("abcdefghijklmn")] * 8, first=8)
+    faked.pipeline.run(faked.window())
 
-    assert world.kinds() == ["positive"] * 16
-    assert max(map(len, world.classifier.batches[first:])) < 8
+    assert faked.kinds() == ["positive"] * 16
+    assert max(map(len, faked.classifier.batches[first:])) < 8
 
 
 def test_a_lost_device_stops_the_pipeline_unsettled() -> None:
     """What says nothing about any record becomes nobody's dead letter."""
-    world = World()
-    world.classifier.fail["a"] = ModelFailedError("gone")
-    world.receive([review("a")])
+    faked = FakedPipeline()
+    faked.classifier.fail["a"] = ModelFailedError("gone")
+    faked.receive([review("a")])
 
     with pytest.raises(ModelFailedError):
-        world.pipeline.run(world.window())
-    assert world.sink.written == []
-    assert due(world) == {}
+        faked.pipeline.run(faked.window())
+    assert faked.sink.written == []
+    assert due(faked) == {}
 
 
 def test_the_breaker_stops_after_settling() -> None:
     """A model that fails on most events ends the worker, with its dead letters written and committable."""
-    world = World()
-    world.classifier.fail["a"] = RuntimeError("bad deploy")
-    world.receive([review("a")] * 4)
+    faked = FakedPipeline()
+    faked.classifier.fail["a"] = RuntimeError("bad deploy")
+    faked.receive([review("a")] * 4)
 
     with pytest.raises(TooManyDeadLettersError, match="in/0"):
-        world.pipeline.run(world.window())
-    assert world.kinds() == ["model_error"] * 4
-    assert due(world) == {P0: 4}
+        faked.pipeline.run(faked.window())
+    assert faked.kinds() == ["model_error"] * 4
+    assert due(faked) == {P0: 4}
 
 
 def test_bad_input_never_trips_the_breaker() -> None:
     """What upstream does wrong is normal life."""
-    world = World()
-    world.receive([b"not json"] * 50)
-    world.pipeline.run(world.window())
+    faked = FakedPipeline()
+    faked.receive([b"not json"] * 50)
+    faked.pipeline.run(faked.window())
 
-    assert world.kinds() == ["invalid_json"] * 50
+    assert faked.kinds() == ["invalid_json"] * 50

@@ -14,7 +14,13 @@ from worker.errors import BundleRefusedError, ModelFailedError
 from worker.ports import OutOfDeviceMemoryError
 
 _OUTPUT = "logits"
-_OUT_OF_MEMORY = ("failed to allocate memory", "out of memory", "bad_alloc", "cuda_error_out_of_memory")
+_OUT_OF_MEMORY = (
+    "failed to allocate memory",
+    "out of memory",
+    "bad_alloc",
+    "cuda_error_out_of_memory",
+    "is smaller than requested bytes",  # of the arena, where `gpu_mem_limit` is reached
+)
 # A CUDA context does not survive these: every later call fails too, so only a new process can go on.
 _DEVICE_LOST = ("cuda failure", "cudnn failure", "cublas failure", "illegal memory access", "device lost")
 
@@ -71,6 +77,8 @@ class OnnxClassifier:
         # Threads that spin between two batches take the core from the tokenizer and from Kafka.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
+        if device == "cuda":  # an operator that CUDA lacks would run on the CPU, a crawl that nobody is told of
+            options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         providers = provider_options(device, memory_bytes_max=memory_bytes_max)
         try:
             self._session = onnxruntime.InferenceSession(str(model_file), options, providers=providers)

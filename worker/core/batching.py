@@ -1,6 +1,21 @@
 """From a window to forward passes: neighbours of like length, so that little of a batch is padding."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
+
+from contract.variants import Device
+
+
+class BatchLimits(NamedTuple):
+    """Rows of a forward pass at most, and its tokens at most, padding included."""
+
+    rows: int
+    tokens: int
+
+
+LIMITS: dict[Device, BatchLimits] = {"cpu": BatchLimits(64, 4_096), "cuda": BatchLimits(1_024, 16_384)}
+"""What each device takes best. A GPU has its full speed only in batches that a CPU has no use for; on an H200 four
+times as many tokens again brought a tenth more (docs/experiments.md)."""
 
 
 def plan_batches(lengths: Sequence[int], *, rows_max: int, tokens_max: int) -> list[list[int]]:

@@ -9,6 +9,7 @@ import pytest
 from contract.errors import UsageError
 from contract.fields import Fields
 from export.gates.texts import TEXTS_MIN, collect_texts
+from tests.export.running import export, told
 
 GOLDEN = [Fields(f"a review with {word} in it and some more words to cut") for word in ("joy", "rage", "doubt")]
 
@@ -61,3 +62,13 @@ def test_nothing_to_compose_from_is_wrong_input() -> None:
     """Blank golden texts can't be turned into 500: the message says what to do."""
     with pytest.raises(UsageError, match="--texts"):
         collect_texts([Fields(" ")], [])
+
+
+@pytest.mark.parametrize("content", ["not json\n", "[1]\n", '{"overall": 5}\n'])
+def test_unreadable_texts_are_wrong_input(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    """--texts takes JSON lines with a text; anything else is named, file and all."""
+    (tmp_path / "r.json").write_text(content)
+    assert export(checkpoint, tmp_path / "b", "--texts", str(tmp_path / "r.json")) == 2
+    assert "--texts" in told(capsys)

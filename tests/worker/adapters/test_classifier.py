@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from worker.adapters.classifier import OnnxClassifier, available_device, provider_options
+from worker.adapters.classifier import OnnxClassifier, _translate, available_device, provider_options
 from worker.errors import BundleRefusedError, ModelFailedError
+from worker.ports import OutOfDeviceMemoryError
 
 
 def classifier(folder: Path) -> OnnxClassifier:
@@ -41,3 +42,18 @@ def test_a_file_that_is_no_graph_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(BundleRefusedError, match=r"model\.onnx"):
         OnnxClassifier(tmp_path / "model.onnx", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("BFCArena::AllocateRawInternal Available memory of 54866688 is smaller than requested bytes of 240640000",
+         OutOfDeviceMemoryError),
+        ("Failed to allocate memory for requested buffer of size 240640000", OutOfDeviceMemoryError),
+        ("CUDA failure 700: an illegal memory access was encountered", ModelFailedError),
+        ("Non-zero status code returned while running Gather node: indices out of bounds", RuntimeError),
+    ],
+)  # fmt: skip
+def test_what_the_runtime_says_is_told_apart(message: str, kind: type[Exception]) -> None:
+    """Too large a batch is split, a lost device ends the worker, anything else is of the rows at hand."""
+    assert type(_translate(RuntimeError(message))) is kind

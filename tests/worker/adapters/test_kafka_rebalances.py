@@ -34,7 +34,7 @@ class Client:
 
 
 @pytest.fixture(params=["at-least-once", "exactly-once"])
-def world(request: pytest.FixtureRequest) -> SimpleNamespace:
+def member(request: pytest.FixtureRequest) -> SimpleNamespace:
     """A partition of which one window is settled and one is in flight."""
     settings = Settings.model_validate({"bundle": "none", "delivery": request.param})
     client = Client()
@@ -58,29 +58,29 @@ def run(coroutine: Any) -> None:
         coroutine.send(None)
 
 
-def test_what_is_in_flight_is_settled_before_it_is_committed(world: SimpleNamespace) -> None:
+def test_what_is_in_flight_is_settled_before_it_is_committed(member: SimpleNamespace) -> None:
     """Nothing is committed while a window is in flight; then all of it is."""
-    revocation = world.rebalances.on_partitions_revoked([TopicPartition(*P0)])
+    revocation = member.rebalances.on_partitions_revoked([TopicPartition(*P0)])
     waiting = revocation.send(None)
-    assert world.client.commits == []
+    assert member.client.commits == []
 
-    world.in_flight.committed({P0: Offset(2)})
-    world.in_flight.settled(world.second)
+    member.in_flight.committed({P0: Offset(2)})
+    member.in_flight.settled(member.second)
     assert waiting is not None
     run(revocation)
-    assert world.client.commits == [{TopicPartition(*P0): 4}]
+    assert member.client.commits == [{TopicPartition(*P0): 4}]
 
 
-def test_a_transaction_in_doubt_is_not_committed_over(world: SimpleNamespace) -> None:
+def test_a_transaction_in_doubt_is_not_committed_over(member: SimpleNamespace) -> None:
     """Abandoned in a transaction, an older position would win over the transaction's; alone it is a safe one."""
-    world.in_flight.abandon()
-    run(world.rebalances.on_partitions_revoked([TopicPartition(*P0)]))
+    member.in_flight.abandon()
+    run(member.rebalances.on_partitions_revoked([TopicPartition(*P0)]))
 
-    expected = [{TopicPartition(*P0): 2}] if world.delivery == "at-least-once" else []
-    assert world.client.commits == expected
-    assert world.in_flight.epoch(P0) is None
+    expected = [{TopicPartition(*P0): 2}] if member.delivery == "at-least-once" else []
+    assert member.client.commits == expected
+    assert member.in_flight.epoch(P0) is None
 
 
-def test_a_late_answer_is_not_kept_for_the_next_assignment(world: SimpleNamespace) -> None:
+def test_a_late_answer_is_not_kept_for_the_next_assignment(member: SimpleNamespace) -> None:
     """The client's own memory of offset fetches is emptied, or it would go on from an old position."""
-    assert world.client._coordinator._offset_fetch_futures == {}
+    assert member.client._coordinator._offset_fetch_futures == {}

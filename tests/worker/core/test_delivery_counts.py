@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.core.delivery_counts import DeliveryCount
+from worker.core.delivery_counts import DELIVERIES_MAX, DeliveryCount
 
 counts = st.builds(
     DeliveryCount, st.integers(0, 9), st.integers(0, 99), st.integers(0, 99), st.integers(0, 9), st.integers(0, 1)
@@ -38,3 +38,17 @@ def test_beginning_and_leaving_in_good_order_changes_nothing(count: DeliveryCoun
     assert not count.begun().in_trial, "only the mark of one record says that it was tried"
     assert count.begun().left(progressed=False).begun().poison == count.begun().poison, "a verdict stays"
     assert not count.begun().left(progressed=True).poison, "until its record is settled"
+
+
+@given(counts, st.integers(0, 120), st.integers(1, 50))
+def test_after_too_many_deaths_the_next_records_are_isolated_once(
+    count: DeliveryCount, first_offset: int, offsets: int
+) -> None:
+    """So many from the position on, with deaths counted anew; where records are isolated already, they stay so."""
+    isolating = count.isolating(first_offset, offsets)
+    if count.count < DELIVERIES_MAX or count.isolated_until > first_offset:
+        assert isolating == count
+    else:
+        assert (isolating.count, isolating.isolated_until) == (0, first_offset + offsets)
+        assert (isolating.single_until, isolating.poison) == (count.single_until, count.poison)
+    assert isolating.isolating(first_offset, offsets) == isolating

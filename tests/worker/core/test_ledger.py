@@ -161,6 +161,19 @@ def test_to_settle_more_than_was_read_is_a_bug() -> None:
         ledger.settle(Window((record(partition, 0),), ledger.ranges([record(partition, 0)])))
 
 
+def test_records_given_back_are_read_again() -> None:
+    """A commit waits for those before them that are in flight, and then ends where they begin."""
+    ledger, partition = Ledger(), PARTITIONS[0]
+    ledger.assign([partition])
+    records = tuple(record(partition, offset) for offset in range(4))
+    ledger.receive(Chunk(partition, records, 4))
+    window = Window(records[:2], ledger.ranges(records[:2]))
+    ledger.give_back(partition, 2, 2)
+    assert ledger.due() == {}
+    ledger.settle(window)
+    assert ledger.due()[partition].position == 2
+
+
 def begun(count: DeliveryCount, settled: int, *, transactional: bool = False) -> Ledger:
     """Books of a worker that began at 0 with this count and settled so many of four records."""
     ledger, partition = Ledger(transactional=transactional), PARTITIONS[0]

@@ -1,4 +1,4 @@
-"""A pipeline on fakes, as the fast tests of the worker share it."""
+"""A pipeline on fakes and its parts, as the fast tests of the worker share them."""
 
 import json
 from collections.abc import Iterable
@@ -10,29 +10,49 @@ from worker.core.backpressure import Marks
 from worker.core.breaker import Breaker, BreakerPolicy
 from worker.core.records import Chunk, Partition, Record, Window
 from worker.core.windows import WindowPolicy
-from worker.delivery import AtLeastOnce
+from worker.delivery import AtLeastOnce, Delivery
 from worker.in_flight import InFlight
 from worker.outcomes import OutcomeBuilder
 from worker.pipeline import Pipeline, PipelineOptions
 
 P0, P1 = Partition("in", 0), Partition("in", 1)
+_IDENTITY = ModelIdentity(name="fake", version="1", sha256="0" * 64, variant="fp32", provider="Fake")
 
 
-class World:
-    """A pipeline on fakes."""
+def outcome_builder(session: str = "session", abstain_below: float = 0.0) -> OutcomeBuilder:
+    """Of results to the topic `out` and dead letters to `dead`."""
+    return OutcomeBuilder("cluster", session, _IDENTITY, LABELS, abstain_below, "out", "dead")
+
+
+def pipeline_on_fakes(
+    in_flight: InFlight,
+    delivery: Delivery,
+    outcomes: OutcomeBuilder,
+    telemetry: FakeTelemetry,
+    classifier: FakeClassifier,
+    policy: BreakerPolicy | None = None,
+) -> Pipeline:
+    """The worker's own, with small batches."""
+    return Pipeline(
+        PipelineOptions(None, 1000, batch_rows_max=8, batch_tokens_max=128, row_tokens_max=64, temperature=1),
+        in_flight=in_flight, encoder=FakeEncoder(), classifier=classifier, outcomes=outcomes, delivery=delivery,
+        breaker=Breaker(policy or BreakerPolicy()), telemetry=telemetry,
+    )  # fmt: skip
+
+
+class FakedPipeline:
+    """A pipeline with all that it touches."""
 
     def __init__(self, *, message_bytes_max: int = 10**6, records_max: int = 100) -> None:
         policy = WindowPolicy(records_max, window_ms_target=1e9, wait_ms_max=0, value_bytes_max=10**6)
         self.in_flight = InFlight(policy, Marks(1000, 10**6))
         self.classifier, self.sink, self.telemetry = FakeClassifier(), FakeSink(message_bytes_max), FakeTelemetry()
-        identity = ModelIdentity(name="fake", version="1", sha256="0" * 64, variant="fp32", provider="Fake")
-        outcomes = OutcomeBuilder("cluster", "session", identity, LABELS, 0.9, "out", "dead")
-        self.pipeline = Pipeline(
-            PipelineOptions(None, 1000, batch_rows_max=8, batch_tokens_max=128, row_tokens_max=64, temperature=1),
-            in_flight=self.in_flight, encoder=FakeEncoder(), classifier=self.classifier, outcomes=outcomes,
-            delivery=AtLeastOnce(self.in_flight, self.sink, outcomes, self.telemetry),
-            breaker=Breaker(BreakerPolicy(ratio_max=0.5, records_min=4)), telemetry=self.telemetry,
-        )  # fmt: skip
+        outcomes = outcome_builder(abstain_below=0.9)
+        delivery = AtLeastOnce(self.in_flight, self.sink, outcomes, self.telemetry)
+        breaker = BreakerPolicy(ratio_max=0.5, records_min=4)
+        self.pipeline = pipeline_on_fakes(
+            self.in_flight, delivery, outcomes, self.telemetry, self.classifier, breaker
+        )
         self.in_flight.assign([P0, P1])
 
     def receive(self, values: Iterable[bytes | None], partition: Partition = P0, first: int = 0) -> None:
@@ -52,6 +72,6 @@ def review(text: str) -> bytes:
     return json.dumps({"text": text}).encode()
 
 
-def due(world: World) -> dict[Partition, int]:
+def due(faked: FakedPipeline) -> dict[Partition, int]:
     """The positions that a commit would move."""
-    return {partition: offset.position for partition, offset in world.in_flight.due().items()}
+    return {partition: offset.position for partition, offset in faked.in_flight.due().items()}

@@ -1,18 +1,18 @@
 """The whole way from a checkpoint to a bundle, on a small BERT."""
 
 import json
-import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import AutoConfig, AutoTokenizer
 
-from contract.variants import PREFERRED, REFERENCE, VARIANTS
-from export.__main__ import main
 from export.gates.texts import TEXTS_MIN
 from export.pipeline import BundleOptions, export_bundle
 from export.variants import RECIPES
-from tests.export.conftest import TOKENS_MAX, hold_to, quiet
+from tests.export.running import export, hold_to, quiet, told
+from tests.export.serving import worker_answers
+from tests.export.tiny_checkpoint import TOKENS_MAX, rewrite_encoding
 from worker.adapters.bundle import read_bundle
 from worker.adapters.classifier import OnnxClassifier
 from worker.adapters.encoder import TokenizersEncoder
@@ -69,16 +69,6 @@ def test_the_manifest_says_where_the_bundle_comes_from(exported: Path, checkpoin
     assert str(checkpoint.parent) not in (exported / "bundle.json").read_text()
 
 
-def test_goldens_are_spread(exported: Path) -> None:
-    """The goldens reach from the shortest to the longest input and cover more than one label."""
-    goldens = read_bundle(exported).goldens
-    lengths = [len(golden.ids) for golden in goldens]
-    assert min(lengths) <= 4
-    assert max(lengths) == TOKENS_MAX
-    assert len({golden.probabilities.index(max(golden.probabilities)) for golden in goldens}) == 3
-    assert len({golden.text for golden in goldens}) == 64
-
-
 def test_the_folder_loads_in_transformers(exported: Path) -> None:
     """What optimum reads is there: a config, and a tokenizer that gives the goldens' ids."""
     assert AutoConfig.from_pretrained(exported).num_labels == 3
@@ -105,19 +95,8 @@ def test_texts_of_others_are_measured_on_and_never_written(
     reviews = [{"reviewText": f"secretword {index} works great", "overall": 5.0} for index in range(40)]
     (tmp_path / "r.jsonl").write_text("".join(json.dumps(review) + "\n" for review in reviews))
     output = tmp_path / "b"
-    flags = [
-        "bundle",
-        "--checkpoint",
-        str(checkpoint),
-        "--output",
-        str(output),
-        "--variants",
-        "fp32",
-        "--threads",
-        "1",
-    ]
-    assert main([*flags, "--texts", str(tmp_path / "r.jsonl")]) == 0
-    assert "fp32" in capsys.readouterr().err
+    assert export(checkpoint, output, "--variants", "fp32", "--texts", tmp_path / "r.jsonl") == 0
+    assert "fp32" in told(capsys)
     assert not any(b"secretword" in path.read_bytes() for path in output.iterdir())
 
 
@@ -126,8 +105,7 @@ def test_a_refused_int8_leaves_an_fp32_bundle_that_says_why(
 ) -> None:
     """int8 below its gate is not written, the manifest and the console name the reason, fp32 serves."""
     hold_to(monkeypatch, "int8", label_agreement_min=1.01)
-    flags = ["bundle", "--checkpoint", str(checkpoint), "--output", str(tmp_path / "b"), "--threads", "1"]
-    assert main(flags) == 0
+    assert export(checkpoint, tmp_path / "b") == 0
     bundle = read_bundle(tmp_path / "b")
     assert bundle.choose_variant("cpu") == "fp32"
     assert list(bundle.manifest.variants) == ["fp32"]
@@ -135,34 +113,34 @@ def test_a_refused_int8_leaves_an_fp32_bundle_that_says_why(
     refused = bundle.manifest.provenance["refused_variants"]
     assert isinstance(refused, dict)
     assert "labels" in str(refused["int8"])
-    assert "int8 is refused" in capsys.readouterr().err
+    assert "int8 is refused" in told(capsys)
 
 
-def test_the_table_of_variants_is_whole() -> None:
-    """Every kind has an entry, the reference comes first, and a worker looks for each on its device."""
-    assert list(RECIPES) == list(VARIANTS)
-    assert next(iter(VARIANTS)) == REFERENCE.name
-    for kind in VARIANTS.values():
-        assert RECIPES[kind.name].kind == kind
-        assert kind.name in PREFERRED[kind.device]
-    assert all(names[-1] == REFERENCE.name for names in PREFERRED.values())
-
-
-def test_the_names_of_variants_stand_in_one_table() -> None:
-    """A new variant is an entry, not a search for strings."""
-    root = Path(__file__).parents[2]
-    literal = re.compile(f'"({"|".join(map(re.escape, VARIANTS))})"')
-    files = (file for package in ("contract", "export", "worker") for file in (root / package).rglob("*.py"))
-    assert [str(file.relative_to(root)) for file in files if literal.search(file.read_text())] == [
-        "contract/variants.py"
-    ]
-
-
-def test_the_command_of_the_version_before_says_what_to_write(
-    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_another_model_than_pytorch_ran_is_refused(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Scripts that were written for it end with 2 and a hint; no command at all, with the usage."""
-    assert main(["--checkpoint", str(checkpoint), "--output", str(tmp_path / "b")]) == 2
-    assert "python -m export bundle --checkpoint" in " ".join(capsys.readouterr().err.split())
-    assert main([]) == 2
-    assert "usage: python -m export bundle" in capsys.readouterr().err
+    """fp32 probabilities off by more than the parity bound: exit code 3, no folder."""
+    hold_to(monkeypatch, "fp32", probability_delta_max=0.0)
+    assert export(checkpoint, tmp_path / "b") == 3
+    assert "not the checkpoint's model" in told(capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("truncation", ["head", "head+tail"])
+@pytest.mark.parametrize("template", ["text", "title+text"])
+def test_every_encoding_is_exported_and_served(
+    own_checkpoint: Path, tmp_path: Path, template: str, truncation: str
+) -> None:
+    """The worker reproduces each golden pair, and an event's title counts where the template has it."""
+    rewrite_encoding(own_checkpoint, template, truncation)
+    assert export(own_checkpoint, tmp_path / "b", "--variants", "fp32") == 0
+    bundle = read_bundle(tmp_path / "b")
+    assert (bundle.manifest.encoding.template, bundle.manifest.encoding.truncation) == (template, truncation)
+    text = "it is a cable " * 20 + "awful hate broke " * 12
+    events: list[dict[str, Any]] = [{"text": text}, {"text": text, "title": "great"}, {"text": "it"}]
+    events.append({"text": "it", "title": "great love"})
+    long, titled, short, short_titled = worker_answers(tmp_path / "b", "fp32", events)
+    assert (long["tokens"], long["truncated"], titled["tokens"]) == (TOKENS_MAX, True, TOKENS_MAX)
+    assert short_titled["tokens"] - short["tokens"] == (2 if template == "title+text" else 0)
+    if truncation == "head+tail":
+        assert long["label"] == "negative", "what is telling stands at the end"

@@ -1,0 +1,78 @@
+"""A variant serves if it keeps every limit, and the manifest says by how much."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from contract.variants import FP16, INT8
+from export.gates.limits import Deviation, Gates, Result, Trial
+
+FOUND = Deviation(
+    texts=500, probability_delta_max=0.1, probability_delta_p99=0.05, label_agreement=0.99, batchings=20,
+    flip_rate=0.001, neighbour_delta_max=0.01,
+)  # fmt: skip
+
+
+def result(deviation: Deviation = FOUND, **gates: Any) -> Result:
+    trial = Trial("some CPU", deviation, golden_delta=0.06, speed_ratio=2.345)
+    return Result(INT8, Gates(batchings=20, **gates), 1000, 17, trial, {"products": 8})
+
+
+@pytest.mark.parametrize(
+    ("measured", "limit", "kept", "broken", "says"),
+    [
+        (
+            "probability_delta_max",
+            "probability_delta_max",
+            0.1,
+            0.099,
+            "0.1 off PyTorch's, where 0.099 is",
+        ),
+        ("neighbour_delta_max", "neighbour_delta_max", 0.01, 0.009, "moves by 0.01 with the other texts"),
+        ("label_agreement", "label_agreement_min", 0.99, 0.995, "keeps 99.00% of PyTorch's labels"),
+        ("flip_rate", "flip_rate_max", 0.001, 0.0009, "0.100% of labels change with the batch"),
+    ],
+)
+def test_each_limit_refuses_and_names_the_figure(
+    measured: str, limit: str, kept: float, broken: float, says: str
+) -> None:
+    """At the limit a variant may serve, beyond it not; a figure that is no number keeps no limit."""
+    assert result().refusal is None, "what has no limit always holds"
+    at_limit, beyond = {limit: kept}, {limit: broken}
+    assert result(FOUND, **at_limit).refusal is None
+    assert says in (result(FOUND, **beyond).refusal or "")
+    no_number: dict[str, Any] = {measured: float("nan")}
+    assert result(replace(FOUND, **no_number), **at_limit).refusal is not None
+
+
+def test_the_warm_up_allows_what_was_measured_and_a_margin() -> None:
+    """Or a fixed difference; so much that a broken graph would pass is refused."""
+    assert result(golden_margin=0.02).golden_delta_max == pytest.approx(0.08)
+    assert result(golden_delta_max=0.5, golden_margin=0.02).golden_delta_max == 0.5
+    assert result(golden_margin=0.02, golden_delta_cap=0.081).refusal is None
+    assert "0.06 off" in (result(golden_margin=0.02, golden_delta_cap=0.079).refusal or "")
+
+
+def test_the_manifest_has_the_figures_that_were_measured() -> None:
+    """The entry what a worker needs, the provenance all of them."""
+    entry = result(golden_margin=0.02).manifest_entry({"f1": 0.5}, temperature=2.0, abstain_below=0.7)
+    assert (entry.file, entry.device, entry.opset) == (INT8.file, INT8.device, 17)
+    assert (entry.temperature, entry.abstain_below, entry.accuracy) == (2.0, 0.7, {"f1": 0.5})
+    assert [entry.flip_rate, entry.golden_delta_max] == pytest.approx([0.001, 0.08])
+    assert entry.parity.model_dump(exclude_none=True) == {
+        "status": "passed", "device": "some CPU", "texts": 500, "probability_delta_max": 0.1,
+        "label_agreement": 0.99,
+    }  # fmt: skip
+    said = result().measurements()
+    assert said == {**asdict(FOUND), "golden_delta": 0.06, "speed_ratio": 2.35, "products": 8}
+
+
+def test_a_graph_that_this_machine_cannot_run_is_neither_refused_nor_praised() -> None:
+    """It says why nothing was measured; what the worker's warm-up allows is fixed beforehand."""
+    untried = Result(FP16, Gates(batchings=3, golden_delta_max=0.02), 1000, 17, "no CUDA here", {"fused": 12})
+    assert untried.refusal is None
+    entry = untried.manifest_entry({}, temperature=1.0, abstain_below=0.0)
+    assert entry.parity.model_dump(exclude_none=True) == {"status": "not-run", "reason": "no CUDA here"}
+    assert (entry.device, entry.flip_rate, entry.golden_delta_max) == ("cuda", None, 0.02)
+    assert untried.measurements() == {"not_run": "no CUDA here", "fused": 12}
