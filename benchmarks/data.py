@@ -121,7 +121,7 @@ def _child(name: str, files: Sequence[Path], folder: Path) -> dict[str, Any]:
 def _stages(files: Sequence[Path]) -> dict[str, Any]:
     """Of each stage, seconds on the clock and of the CPU, and the peak memory after it."""
     from reviews.corpus import read_corpus  # noqa: PLC0415 - the other child shall not pay for it
-    from reviews.splits import PARTS  # noqa: PLC0415
+    from reviews.splits import SPLITS  # noqa: PLC0415
     from training.tokens import tokenise  # noqa: PLC0415
 
     steps: dict[str, tuple[float, float, float]] = {}
@@ -133,7 +133,7 @@ def _stages(files: Sequence[Path]) -> dict[str, Any]:
         return result
 
     corpus = step("read and compare", lambda: read_corpus(files))
-    parts = step("four parts", lambda: {name: corpus.part(name) for name in PARTS})
+    parts = step("four parts", lambda: {name: corpus.split(name) for name in SPLITS})
     step("look at every review", lambda: sum(len(review.text) for review in corpus.reviews))
     step("token ids of train", lambda: tokenise(parts["train"].reviews, _word_ids, "benchmark"))
     return {

@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of the checkpoints and the figures")
     options = parser.parse_args()
     corpus = read_corpus(options.data)
-    train, others = share_of(corpus.part("train"), options.share), held_out(corpus)
+    train, others = share_of(corpus.split("train"), options.share), held_out(corpus)
     recipe = replace(recipe_of(options.like) if options.like else Recipe(), epochs=options.epochs)
     options.output.mkdir(parents=True, exist_ok=True)
     recipes = {name: replace(recipe, learning_rate=float(rate)) for name, rate in options.base_models}

@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of the checkpoints and the figures")
     options = parser.parse_args()
     corpus = read_corpus(options.data)
-    others, train = held_out(corpus), corpus.part("train")
+    others, train = held_out(corpus), corpus.split("train")
     recipe = recipe_of(options.like) if options.like else Recipe()
     options.output.mkdir(parents=True, exist_ok=True)
     rows = [

@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of the checkpoints and the figures")
     options = parser.parse_args()
     corpus = read_corpus(options.data)
-    train, others = _titled(corpus.part("train").reviews), _titled(held_out(corpus))
+    train, others = _titled(corpus.split("train").reviews), _titled(held_out(corpus))
     recipe = recipe_of(options.like) if options.like else Recipe()
     options.output.mkdir(parents=True, exist_ok=True)
     figures = _figures(train, others, options.base_model, options.output, recipe)

@@ -20,7 +20,7 @@ from training.model import load_checkpoint
 from training.recipe import Recipe
 from training.resume import partial_folder
 from training.run import run
-from training.targets import Lesson
+from training.targets import TrainingSet
 
 
 def recipe_of(checkpoint: Path) -> Recipe:
@@ -32,7 +32,7 @@ def recipe_of(checkpoint: Path) -> Recipe:
 
 def held_out(corpus: Corpus) -> Reviews:
     """The validation and the calibration part together; the test part stays out of experiments."""
-    return corpus.part("validation").reviews.joined(corpus.part("calibration").reviews)
+    return corpus.split("validation").reviews.joined(corpus.split("calibration").reviews)
 
 
 def share_of(part: Corpus, share: float) -> Reviews:
@@ -70,7 +70,9 @@ def answers(
             raise InputError(f"{output} is of another experiment: give another --output")
     else:
         resume = partial_folder(output).exists()
-        run(Lesson(train), others, base_model, output, recipe, started_with=known, record=known, resume=resume)
+        run(
+            TrainingSet(train), others, base_model, output, recipe, started_with=known, record=known, resume=resume
+        )
     return np.asarray(logits_of(output, others).argmax(axis=1))
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from contract.errors import UsageError
 from contract.variants import REFERENCE, VARIANTS
-from export.arguments import PART_NAMES, Parser, parse_variants
+from export.arguments import SPLIT_NAMES, Parser, parse_variants
 
 _EXIT_CODES = """\
 exit codes: 0 done (a refused variant is left out and named; the reference serves in its place), 2 wrong usage or
@@ -55,7 +55,7 @@ def _add_held_out(parser: argparse.ArgumentParser) -> None:
         help="fit each variant's temperature on these, as training takes them",
     )  # fmt: skip
     group.add_argument(
-        "--calibration-part", choices=PART_NAMES, default="calibration",
+        "--calibration-part", choices=SPLIT_NAMES, default="calibration",
         help="which part of them, by the texts' hashes; default: %(default)s",
     )  # fmt: skip
     group.add_argument(
@@ -67,7 +67,7 @@ def _add_held_out(parser: argparse.ArgumentParser) -> None:
         help="measure each variant's accuracy for the manifest on these; default: the reference's from training",
     )  # fmt: skip
     group.add_argument(
-        "--test-part", choices=PART_NAMES, default="test", help="which part of these; default: %(default)s"
+        "--test-part", choices=SPLIT_NAMES, default="test", help="which part of these; default: %(default)s"
     )
 
 

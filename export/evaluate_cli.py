@@ -11,7 +11,7 @@ from rich.console import Console
 
 from contract.errors import InputError, UsageError
 from contract.variants import VARIANTS
-from export.arguments import PART_NAMES, Parser, parse_variants
+from export.arguments import SPLIT_NAMES, Parser, parse_variants
 from export.evaluate import EvaluateOptions, evaluate
 from export.labelled import Source
 from export.progress import Progress
@@ -35,7 +35,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("bundle", type=Path, help="what `python -m export bundle` wrote")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="review files to measure on")
-    parser.add_argument("--part", choices=PART_NAMES, default="test", help="of the data; default: %(default)s")
+    parser.add_argument("--part", choices=SPLIT_NAMES, default="test", help="of the data; default: %(default)s")
     parser.add_argument(
         "--variant", default="all", help=f"{', '.join(VARIANTS)}, or several with commas; default: %(default)s"
     )

@@ -15,15 +15,15 @@ from contract.labels import LABELS
 from contract.training_record import DataSheet, TrainingRecord
 from reviews.corpus import Corpus, distinct, read_corpus, without_copies
 from reviews.review import Review
-from reviews.splits import PARTS
+from reviews.splits import SPLITS
 
 
 @dataclass(frozen=True)
 class Source:
-    """Review files, the part that is wanted (one of `export.arguments.PART_NAMES`), and the flags that said so."""
+    """Review files, the split that is wanted (of `export.arguments.SPLIT_NAMES`), and the flags that said so."""
 
     files: Sequence[Path]
-    part: str
+    split: str
     flag: str
     part_flag: str
 
@@ -51,7 +51,7 @@ class Labelled:
     def sheet(self) -> dict[str, JsonValue]:
         """What may be told of them: no text."""
         return {
-            "part": self.source.part,
+            "part": self.source.split,
             "files": [dict(file) for file in self.files],
             "texts": len(self.reviews),
             "by_class": dict(Counter(LABELS[review.label] for review in self.reviews)),
@@ -69,7 +69,7 @@ def read_labelled(
     """Read one part of review files.
 
     Args:
-        source: The files, as training takes them, and the part.
+        source: The files, as training takes them, and the split.
         warn: Is told of lines that can't be used.
         but: Texts to leave out.
         texts_max: Of more texts so many are chosen by their hash, so that the order of files and lines is nothing.
@@ -81,10 +81,10 @@ def read_labelled(
         corpus = read_corpus(source.files)
         for line in corpus.left_out():
             warn(f"{source.flag}: {line}")
-        wanted = _part(corpus, source.part)
+        wanted = _split(corpus, source.split)
         if not wanted.reviews:
             raise UsageError(
-                f"no review of {source.flag} is of the part {source.part!r}: give more reviews, or, if the model "
+                f"no review of {source.flag} is of the part {source.split!r}: give more reviews, or, if the model "
                 f"has seen none of these, {source.part_flag} all."
             )
         once = distinct(wanted.reviews)
@@ -96,7 +96,7 @@ def read_labelled(
         chosen = apart if texts_max is None else apart.select(np.argsort(apart.keys)[:texts_max])
         replace(wanted, reviews=chosen).require_classes()
     except InputError as error:
-        raise UsageError(f"{source.flag}, part {source.part!r}: {error}") from error
+        raise UsageError(f"{source.flag}, part {source.split!r}: {error}") from error
     left_out = {
         "of other parts": len(corpus.reviews) - len(wanted.reviews),
         "copies": len(wanted.reviews) - len(once),
@@ -118,29 +118,29 @@ def doubts(labelled: Labelled, provenance: Mapping[str, JsonValue]) -> Iterator[
     calibration = DataSheet.of(provenance.get("calibration"))
     split = training.split
     source, own = labelled.source, {file["sha256"]: file["name"] for file in labelled.files}
-    if source.part != "all" and split != "hash":
+    if source.split != "all" and split != "hash":
         said = f"says that its data was split {split!r}" if split else "does not say how its data was split"
         yield (
-            f"the checkpoint {said}, not by 'hash', so the part {source.part!r} of {source.flag} may hold texts "
+            f"the checkpoint {said}, not by 'hash', so the part {source.split!r} of {source.flag} may hold texts "
             "that trained it, and figures on them may be too good. Name reviews that it has not seen, with "
             f"{source.part_flag} all."
         )
-    if source.part == "all" and (seen := own.keys() & training.digests()):
+    if source.split == "all" and (seen := own.keys() & training.digests()):
         yield (
             f"{_named(own, seen)} of {source.flag} trained this checkpoint, so figures on it are too good: name "
             "reviews that it has not seen."
         )
-    if source.part in ("calibration", "all") and (seen := own.keys() & calibration.digests()):
+    if source.split in ("calibration", "all") and (seen := own.keys() & calibration.digests()):
         yield (
             f"the bundle was calibrated on {_named(own, seen)} of {source.flag}: its calibration looks better "
             "than it is."
         )
 
 
-def _part(corpus: Corpus, name: str) -> Corpus:
-    """One part of a corpus, without what is copied from another, or all of it."""
-    part = next((part for part in PARTS if part == name), None)
-    return corpus.part(part) if part else corpus
+def _split(corpus: Corpus, name: str) -> Corpus:
+    """One split of a corpus, without what is copied from another, or all of it."""
+    split = next((split for split in SPLITS if split == name), None)
+    return corpus.split(split) if split else corpus
 
 
 def _named(names: Mapping[str, str], digests: Iterable[str]) -> str:

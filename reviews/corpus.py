@@ -1,4 +1,4 @@
-"""From review files to labelled texts in parts, with an account of everything that was left out."""
+"""From review files to labelled texts in splits, with an account of everything that was left out."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ from reviews.duplicates import firsts
 from reviews.ingestion import Account, Tally, ingest
 from reviews.review import UNLABELLED, Review, Reviews
 from reviews.sources import by_source
-from reviews.splits import PARTS, Part
+from reviews.splits import SPLITS, Split
 
 
 @dataclass
@@ -31,8 +31,8 @@ class Corpus:
         files: Name, sha256 and number of usable lines of each file.
         odd: Lines that are used though something about them is odd, by what it is.
         chosen: The categories that were asked for; empty for all.
-        name: The part that this is; None for the whole.
-        apart: Of a part: reviews that were left out of it, by reason.
+        name: The split that this is; None for the whole.
+        apart: Of a split: reviews that were left out of it, by reason.
     """
 
     reviews: Reviews = field(default_factory=lambda: Reviews.of([]))
@@ -41,7 +41,7 @@ class Corpus:
     files: list[dict[str, Any]] = field(default_factory=list)
     odd: Counter[str] = field(default_factory=Counter)
     chosen: Sequence[str] = ()
-    name: Part | None = None
+    name: Split | None = None
     apart: Counter[str] = field(default_factory=Counter)
 
     def left_out(self) -> list[str]:
@@ -79,19 +79,20 @@ class Corpus:
                     f"have some. {_sentence(self.left_out())}".strip()
                 )
 
-    def part(self, name: Part) -> "Corpus":
-        """One of `PARTS`: what no other part holds in the same or nearly the same words.
+    def split(self, name: Split) -> "Corpus":
+        """One of `SPLITS`: what no other one holds in the same or nearly the same words.
 
-        A group of copies and near duplicates (see `reviews.duplicates`) stays in the part of the highest priority
-        that any of it belongs to, and is left out of the others. Of copies within the train part, the first stays.
+        A group of copies and near duplicates (see `reviews.duplicates`) stays in the split of the highest
+        priority that any of it belongs to, and is left out of the others. Of copies within the train split, the
+        first stays.
 
         Raises:
-            ValueError: If there is no such part.
+            ValueError: If there is no such split.
         """
-        keys, here = self.reviews.keys, self.reviews.parts == PARTS.index(name)
+        keys, here = self.reviews.keys, self.reviews.splits == SPLITS.index(name)
         places = np.flatnonzero(here & self._apart_from_others)
         gone = np.flatnonzero(here & ~self._apart_from_others)
-        copies = int(np.isin(keys[gone], keys[self.reviews.parts > PARTS.index(name)]).sum())
+        copies = int(np.isin(keys[gone], keys[self.reviews.splits > SPLITS.index(name)]).sum())
         once = places[firsts(keys[places])] if name == "train" else places
         apart = {
             "copied from another part": copies,
@@ -103,11 +104,11 @@ class Corpus:
 
     @cached_property
     def _apart_from_others(self) -> NDArray[np.bool_]:
-        """Whether each review is in the part that its group stays in, shape (reviews,)."""
-        groups, parts = self.reviews.groups, self.reviews.parts
+        """Whether each review is in the split that its group stays in, shape (reviews,)."""
+        groups, splits = self.reviews.groups, self.reviews.splits
         highest = np.zeros(int(groups.max(initial=0)) + 1, dtype=np.int8)
-        np.maximum.at(highest, groups, parts)
-        return np.asarray(parts == highest[groups])
+        np.maximum.at(highest, groups, splits)
+        return np.asarray(splits == highest[groups])
 
     def data_sheet(self) -> dict[str, Any]:
         """What is worth knowing of the data, for the report."""
@@ -162,7 +163,9 @@ def read_corpus(files: Sequence[Path], *, categories: Sequence[str] = (), starre
     return replace(corpus, reviews=_of_categories(reviews, categories, files)) if categories else corpus
 
 
-def split(reviews: Iterable[Review], validation_share: float = 0.2, seed: int = 2018) -> tuple[Reviews, Reviews]:
+def stratified_split(
+    reviews: Iterable[Review], validation_share: float = 0.2, seed: int = 2018
+) -> tuple[Reviews, Reviews]:
     """A stratified training and validation part; copies and near duplicates of a text stay on one side.
 
     Raises:

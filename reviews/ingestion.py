@@ -24,7 +24,7 @@ from reviews.progress import Progress
 from reviews.reading import read_line
 from reviews.review import BATCH, FEATURES, Review, Reviews, table_of
 
-_FORMAT = 2  # to be raised whenever the same files give other reviews, parts or groups
+_FORMAT = 3  # to be raised whenever the same files give other reviews, splits or groups
 _REVIEWS, _GROUPS, _ACCOUNT = "reviews.arrow", "groups.npy", "account.json"
 _MB = 1_000_000
 
@@ -59,7 +59,7 @@ def ingest(files: Sequence[Path], *, starred: bool = True) -> tuple[Reviews, Acc
         InputError: If a file can't be read, or the cache's disk is full.
     """
     sums = [_sha256(file) for file in files]
-    # Case and letters are those of a version of Unicode, and they decide parts and copies.
+    # Case and letters are those of a version of Unicode, and they decide splits and copies.
     settings = [_FORMAT, unicodedata.unidata_version, [file.name for file in files], sums]
     name = fingerprint(settings if starred else [*settings, "unlabelled"])
     folder = kept("reviews", name, lambda folder: _make(files, sums, folder, starred=starred))

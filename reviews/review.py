@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from contract.fields import gives_stars_away
 from reviews.duplicates import near_groups
-from reviews.splits import PARTS, letters_and_digits, part_of
+from reviews.splits import SPLITS, letters_and_digits, split_of
 
 UNLABELLED = -1
 """The class id of a text whose stars are not known, or not looked at."""
@@ -29,10 +29,10 @@ FEATURES = Features({
     "source": Value("string"),
     "stars": Value("float64"),
     "key": Value("uint64"),
-    "part": Value("int8"),
+    "split": Value("int8"),
     "words": Value("int32"),
 })  # fmt: skip
-"""The columns: those of `Review`, the hash of the text's key, the index of its part in `PARTS`, and its words."""
+"""The columns: those of `Review`, the hash of the text's key, the index of its split in `SPLITS`, its words."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,9 @@ class Reviews(Sequence[Review]):
         return self._column("key")
 
     @cached_property
-    def parts(self) -> NDArray[np.int8]:
-        """What `part_of` says, as indices of `PARTS`, shape (reviews,)."""
-        return self._column("part")
+    def splits(self) -> NDArray[np.int8]:
+        """What `split_of` says, as indices of `SPLITS`, shape (reviews,)."""
+        return self._column("split")
 
     @cached_property
     def titled(self) -> NDArray[np.bool_]:
@@ -212,7 +212,7 @@ def table_of(reviews: Sequence[Review]) -> pa.Table:
             "source": [review.source for review in reviews],
             "stars": [review.stars for review in reviews],
             "key": [key_of(review.text) for review in reviews],
-            "part": [_PART_IDS[part_of(review.text)] for review in reviews],
+            "split": [_SPLIT_IDS[split_of(review.text)] for review in reviews],
             "words": [len(review.text.split()) for review in reviews],
         },
         schema=FEATURES.arrow_schema,
@@ -229,7 +229,7 @@ def key_of(text: str) -> int:
     return xxhash.xxh3_64_intdigest(text_key(text).encode())
 
 
-_PART_IDS = {part: index for index, part in enumerate(PARTS)}
+_SPLIT_IDS = {split: index for index, split in enumerate(SPLITS)}
 
 
 def _reviews(table: pa.Table) -> list[Review]:

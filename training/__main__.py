@@ -12,8 +12,8 @@ from typing import Any
 
 from contract.errors import InputError
 from reviews.files import replacing
-from reviews.splits import PARTS
-from training.distillation import Teaching
+from reviews.splits import SPLITS
+from training.distillation import DistillationRecipe
 from training.failures import what_to_do
 from training.recipe import ARTICLE, ARTICLE_BASE_MODEL, RECIPES, Recipe
 from training.resume import claimed, partial_folder, saved_state, saved_step
@@ -77,7 +77,7 @@ def _parser(recipe: Recipe) -> argparse.ArgumentParser:
     )  # fmt: skip
     distill.add_argument("--student", required=True, help="the base model: a folder, or a name on the hub")
     distill.add_argument("--unlabelled", type=Path, nargs="+", help="review files whose stars are not looked at")
-    _add_settings(distill, Teaching())
+    _add_settings(distill, DistillationRecipe())
     _add_run(distill, recipe)
     _add_evaluate(commands.add_parser("evaluate", help="measure a checkpoint", formatter_class=shown))
     return parser
@@ -110,7 +110,7 @@ def _add_categories(command: argparse.ArgumentParser) -> None:
 
 
 def _add_settings(
-    command: argparse.ArgumentParser, defaults: Recipe | Teaching | Selection, only: Sequence[str] = ()
+    command: argparse.ArgumentParser, defaults: Recipe | DistillationRecipe | Selection, only: Sequence[str] = ()
 ) -> None:
     for setting in fields(defaults):
         if only and setting.name not in only:
@@ -136,7 +136,7 @@ def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--data", type=Path, nargs="+", required=True, help="review files to measure on")
     _add_categories(evaluate)
     evaluate.add_argument(
-        "--part", choices=("all", *PARTS), default="all", help="of --data, as `fit --split hash` parts it"
+        "--part", choices=("all", *SPLITS), default="all", help="of --data, as `fit --split hash` parts it"
     )
     evaluate.add_argument("--json", type=Path, help="write all figures to this file, and pictures beside it")
     evaluate.add_argument("--report", type=Path, help="write one HTML page to this file")
@@ -166,13 +166,17 @@ def _fit(options: argparse.Namespace) -> int:
 
 
 def _distill(options: argparse.Namespace) -> int:
-    recipe, teaching, material = _settings(options, Recipe), _settings(options, Teaching), _material(options)
+    recipe, distillation, material = (
+        _settings(options, Recipe),
+        _settings(options, DistillationRecipe),
+        _material(options),
+    )
     unlabelled = _read(options.unlabelled, starred=False) if options.unlabelled else None
     from training.distill import distill  # noqa: PLC0415 - as above
 
     metrics = distill(
         teachers=options.teacher, student=options.student, output=options.output, recipe=recipe,
-        teaching=teaching, unlabelled=unlabelled, **material,
+        distillation=distillation, unlabelled=unlabelled, **material,
     )  # fmt: skip
     print(_summary(metrics))
     return 0
@@ -209,7 +213,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _evaluate_into(files: dict[str, Path], options: argparse.Namespace) -> int:
     corpus = _read(options.data, options.categories)
     if options.part != "all":
-        corpus = corpus.part(options.part)
+        corpus = corpus.split(options.part)
     calibration = _read(options.calibration) if options.calibration else None
     train = _read(options.train_data) if options.train_data else None
     from rich.console import Console  # noqa: PLC0415 - as above

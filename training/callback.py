@@ -17,7 +17,7 @@ _MEASURED_FILE = "measured.json"
 _BEST_FILE = "best.safetensors"
 
 
-class Watch(TrainerCallback):  # type: ignore[misc]
+class RunCallback(TrainerCallback):  # type: ignore[misc]
     """Shows progress, measures after each epoch, keeps the best weights, and lets a signal end the run.
 
     To be used as a context, in which SIGINT and SIGTERM are its own: the first ends the run after the step under
@@ -27,7 +27,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     def __init__(
         self, measure: Callable[[], dict[str, Any]], progress: Progress, folder: Path, patience: int
     ) -> None:
-        """Watch a run.
+        """Accompany a run.
 
         Args:
             measure: Gives the figures of the model as it is; called in the main process only.

@@ -17,11 +17,11 @@ from reviews.cache import intact, kept
 from reviews.corpus import Corpus, without_copies
 from reviews.progress import Progress
 from reviews.review import UNLABELLED, Review, Reviews
-from reviews.splits import part_of
-from training.distillation import Teaching
+from reviews.splits import split_of
+from training.distillation import DistillationRecipe
 from training.encoding import encode
 from training.evaluate import answer
-from training.fit import inputs, parts, started_with
+from training.fit import inputs, split_corpus, started_with
 from training.folds import Fold, asked, learnt_by
 from training.fragments import fragments
 from training.losses import Distillation
@@ -30,7 +30,7 @@ from training.processes import is_main, start, told_by_main
 from training.recipe import Recipe
 from training.run import run
 from training.selection import EVERYTHING, Selection
-from training.targets import Lesson
+from training.targets import TrainingSet
 from training.trainer import is_bf16
 
 _WEIGHTS_FILE = "model.safetensors"
@@ -44,7 +44,7 @@ def distill(
     student: str,
     output: Path,
     recipe: Recipe,
-    teaching: Teaching,
+    distillation: DistillationRecipe,
     selection: Selection = EVERYTHING,
     unlabelled: Corpus | None = None,
     validation: Corpus | None = None,
@@ -60,27 +60,27 @@ def distill(
         student: The base model to fine-tune: a folder or a name on the hub.
         output: The checkpoint's folder.
         recipe: The settings.
-        teaching: How much the teacher counts.
+        distillation: How much the teacher counts.
         selection: What of the training part, and of the unlabelled texts, to learn.
         unlabelled: Texts whose stars are not looked at; those of other parts than `train` are left out.
         validation: As `fit` has it.
         by: As `fit` has it.
         resume: Whether to go on from the last saved step of an interrupted run.
     """
-    known, held_out = parts(corpus, validation, by, recipe.seed)
+    known, held_out = split_corpus(corpus, validation, by, recipe.seed)
     others = Reviews.of(unlabelled_reviews(unlabelled.reviews if unlabelled else [], held_out, by))
     selection.require_known(corpus.reviews, *([unlabelled.reviews] if unlabelled else []))
     train, others = selection.labelled(known), selection.of(others)
     texts = train.joined(others)
-    made = fragments(texts, teaching.fragments, recipe.seed)
+    made = fragments(texts, distillation.fragments, recipe.seed)
     reviews = texts.joined(Reviews.of(made.reviews))
     left_out = [left_out_by(one, corpus) for one in teachers]
     learnt = learnt_by(left_out, known, train, others, made) if any(left_out) else _all(reviews, teachers)
     answers = _answers(teachers, reviews, asked(learnt), bf16=is_bf16(recipe.precision))
-    heat = Distillation(teaching.soft_share, teaching.temperature)
-    lesson = Lesson(reviews, heat, answers, selection.weights(reviews))
+    heat = Distillation(distillation.soft_share, distillation.temperature)
+    training_set = TrainingSet(reviews, heat, answers, selection.weights(reviews))
     told = {
-        **asdict(teaching),
+        **asdict(distillation),
         "teachers": [_told(one, fold) for one, fold in zip(teachers, left_out, strict=True)],
         "unlabelled": unlabelled.data_sheet() if unlabelled else None,
         "fragments_made": len(made.reviews),
@@ -88,7 +88,7 @@ def distill(
     }
     given = (corpus, validation, student, recipe, by, selection)
     return run(
-        lesson, held_out, student, output, recipe,
+        training_set, held_out, student, output, recipe,
         started_with={**started_with(*given), "distillation": told},
         record={**inputs(*given), "distillation": told},
         resume=resume,
@@ -176,7 +176,7 @@ def unlabelled_reviews(reviews: Sequence[Review], held_out: Sequence[Review], by
     return [
         Review(review.text, UNLABELLED, review.category, None, review.title, review.source)
         for review in without_copies(reviews, of=held_out)
-        if by != "hash" or part_of(review.text) == "train"
+        if by != "hash" or split_of(review.text) == "train"
     ]
 
 

@@ -8,7 +8,7 @@ from training.recipe import setting
 
 
 @dataclass(frozen=True)
-class Teaching:
+class DistillationRecipe:
     """The settings of a distillation.
 
     Raises:

@@ -7,12 +7,12 @@ from typing import Any
 
 from contract.errors import InputError
 from contract.labels import LABELS
-from reviews.corpus import Corpus, split, without_copies
+from reviews.corpus import Corpus, stratified_split, without_copies
 from reviews.review import Reviews
 from training.recipe import Recipe
 from training.run import counts, run
 from training.selection import EVERYTHING, Selection
-from training.targets import Lesson
+from training.targets import TrainingSet
 
 SPLITS = ("stratified", "hash")
 
@@ -40,17 +40,17 @@ def fit(
         by: How to hold out without `validation`: `stratified`, a fifth; or `hash`, the validation part by content.
         resume: Whether to go on from the last saved step of an interrupted run.
     """
-    train, held_out = parts(corpus, validation, by, recipe.seed)
+    train, held_out = split_corpus(corpus, validation, by, recipe.seed)
     selection.require_known(corpus.reviews)
     learnt = selection.labelled(train)
     given = (corpus, validation, base_model, recipe, by, selection)
     return run(
-        Lesson(learnt, weights=selection.weights(learnt)), held_out, base_model, output, recipe,
+        TrainingSet(learnt, weights=selection.weights(learnt)), held_out, base_model, output, recipe,
         started_with=started_with(*given), record=inputs(*given), resume=resume,
     )  # fmt: skip
 
 
-def parts(corpus: Corpus, validation: Corpus | None, by: str, seed: int) -> tuple[Reviews, Reviews]:
+def split_corpus(corpus: Corpus, validation: Corpus | None, by: str, seed: int) -> tuple[Reviews, Reviews]:
     """What to train on and what to measure on; no text stands in both.
 
     Raises:
@@ -67,14 +67,14 @@ def parts(corpus: Corpus, validation: Corpus | None, by: str, seed: int) -> tupl
             )
         return train, validation.reviews
     if by == "stratified":
-        sides = split(corpus.reviews, seed=seed)
+        sides = stratified_split(corpus.reviews, seed=seed)
         there = set.intersection(*(set(counts(side)) for side in sides))
         if absent := sorted(set(LABELS) - there):
             raise InputError(
                 f"too few {' and '.join(absent)} reviews to have some to train on and some to measure: give more"
             )
         return sides
-    learnt, measured = corpus.part("train"), corpus.part("validation")
+    learnt, measured = corpus.split("train"), corpus.split("validation")
     learnt.require_classes()
     measured.require_classes()
     return learnt.reviews, measured.reviews
@@ -125,7 +125,7 @@ def inputs(
         "settings": {**asdict(recipe), **selection.told()},
         "split": "given" if validation else by,
         "data": corpus.data_sheet(),
-        "left_out_of_train": corpus.part("train").left_out() if by == "hash" and not validation else [],
+        "left_out_of_train": corpus.split("train").left_out() if by == "hash" and not validation else [],
         "validation_data": validation.data_sheet() if validation else None,
     }
 

@@ -15,7 +15,7 @@ from contract.labels import LABELS
 from reviews.cache import fingerprint
 from reviews.progress import Progress
 from reviews.review import UNLABELLED, Reviews
-from training.callback import Watch
+from training.callback import RunCallback
 from training.checkpoint import write_checkpoint
 from training.encoding import encode
 from training.evaluate import measure
@@ -24,13 +24,13 @@ from training.ordinal import STAR_OUTPUTS
 from training.processes import is_main, processes, start, told_by_main, wait_for_all
 from training.recipe import Recipe
 from training.resume import begin, partial_folder, saved_step
-from training.targets import Lesson
+from training.targets import TrainingSet
 from training.tokens import Rows, tokenise
-from training.trainer import OrderedTrainer, make_trainer
+from training.trainer import RecipeTrainer, make_trainer
 
 
 def run(
-    lesson: Lesson,
+    training_set: TrainingSet,
     held_out: Reviews,
     base_model: str,
     output: Path,
@@ -43,7 +43,7 @@ def run(
     """Fine-tune a base model and write the checkpoint.
 
     Args:
-        lesson: What to learn from.
+        training_set: What to learn from.
         held_out: What to measure on after each epoch.
         base_model: A folder or a name on the hub.
         output: The checkpoint's folder, which must not exist. Until the run is done, its state is kept in
@@ -64,20 +64,24 @@ def run(
     tokenizer, model = _start(base_model, recipe)
     state = told_by_main(begin(output, started_with, resume=resume) if is_main() else None)
     folder = partial_folder(output)
-    rows, held_out_rows = (_rows(tokenizer, reviews, recipe.encoding) for reviews in (lesson.reviews, held_out))
-    trainer = make_trainer(model, tokenizer, lesson.data(rows, recipe), recipe, folder, lesson.loss(recipe))
+    rows, held_out_rows = (
+        _rows(tokenizer, reviews, recipe.encoding) for reviews in (training_set.reviews, held_out)
+    )
+    trainer = make_trainer(
+        model, tokenizer, training_set.data(rows, recipe), recipe, folder, training_set.loss(recipe)
+    )
 
     with Progress(quiet=not is_main()) as progress:
-        _announce(len(lesson.reviews), len(held_out), state, progress, resume=resume)
+        _announce(len(training_set.reviews), len(held_out), state, progress, resume=resume)
 
         def figures() -> dict[str, Any]:
             return measure(trainer.model, tokenizer, held_out, held_out_rows, progress)
 
-        best_step, metrics = _train(trainer, Watch(figures, progress, folder, recipe.early_stopping), state)
+        best_step, metrics = _train(trainer, RunCallback(figures, progress, folder, recipe.early_stopping), state)
 
-    parts = {"training": counts(lesson.reviews), "validation": counts(held_out)}
+    parts = {"training": counts(training_set.reviews), "validation": counts(held_out)}
     record = {**record, "parts": parts, **_account(trainer, best_step, state, started_s)}
-    _write(output, trainer, tokenizer, held_out.joined(lesson.reviews), metrics, record)
+    _write(output, trainer, tokenizer, held_out.joined(training_set.reviews), metrics, record)
     return metrics
 
 
@@ -98,7 +102,7 @@ def _announce(learnt: int, measured: int, state: Path | None, progress: Progress
         progress.say(f"going on after step {saved_step(state)}" if state else "nothing to resume: starting")
 
 
-def _account(trainer: OrderedTrainer, best_step: int, state: Path | None, started_s: float) -> dict[str, Any]:
+def _account(trainer: RecipeTrainer, best_step: int, state: Path | None, started_s: float) -> dict[str, Any]:
     """What the record says of the steps."""
     return {
         "steps": trainer.state.global_step,
@@ -114,19 +118,19 @@ def _rows(tokenizer: Any, reviews: Reviews, encoding: Encoding) -> Rows:
     return tokenise(reviews, lambda some: encode(tokenizer, some, encoding), key)
 
 
-def _train(trainer: OrderedTrainer, watch: Watch, state: Path | None) -> tuple[int, dict[str, Any]]:
+def _train(trainer: RecipeTrainer, callback: RunCallback, state: Path | None) -> tuple[int, dict[str, Any]]:
     """Train to the end; the step whose weights are kept, and their figures."""
-    trainer.add_callback(watch)
-    with watch:
+    trainer.add_callback(callback)
+    with callback:
         trainer.train(resume_from_checkpoint=str(state) if state else None)
-    if watch.stopping:
+    if callback.stopping:
         raise KeyboardInterrupt
-    return watch.settle(trainer.model, trainer.state.global_step)
+    return callback.settle(trainer.model, trainer.state.global_step)
 
 
 def _write(
     output: Path,
-    trainer: OrderedTrainer,
+    trainer: RecipeTrainer,
     tokenizer: Any,
     reviews: Reviews,
     metrics: dict[str, Any],

@@ -33,7 +33,7 @@ class EncodedReviews(Dataset[dict[str, Any]]):
         return {"input_ids": self.rows[index]} | {name: of[index].tolist() for name, of in self._targets.items()}
 
 
-class EpochOrder(Sampler[int]):
+class EpochSampler(Sampler[int]):
     """A random order that depends on seed and epoch alone, so that a resumed run sees what it had not seen yet.
 
     The Trainer's own length groups take the order from the global random state, which is another one after a

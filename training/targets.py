@@ -13,7 +13,7 @@ from training.sampler import EncodedReviews
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingSet:
     """Reviews to learn from.
 
     Attributes:

@@ -13,23 +13,23 @@ from contract.errors import InputError
 from training.losses import Loss
 from training.processes import processes
 from training.recipe import Recipe
-from training.sampler import EncodedReviews, EpochOrder
+from training.sampler import EncodedReviews, EpochSampler
 
 _LAYER = re.compile(r"\.layer\.(\d+)\.")
 _TARGETS = ("labels", "stars", "teacher", "weight")  # what the loss reads, and the model does not
 _PROCESS_WAIT_S = 24 * 3600  # the others wait while one measures
 
 
-class OrderedTrainer(Trainer):  # type: ignore[misc]
+class RecipeTrainer(Trainer):  # type: ignore[misc]
     """The Trainer with our order, our loss, and a learning rate for each layer."""
 
-    order: EpochOrder
+    sampler: EpochSampler
     loss: Loss
     layer_decay: float
     optimizer: Any
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:  # noqa: ARG002 - the Trainer's signature
-        return self.order
+        return self.sampler
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None  # noqa: ARG002, FBT001, FBT002
@@ -76,13 +76,13 @@ def layers_below_head(name: str, layers: int) -> int:
 
 def make_trainer(
     model: Any, tokenizer: Any, data: EncodedReviews, recipe: Recipe, folder: Path, loss: Loss
-) -> OrderedTrainer:
+) -> RecipeTrainer:
     """A Trainer for the recipe that keeps its states in `folder`.
 
     Raises:
         InputError: If the step can't be divided as the recipe says, or the precision is not to be had.
     """
-    trainer = OrderedTrainer(
+    trainer = RecipeTrainer(
         model=model,
         args=_arguments(recipe, folder),
         train_dataset=data,
@@ -90,10 +90,10 @@ def make_trainer(
     )
     trainer.loss, trainer.layer_decay = loss, recipe.layer_decay
     trainer.loss_is_scaled_for_ga = False  # a mean over the rows at hand
-    trainer.order = EpochOrder(
+    trainer.sampler = EpochSampler(
         data.lengths, recipe.batch_size, recipe.seed, group_by_length=recipe.group_by_length
     )
-    trainer.remove_callback(PrinterCallback)  # `Watch` shows what there is to see
+    trainer.remove_callback(PrinterCallback)  # `RunCallback` shows what there is to see
     return trainer
 
 
@@ -112,7 +112,7 @@ def _arguments(recipe: Recipe, folder: Path) -> TrainingArguments:
         bf16=is_bf16(recipe.precision),
         use_cpu=not torch.cuda.is_available(),
         torch_compile=recipe.compile,
-        eval_strategy="no",  # `Watch` measures, the way `evaluate` does
+        eval_strategy="no",  # `RunCallback` measures, the way `evaluate` does
         logging_steps=0.01,  # of all steps: a hundred points in the plot
         logging_nan_inf_filter=False,  # a run that diverges shall be seen to
         save_strategy="steps",

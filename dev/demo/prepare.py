@@ -11,7 +11,7 @@ from pathlib import Path
 
 from contract.labels import LABELS
 from dev.samples import encoder_folder, rated_sentences, split_by_review, write_reviews
-from reviews.corpus import read_corpus, split
+from reviews.corpus import read_corpus, stratified_split
 
 _SEED = 2018
 _BASE_MODEL = "bge-small-en-v1.5"
@@ -87,8 +87,8 @@ def _split_sentences(files: Sequence[Path]) -> list[HeldOut]:
 
 def _split_reviews(reviews: Sequence[Path], files: Sequence[Path]) -> list[HeldOut]:
     shuffled = random.Random(_SEED)
-    others, tested = split(read_corpus(reviews).reviews, seed=_SEED)
-    training, calibration = split(others, _CALIBRATION_SHARE, _SEED)
+    others, tested = stratified_split(read_corpus(reviews).reviews, seed=_SEED)
+    training, calibration = stratified_split(others, _CALIBRATION_SHARE, _SEED)
     limits = _REVIEWS_MAX, int(_REVIEWS_MAX * _CALIBRATION_SHARE), _HELD_OUT_MAX
     training, calibration, tested = (
         part.select(shuffled.sample(range(len(part)), min(limit, len(part))))

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from contract.fields import Fields
 from export.labelled import Source, doubts, read_labelled
-from reviews.splits import part_of
+from reviews.splits import split_of
 from tests.export.running import evaluate, export, told
 from tests.review_files import write_lines
 from worker.adapters.bundle import read_bundle
@@ -74,7 +74,7 @@ def test_the_part_is_chosen_by_content_and_doubted(
     assert evaluate(bundle, twice, "--variant", "fp32", "--json", answer) == 0
     said = capsys.readouterr()
     assert "does not say how its data was split" in " ".join(said.err.split())
-    count = sum(part_of(review["reviewText"]) == "test" for review in reviews)
+    count = sum(split_of(review["reviewText"]) == "test" for review in reviews)
     assert f"{count} texts, {count} copies left out" in said.out
     sheet = json.loads(answer.read_text())["data"]
     assert (sheet["part"], sheet["texts"]) == ("test", count)

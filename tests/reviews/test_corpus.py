@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.errors import InputError
-from reviews.corpus import distinct, read_corpus, split, without_copies
+from reviews.corpus import distinct, read_corpus, stratified_split, without_copies
 from reviews.review import Review, text_key
 from tests.review_files import write_lines
 
@@ -99,7 +99,7 @@ def test_the_split_keeps_shares_and_copies_together(texts: list[tuple[int, bool]
     items = [Review(f"Text {n}!" if shout else f"text  {n}", n % 3, "") for n, shout in texts]
     items += [Review(f"unique {n}", n % 3, "") for n in range(30)]
 
-    train, held_out = split(items, seed=seed)
+    train, held_out = stratified_split(items, seed=seed)
 
     assert Counter(train) + Counter(held_out) == Counter(items)
     assert not {text_key(item.text) for item in train} & {text_key(item.text) for item in held_out}
@@ -112,16 +112,16 @@ def test_the_split_keeps_shares_and_copies_together(texts: list[tuple[int, bool]
 def test_the_split_is_the_same_every_time() -> None:
     """The same seed gives the same parts, another one others."""
     items = [Review(f"text {n}", n % 3, "") for n in range(99)]
-    train, held_out = map(list, split(items))
-    assert [train, held_out] == list(map(list, split(items)))
-    assert [train, held_out] != list(map(list, split(items, seed=1)))
+    train, held_out = map(list, stratified_split(items))
+    assert [train, held_out] == list(map(list, stratified_split(items)))
+    assert [train, held_out] != list(map(list, stratified_split(items, seed=1)))
 
 
 def test_a_class_of_one_text_can_not_be_split() -> None:
     """Copies count once: two sides need two different texts."""
     items = [Review(f"text {n}", n % 2, "") for n in range(20)] + [Review("bad!", 2, ""), Review("BAD", 2, "")]
     with pytest.raises(InputError, match="only 1 different negative"):
-        split(items)
+        stratified_split(items)
 
 
 def test_texts_of_signs_alone_are_told_apart() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviews.corpus import split
+from reviews.corpus import stratified_split
 from reviews.duplicates import SIMILARITY, firsts, near_groups
 from reviews.minhash import grams_of, jaccard
 from reviews.review import Review, Reviews, key_of
@@ -88,6 +88,6 @@ def test_a_split_keeps_near_duplicates_together(seed: int) -> None:
     items = [
         Review(item.text.replace("word", f"of{place // 3}x"), item.label, "") for place, item in enumerate(items)
     ]
-    train, held_out = split(items, seed=seed)
+    train, held_out = stratified_split(items, seed=seed)
     assert {item.text.split()[0] for item in train}.isdisjoint(item.text.split()[0] for item in held_out)
     assert len(Reviews.of(items)) == len(train) + len(held_out)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from contract.fields import gives_stars_away
 from contract.labels import LABELS
 from reviews.review import Review, Reviews, key_of, text_key
-from reviews.splits import PARTS, part_of
+from reviews.splits import SPLITS, split_of
 
 some_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 some_title = some_text.filter(lambda title: not gives_stars_away(title)) | st.just("5 stars")
@@ -52,7 +52,7 @@ def test_arrays_describe_the_selection(items: list[Review], part: slice) -> None
     np.testing.assert_array_equal(reviews.stars, np.array(stars, dtype=np.float32))
     assert reviews.keys.dtype == np.uint64
     assert reviews.keys.tolist() == [key_of(item.text) for item in items]
-    assert [PARTS[part] for part in reviews.parts] == [part_of(item.text) for item in items]
+    assert [SPLITS[split] for split in reviews.splits] == [split_of(item.text) for item in items]
     assert reviews.titled.tolist() == [item.title is not None for item in items]
     assert reviews.star_titled.tolist() == [item.title == "5 stars" for item in items]
     for (ids, names), own in (

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from tests.review_files import fit_arguments
 from training import evaluate, run
 from training.__main__ import main
-from training.callback import Watch
+from training.callback import RunCallback
 from training.failures import what_to_do
 from training.trainer import layers_below_head
 
@@ -36,13 +36,13 @@ def test_a_run_ends_early_with_the_best_weights(
     """After two epochs no better than the first it ends, and the weights and figures are the first epoch's."""
     first = fit_arguments(reviews, base_model, tmp_path / "first")
     seen = {}
-    keep_figures = Watch._keep_figures
+    keep_figures = RunCallback._keep_figures
 
-    def kept(self: Watch, step: int, model: Any) -> None:
+    def kept(self: RunCallback, step: int, model: Any) -> None:
         keep_figures(self, step, model)
         seen[step] = {name: value.detach().numpy().copy() for name, value in model.state_dict().items()}
 
-    monkeypatch.setattr(Watch, "_keep_figures", kept)
+    monkeypatch.setattr(RunCallback, "_keep_figures", kept)
     _figures_one_after_the_other(monkeypatch, 0.7, 0.7, 0.6)
     assert main([*first, *_FOUR_EPOCHS]) == 0
 
@@ -92,12 +92,12 @@ def test_a_run_out_of_something_says_how_to_go_on(
     """Out of memory or disk: code 2, what helps, and that --resume goes on from the last good state."""
     arguments = [*fit_arguments(reviews, base_model, tmp_path / "out"), "--save-steps", "5"]
 
-    def fail(self: Watch, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def fail(self: RunCallback, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step == 7:
             raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(Watch, "on_step_end", fail)
+        patched.setattr(RunCallback, "on_step_end", fail)
         assert main(arguments) == 2
     told = capsys.readouterr().err
     assert said in told

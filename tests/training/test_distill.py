@@ -114,19 +114,21 @@ def test_a_student_learns_no_teachers_memory_of_its_own_text(
     assert sum(sum(record["parts"]["training"].values()) for record in records) == 150, "each is left out once"
 
     given: dict[str, Any] = {}
-    monkeypatch.setattr(distilling, "run", lambda lesson, *_, **more: given.update(more, lesson=lesson))
+    monkeypatch.setattr(
+        distilling, "run", lambda training_set, *_, **more: given.update(more, training_set=training_set)
+    )
     monkeypatch.setattr("training.__main__._summary", str)
     arguments = _arguments(reviews, teachers[0], base_model, tmp_path / "student")
     arguments.insert(arguments.index("--teacher") + 2, str(teachers[1]))
     assert main(arguments) == 0
-    lesson, told = given["lesson"], given["record"]["distillation"]
+    training_set, told = given["training_set"], given["record"]["distillation"]
     assert [teacher["left_out"] for teacher in told["teachers"]] == list(folds)
-    assert 150 < told["answered_out_of_fold"] <= len(lesson.reviews) == 150 + told["fragments_made"]
+    assert 150 < told["answered_out_of_fold"] <= len(training_set.reviews) == 150 + told["fragments_made"]
     own = [Fold(number, 2).holds(read_corpus([reviews[0]]).reviews) for number in (1, 2)]
     assert (own[0] ^ own[1]).all()
     for teacher, mine in zip(teachers, own, strict=True):
-        alone = teacher_answers(teacher, lesson.reviews[:150].select(mine), bf16=False)
-        assert np.allclose(softmax(lesson.answers[:150][mine], axis=1), softmax(alone, axis=1), atol=1e-5)
+        alone = teacher_answers(teacher, training_set.reviews[:150].select(mine), bf16=False)
+        assert np.allclose(softmax(training_set.answers[:150][mine], axis=1), softmax(alone, axis=1), atol=1e-5)
 
     other = write_lines(
         tmp_path / "other.jsonl", [*reviews[0].read_text().splitlines(), {"text": "x", "rating": 5}]

@@ -16,12 +16,12 @@ from transformers import AutoModelForSequenceClassification
 from reviews.review import Review, Reviews
 from tests.review_files import fit_arguments
 from training.__main__ import main
-from training.callback import Watch
+from training.callback import RunCallback
 from training.encoding import HOSTILE
 from training.model import load_base
 from training.recipe import Recipe
 from training.sampler import EncodedReviews
-from training.targets import Lesson
+from training.targets import TrainingSet
 from training.trainer import make_trainer
 
 Files = tuple[Path, Path]
@@ -135,7 +135,7 @@ def test_a_killed_run_goes_on_from_the_last_saved_step(
     """Without a warning, as by SIGKILL: --resume repeats the steps after the last saved one, with the same end."""
     arguments = [*fit_arguments(reviews, base_model, tmp_path / "checkpoint"), "--save-steps", "5"]
     with monkeypatch.context() as patched:
-        patched.setattr(Watch, "on_step_end", _die_at_step_7)
+        patched.setattr(RunCallback, "on_step_end", _die_at_step_7)
         with pytest.raises(ZeroDivisionError):
             main(arguments)
     assert main([*arguments, "--resume"]) == 0
@@ -143,7 +143,7 @@ def test_a_killed_run_goes_on_from_the_last_saved_step(
     assert _weights_equal(tmp_path / "checkpoint", checkpoint)
 
 
-def _die_at_step_7(self: Watch, args: Any, state: Any, control: Any, **_: Any) -> None:
+def _die_at_step_7(self: RunCallback, args: Any, state: Any, control: Any, **_: Any) -> None:
     if state.global_step == 7:
         raise ZeroDivisionError
 
@@ -154,14 +154,14 @@ def _weights_equal(one: Path, other: Path) -> bool:
 
 
 def _interrupt_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    on_step_end = Watch.on_step_end
+    on_step_end = RunCallback.on_step_end
 
-    def interrupted(self: Watch, args: Any, state: Any, control: Any, **rest: Any) -> None:
+    def interrupted(self: RunCallback, args: Any, state: Any, control: Any, **rest: Any) -> None:
         if state.global_step == step:
             signal.raise_signal(signal.SIGINT)
         on_step_end(self, args, state, control, **rest)
 
-    monkeypatch.setattr(Watch, "on_step_end", interrupted)
+    monkeypatch.setattr(RunCallback, "on_step_end", interrupted)
 
 
 def test_a_run_is_not_resumed_with_other_settings(
@@ -194,7 +194,7 @@ def test_weight_decay_spares_biases_and_norms(base_model: Path, tmp_path: Path) 
     """Weights decay by the recipe's rate; biases and LayerNorm do not decay."""
     tokenizer, model = load_base(str(base_model), 32)
     recipe = Recipe(weight_decay=0.02)
-    loss = Lesson(Reviews.of([Review("a", 0, "")])).loss(recipe)
+    loss = TrainingSet(Reviews.of([Review("a", 0, "")])).loss(recipe)
     trainer = make_trainer(model, tokenizer, EncodedReviews([[2, 3]], labels=[0]), recipe, tmp_path, loss)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
 

@@ -13,12 +13,12 @@ from reviews.corpus import Corpus
 from reviews.review import Review, Reviews
 from training import distill, fit
 from training.__main__ import main
-from training.fit import parts
+from training.fit import split_corpus
 from training.model import load_base
 from training.recipe import ARTICLE, Recipe
 from training.report.reproduce import command
 from training.sampler import EncodedReviews
-from training.targets import Lesson
+from training.targets import TrainingSet
 from training.trainer import make_trainer
 
 Files = tuple[Path, Path]
@@ -126,11 +126,11 @@ def test_the_split_is_a_stratified_fifth() -> None:
         for number in range(1000 * label, 1000 * label + count)
     )
     corpus = Corpus(reviews)
-    train, held_out = parts(corpus, None, "stratified", ARTICLE.seed)
+    train, held_out = split_corpus(corpus, None, "stratified", ARTICLE.seed)
     assert np.bincount(train.labels).tolist() == [80, 240, 40]
     assert np.bincount(held_out.labels).tolist() == [20, 60, 10]
     assert ARTICLE.seed == Recipe().seed == 2018
-    again = parts(corpus, None, "stratified", 2018)
+    again = split_corpus(corpus, None, "stratified", 2018)
     assert [review.text for review in again[1]] == [review.text for review in held_out]
 
 
@@ -143,7 +143,7 @@ def test_stars_become_classes_as_in_the_article() -> None:
 def test_the_optimiser_has_the_article_s_rates(base_model: Path, tmp_path: Path) -> None:
     """One peak rate for all layers; weights decay by 0.01, biases and LayerNorm not; a tenth warms up."""
     tokenizer, model = load_base(str(base_model), 32)
-    loss = Lesson(Reviews.of([Review("a", 0, "")])).loss(ARTICLE)
+    loss = TrainingSet(Reviews.of([Review("a", 0, "")])).loss(ARTICLE)
     trainer = make_trainer(model, tokenizer, EncodedReviews([[2, 3]], labels=[0]), ARTICLE, tmp_path, loss)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     groups = trainer.create_optimizer().param_groups

@@ -17,7 +17,7 @@ from tests.review_files import fit_arguments, review, write_lines
 from training.__main__ import main
 from training.distill import unlabelled_reviews
 from training.failures import what_to_do
-from training.fit import parts, started_with
+from training.fit import split_corpus, started_with
 from training.recipe import Recipe
 
 Files = tuple[Path, Path]
@@ -108,7 +108,7 @@ def test_both_sides_of_a_split_have_every_class(tmp_path: Path) -> None:
     lines = [review(stars, randomly) for stars, count in ((5, 120), (3, 2), (1, 2)) for _ in range(count)]
     corpus = read_corpus([write_lines(tmp_path / "rare.jsonl", lines)])
     with pytest.raises(InputError, match="reviews to have some to train on and some to measure"):
-        parts(corpus, None, "stratified", 2018)
+        split_corpus(corpus, None, "stratified", 2018)
 
 
 def test_unlabelled_texts_are_none_that_are_measured() -> None:

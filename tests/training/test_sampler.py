@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.sampler import EpochOrder
+from training.sampler import EpochSampler
 
 
 @given(
@@ -15,8 +15,8 @@ def test_each_epoch_sees_every_row_once_in_a_repeatable_order(
     lengths: list[int], batch_size: int, epoch: int, group: bool
 ) -> None:
     """An epoch's order depends on seed and epoch alone; it has each row once, and a few again to fill a step."""
-    first = EpochOrder(lengths, batch_size, seed=7, group_by_length=group)
-    again = EpochOrder(lengths, batch_size, seed=7, group_by_length=group)
+    first = EpochSampler(lengths, batch_size, seed=7, group_by_length=group)
+    again = EpochSampler(lengths, batch_size, seed=7, group_by_length=group)
     list(again)
     first.set_epoch(epoch)
     again.set_epoch(epoch)
@@ -33,7 +33,7 @@ def test_epochs_differ() -> None:
     """Another epoch or another seed is another order."""
     orders = set()
     for seed, epoch in ((0, 0), (0, 1), (5, 0)):
-        order = EpochOrder([3] * 100, 8, seed, group_by_length=True)
+        order = EpochSampler([3] * 100, 8, seed, group_by_length=True)
         order.set_epoch(epoch)
         orders.add(tuple(order))
     assert len(orders) == 3
@@ -44,7 +44,7 @@ def test_groups_save_padding_and_are_mixed() -> None:
     lengths = [(7 * index) % 500 + 2 for index in range(1003)]
 
     def batches(group: bool) -> list[list[int]]:
-        order = list(EpochOrder(lengths, 8, 1, group_by_length=group))
+        order = list(EpochSampler(lengths, 8, 1, group_by_length=group))
         return [[lengths[index] for index in order[start : start + 8]] for start in range(0, len(order), 8)]
 
     padded = {group: sum(len(batch) * max(batch) for batch in batches(group)) for group in (True, False)}

@@ -14,7 +14,7 @@ from contract.labels import LABELS, ORDER
 from evaluation import formats
 from evaluation.findings import findings, limits
 from evaluation.plots import loss_figure, reliability_figure, scores_figure, svg
-from training.distillation import Teaching
+from training.distillation import DistillationRecipe
 from training.recipe import Recipe
 from training.report.card import model_card
 from training.report.reproduce import command
@@ -66,7 +66,7 @@ def _page(name: str, assessment: dict[str, Any], history: Sequence[dict[str, Any
             limits=limits(assessment, record),
             pictures=_pictures(assessment, history, record),
             meanings=_meanings(Recipe) | _meanings(Selection),
-            taught=_meanings(Teaching),
+            taught=_meanings(DistillationRecipe),
             command=command(name, record) if record else None,
         )
     )
@@ -86,7 +86,7 @@ def _templates() -> Environment:
     return environment
 
 
-def _meanings(settings: type[Recipe | Teaching | Selection]) -> dict[str, str]:
+def _meanings(settings: type[Recipe | DistillationRecipe | Selection]) -> dict[str, str]:
     return {setting.name: setting.metadata["help"] for setting in fields(settings)}
 
 

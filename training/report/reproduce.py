@@ -4,7 +4,7 @@ import shlex
 from dataclasses import fields
 from typing import Any
 
-from training.distillation import Teaching
+from training.distillation import DistillationRecipe
 from training.recipe import Recipe
 from training.selection import EVERYTHING
 
@@ -27,7 +27,11 @@ def command(name: str, record: dict[str, Any]) -> str:
         words += ["--teacher", *teachers(taught), "--student", base_model]
         words += ["--unlabelled", *_files(taught["unlabelled"])] if taught.get("unlabelled") else []
         words += _flags(
-            {setting.name: taught[setting.name] for setting in fields(Teaching) if setting.name in taught}
+            {
+                setting.name: taught[setting.name]
+                for setting in fields(DistillationRecipe)
+                if setting.name in taught
+            }
         )
     else:
         words += ["--base-model", base_model]
@@ -49,7 +53,7 @@ def _files(sheet: dict[str, Any]) -> list[str]:
 
 
 def _flags(settings: dict[str, Any]) -> list[str]:
-    defaults = {setting.name: setting.default for setting in (*fields(Recipe), *fields(Teaching))}
+    defaults = {setting.name: setting.default for setting in (*fields(Recipe), *fields(DistillationRecipe))}
     defaults |= EVERYTHING.told()
     words = []
     for setting, value in settings.items():
