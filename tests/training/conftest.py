@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers import BertModel, BertTokenizerFast
 from transformers.utils.logging import disable_progress_bar
 
 from tests.review_files import FILLER, WORDS, cache, fit_arguments, review, write_lines
+from tests.tiny_bert import tiny_config, word_tokenizer
 from training.__main__ import main
 
 __all__ = ["cache"]
@@ -23,21 +23,11 @@ Write = Callable[[Path, Sequence[Any]], Path]
 def base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a BERT with two layers of width 32 and a vocabulary of words and letters."""
     folder = tmp_path_factory.mktemp("base")
-    letters = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
-    words = [*FILLER, *(word for words in WORDS.values() for word in words)]
-    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words, *letters, *(f"##{sign}" for sign in letters)]
-    vocabulary = {token: index for index, token in enumerate(dict.fromkeys(tokens))}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    tokenizer = word_tokenizer([*FILLER, *(word for words in WORDS.values() for word in words)])
     disable_progress_bar()
-    BertTokenizerFast(tokenizer_object=tokenizer, vocab=vocabulary).save_pretrained(folder)
+    BertTokenizerFast(tokenizer_object=tokenizer, vocab=tokenizer.get_vocab()).save_pretrained(folder)
     torch.manual_seed(1)
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    BertModel(
-        BertConfig(vocab_size=len(vocabulary), max_position_embeddings=64, initializer_range=0.1, **sizes)
-    ).save_pretrained(folder)
+    BertModel(tiny_config(tokenizer, positions=64, heads=2, intermediate_size=64)).save_pretrained(folder)
     return folder
 
 
