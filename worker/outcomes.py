@@ -12,11 +12,20 @@ from numpy.typing import NDArray
 from contract.encoding import Encoded
 from contract.events import EVENT_TYPE, ModelIdentity, Probabilities, Reason, Sentiment, Source, iso_milliseconds
 from worker.core.decoding import Rejection
+from worker.core.headers import (
+    CONTENT_TYPE,
+    DEAD_LETTER,
+    ERRORS,
+    REASON,
+    SESSION,
+    Headers,
+    Origin,
+    first_origin,
+    of_dead_letter,
+    of_result,
+)
 from worker.core.records import Partition, Record
 from worker.core.splicing import splice
-
-Headers = list[tuple[str, bytes]]
-_CLOUD_EVENTS = "ce_"  # the prefix that CloudEvents reserves in Kafka headers (Kafka binding 1.0.2)
 
 
 class Kind(StrEnum):
@@ -86,7 +95,7 @@ class OutcomeBuilder:
             source=record,
             target=Partition(self.output_topic, record.partition.number),
             value=splice(record.value or b"", "sentiment", sentiment.model_dump_json().encode()),
-            headers=[*self._own_headers(record, now), ("content-type", b"application/json")],
+            headers=[*self._own_headers(record, now), (CONTENT_TYPE, b"application/json")],
             detail=label,
             confidence=shares[label],
         )
@@ -106,25 +115,24 @@ class OutcomeBuilder:
     ) -> Outgoing:
         """The record as it was, with its reason in headers of Kafka Connect's dialect and our own."""
         source = record.partition
+        here = Origin(source.topic, str(source.number), str(record.offset))
+        origin = first_origin(record.headers, here)
         added = {
-            "__connect.errors.topic": source.topic,
-            "__connect.errors.partition": str(source.number),
-            "__connect.errors.offset": str(record.offset),
-            "__connect.errors.stage": stage,
-            "__connect.errors.exception.class.name": error or rejection.reason,
-            "__connect.errors.exception.message": rejection.detail[:1000],
-            "x-dlq-reason": rejection.reason,
-            "x-dlq-attempts": str(attempts),
-            "x-dlq-model-sha256": self.model.sha256,
-            "x-worker-session": self.session,
+            **{f"{ERRORS}{name}": value for name, value in origin._asdict().items()},
+            f"{ERRORS}stage": stage,
+            f"{ERRORS}exception.class.name": error or rejection.reason,
+            f"{ERRORS}exception.message": rejection.detail[:1000],
+            REASON: rejection.reason,
+            f"{DEAD_LETTER}attempts": str(attempts),
+            f"{DEAD_LETTER}model-sha256": self.model.sha256,
+            SESSION: self.session,
         }
         return Outgoing(
             kind=Kind.DEAD_LETTER,
             source=record,
             target=Partition(self.dead_letter_topic, source.number),
             value=record.value,
-            headers=[(name, value or b"") for name, value in record.headers]
-            + [(name, value.encode()) for name, value in added.items()],
+            headers=[*of_dead_letter(record.headers), *((name, value.encode()) for name, value in added.items())],
             detail=rejection.reason,
         )
 
@@ -136,12 +144,12 @@ class OutcomeBuilder:
         if outgoing.kind is not Kind.DEAD_LETTER:
             size_bytes = len(outgoing.value or b"")
             rejection = Rejection(Reason.OUTPUT_TOO_LARGE, f"{size_bytes} bytes don't fit the topic")
-            same_session = replace(self, session=dict(outgoing.headers)["x-worker-session"].decode())
+            same_session = replace(self, session=dict(outgoing.headers)[SESSION].decode())
             return same_session.dead_letter(outgoing.source, rejection, stage="publish")
         value = outgoing.value or b""
         digest = [
-            ("x-dlq-value-sha256", hashlib.sha256(value).hexdigest().encode()),
-            ("x-dlq-value-bytes", str(len(value)).encode()),
+            (f"{DEAD_LETTER}value-sha256", hashlib.sha256(value).hexdigest().encode()),
+            (f"{DEAD_LETTER}value-bytes", str(len(value)).encode()),
         ]
         return replace(outgoing, value=b"", headers=outgoing.headers + digest)
 
@@ -154,10 +162,6 @@ class OutcomeBuilder:
             "ce_source": f"kafka://{source}",
             "ce_id": f"{source}/{record.offset}",
             "ce_time": iso_milliseconds(now),
-            "x-worker-session": self.session,
+            SESSION: self.session,
         }
-        carried = [
-            (f"x-source-{name}" if name.startswith(_CLOUD_EVENTS) else name, value or b"")
-            for name, value in record.headers
-        ]
-        return carried + [(name, value.encode()) for name, value in added.items()]
+        return of_result(record.headers) + [(name, value.encode()) for name, value in added.items()]

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tests.faked_pipeline import P0, FakedPipeline, due, review
-from worker.core.records import Chunk, Record
-from worker.outcomes import Kind
+from worker.core.records import Chunk, Header, Record
+from worker.outcomes import Kind, Outgoing
 
 
 def test_a_confidence_below_the_threshold_is_marked_and_keeps_its_label() -> None:
@@ -44,3 +44,61 @@ def test_tombstones_pass_and_empty_records_are_settled() -> None:
     assert faked.kinds() == ["forwarded", "positive"]
     assert [record.offset for record in faked.telemetry.unsent] == [2]
     assert due(faked) == {P0: 3}
+
+
+def outcome_of(value: bytes | None, headers: tuple[Header, ...]) -> Outgoing:
+    faked = FakedPipeline()
+    faked.in_flight.receive([Chunk(P0, (Record(P0, 7, 1000, b"k", value, headers),), 8)])
+    faked.pipeline.run(faked.window())
+    return faked.sink.written[0]
+
+
+def names_once(outgoing: Outgoing) -> dict[str, bytes]:
+    """The headers, of which none may stand twice."""
+    names = [name for name, _ in outgoing.headers]
+    assert sorted(set(names)) == sorted(names)
+    return dict(outgoing.headers)
+
+
+def test_a_dead_letter_sent_back_three_times_has_its_last_failure_and_its_first_origin() -> None:
+    """Each header of ours once; what the event had of its own stays."""
+    headers: tuple[Header, ...] = (("trace", b"1"), ("ce_id", b"theirs"), ("null", None))
+    for value, reason in ((b"{", "invalid_json"), (b"[]", "not_an_object"), (b"{}", "missing_text")):
+        dead = outcome_of(value, headers)
+        said = names_once(dead)
+        assert dead.kind is Kind.DEAD_LETTER
+        assert (said["x-dlq-reason"], said["__connect.errors.exception.class.name"]) == (reason.encode(),) * 2
+        headers = tuple(
+            (name, b"41" if (name, reason) == ("__connect.errors.offset", "invalid_json") else value)
+            for name, value in dead.headers
+        )
+    assert dead.headers[:3] == [("trace", b"1"), ("ce_id", b"theirs"), ("null", b"")]
+    assert (said["__connect.errors.topic"], said["__connect.errors.offset"]) == (b"in", b"41")
+
+
+@pytest.mark.parametrize("value", [review("a"), None])
+def test_a_result_does_not_carry_an_old_failure(value: bytes | None) -> None:
+    """Corrected and sent back, the event has a result; what it failed of stands under other names."""
+    dead = outcome_of(b"{", (("content-type", b"text/plain"), ("trace", b"1")))
+    said = names_once(outcome_of(value, tuple(dead.headers)))
+    assert not [name for name in said if name.startswith(("x-dlq-", "__connect.errors."))]
+    assert (said["x-source-x-dlq-reason"], said["x-source-content-type"]) == (b"invalid_json", b"text/plain")
+    assert said["ce_id"] == b"cluster/in/0/7"
+    assert said["trace"] == b"1"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (("__connect.errors.topic", b"t"), ("__connect.errors.partition", b"3"),
+         ("__connect.errors.offset", b"4")),
+        (("x-dlq-reason", b"invalid_json"), ("__connect.errors.topic", b"t")),
+        (("x-dlq-reason", b"r"), ("__connect.errors.topic", b"t"), ("__connect.errors.partition", b"x"),
+         ("__connect.errors.offset", b"4")),
+    ],
+)  # fmt: skip
+def test_an_origin_that_is_not_ours_or_not_whole_is_replaced(headers: tuple[Header, ...]) -> None:
+    """Only a dead letter of ours knows where its event was first."""
+    said = names_once(outcome_of(b"{", headers))
+    assert (said["__connect.errors.topic"], said["__connect.errors.partition"]) == (b"in", b"0")
+    assert said["__connect.errors.offset"] == b"7"
