@@ -24,6 +24,7 @@ from rich.table import Table
 from contract.events import ModelIdentity
 from dev.kafka import cluster_or_existing
 from worker.adapters.kafka_client import examine_cluster
+from worker.adapters.kafka_positions import LogPositions
 from worker.adapters.kafka_sink import KafkaSink
 from worker.adapters.kafka_transactions import KafkaTransactionalSink
 from worker.adapters.metrics import Metrics
@@ -66,7 +67,7 @@ class _Bench:
             sink = KafkaSink(self.settings, self.limits)
             delivery = AtLeastOnce(in_flight, sink, outcomes, Metrics())
         else:
-            sink = KafkaTransactionalSink(self.settings, self.limits)
+            sink = KafkaTransactionalSink(self.settings, self.limits, LogPositions(lambda _: None).address)
             policy = TransactionPolicy(1e9, records_max, retry_s_max=30, overdue_s=60)
             delivery = ExactlyOnce(policy, in_flight, sink, outcomes, Metrics(), self.membership)
         windows = self._windows(in_flight, partitions)

@@ -1,6 +1,9 @@
 """Settings for topics on the real broker, and what a client of another make reads there."""
 
+import time
+
 from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from dev.account import wait_for_open_transactions
 from dev.kafka import AnyCluster
@@ -19,6 +22,17 @@ def kafka_settings(cluster: AnyCluster, name: str) -> Settings:
             "dead_letter_topic": f"{name}.dlq",
         }
     )
+
+
+def recreate(cluster: AnyCluster, topic: str, partitions: int) -> None:
+    """Delete a topic and create another of the same name."""
+    admin = AdminClient({"bootstrap.servers": cluster.bootstrap_servers})
+    admin.delete_topics([topic])[topic].result(30)
+    deadline_s = time.monotonic() + 30
+    while topic in admin.list_topics(timeout=30).topics:
+        assert time.monotonic() < deadline_s, f"{topic} is still there"
+        time.sleep(0.1)
+    cluster.create_topics({topic: partitions})
 
 
 def read(cluster: AnyCluster, topic: str, partition: int) -> list[bytes | None]:

@@ -103,7 +103,7 @@ class Worker:
         )
         outcomes = outcome_builder(settings, model, facts, session)
         source = KafkaSource(settings, in_flight)
-        delivery, sink = _delivery(settings, facts, in_flight, outcomes, self._metrics, source.membership)
+        delivery, sink = _delivery(settings, facts, in_flight, outcomes, self._metrics, source)
         pipeline = Pipeline(
             pipeline_options(settings, model),
             in_flight=in_flight,
@@ -186,7 +186,7 @@ def _delivery(
     in_flight: InFlight,
     outcomes: OutcomeBuilder,
     telemetry: Telemetry,
-    membership: Callable[[], object | None],
+    source: KafkaSource,
 ) -> tuple[Delivery, KafkaSink]:
     """How windows are published and settled, and the client to close at the end.
 
@@ -203,8 +203,8 @@ def _delivery(
         overdue_s=1.25 * settings.transaction_timeout_ms / 1000,  # it could not be committed any more
         idle_ms=settings.commit_interval_ms,
     )
-    transactions = KafkaTransactionalSink(settings, facts.message_bytes_max)
-    return ExactlyOnce(policy, in_flight, transactions, outcomes, telemetry, membership), transactions
+    transactions = KafkaTransactionalSink(settings, facts.message_bytes_max, source.positions.address)
+    return ExactlyOnce(policy, in_flight, transactions, outcomes, telemetry, source.membership), transactions
 
 
 def _end_at_once() -> None:

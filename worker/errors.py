@@ -37,3 +37,9 @@ class OverdueError(ReviewSentimentError):
     """A commit or a publication was not acknowledged in time: ending the process is the only safe way on."""
 
     exit_code = 8
+
+
+class InputReplacedError(ReviewSentimentError):
+    """The input topic is another one than was read before, or its log was cut off below what was read."""
+
+    exit_code = 9

@@ -9,7 +9,7 @@ from worker.adapters.kafka_source import KafkaSource
 from worker.adapters.metrics import Metrics
 from worker.core.watchdog import Watchdog
 from worker.delivery import Delivery
-from worker.errors import EventsExpiredError, KafkaUnfitError, ModelFailedError
+from worker.errors import EventsExpiredError, InputReplacedError, KafkaUnfitError, ModelFailedError
 from worker.in_flight import InFlight
 from worker.isolation import Isolation
 from worker.life import Life, State
@@ -23,7 +23,7 @@ _POLL_TIMEOUT_HURRIED_MS = 1
 _REPORT_EVERY_S = 1.0
 _ALONE_S_MAX = 120.0
 _WINDOWS_IN_FLIGHT = 5  # three stages, and a slot between two of them
-_READING_FAILED = (KafkaUnfitError, EventsExpiredError)
+_READING_FAILED = (KafkaUnfitError, EventsExpiredError, InputReplacedError)
 
 
 class PollLoop:

@@ -78,6 +78,12 @@ class Settings(BaseSettings):
         description="Go on at the earliest record left where unread events have expired, instead of stopping.",
     )
 
+    allow_replaced: bool = Field(
+        False,
+        description="Go back to the earliest record where the input topic was created anew, or to where its log "
+        "was cut off, instead of stopping.",
+    )
+
     text_field: str | None = Field(
         None, description="The one field to read the text from; unset, the usual names."
     )

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
-from kafka.structs import OffsetAndMetadata
 
-from worker.core.ledger import Commit
 from worker.errors import KafkaUnfitError
 from worker.settings import Settings
 
@@ -42,14 +40,6 @@ def connection(settings: Settings) -> dict[str, Any]:
         options["sasl_plain_username"] = settings.kafka_sasl_username
         options["sasl_plain_password"] = settings.sasl_password()
     return options
-
-
-def client_offsets(offsets: Commit) -> dict[TopicPartition, OffsetAndMetadata]:
-    """A commit as the client wants it."""
-    return {
-        TopicPartition(*partition): OffsetAndMetadata(offset.position, offset.metadata, -1)
-        for partition, offset in offsets.items()
-    }
 
 
 def examine_cluster(settings: Settings, *, patience_s: float = 30) -> ClusterFacts:

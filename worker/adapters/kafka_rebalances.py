@@ -13,8 +13,9 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.errors import KafkaError
 from kafka.future import Future
 
-from worker.adapters.kafka_client import client_offsets
+from worker.adapters.kafka_positions import LogPositions
 from worker.core.records import Partition
+from worker.errors import InputReplacedError
 from worker.in_flight import InFlight
 from worker.settings import Settings
 
@@ -48,9 +49,10 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
     pipeline's threads.
     """
 
-    def __init__(self, consumer: Any, in_flight: InFlight, settings: Settings) -> None:
+    def __init__(self, consumer: Any, in_flight: InFlight, positions: LogPositions, settings: Settings) -> None:
         self._consumer = consumer
         self._in_flight = in_flight
+        self._positions = positions
         self._drain_timeout_s = settings.drain_timeout_ms / 1000
         self.in_good_order = True
         self.commit_failed = False  # the last one, at a revocation
@@ -62,7 +64,9 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer._coordinator._offset_fetch_futures.clear()  # noqa: SLF001
         if self.paused:  # all or none: where only some are paused, kafka-python may forget to go on with those
             self._consumer.pause(*assigned)
-        self._in_flight.assign([Partition(*partition) for partition in assigned])
+        partitions = [Partition(*partition) for partition in assigned]
+        self._positions.assign(partitions)
+        self._in_flight.assign(partitions)
         log.info("partitions_assigned", partitions=named(assigned))
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
@@ -95,9 +99,12 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
             return
         self.commit_failed = True
         try:
-            await self._consumer.commit_async(client_offsets(last))
+            await self._consumer.commit_async(self._positions.address(last))
             self.commit_failed = False
-        except KafkaError as error:  # the next owner repeats what was settled since the last commit
+        except (
+            KafkaError,
+            InputReplacedError,
+        ) as error:  # the next owner repeats what was settled since the last commit
             log.warning("commit_failed", error=repr(error), during="revocation")
 
 

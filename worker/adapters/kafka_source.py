@@ -11,6 +11,7 @@ from kafka.errors import (
     CommitFailedError,
     CorruptRecordError,
     KafkaError,
+    LogTruncationError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
     RebalanceInProgressError,
@@ -18,11 +19,13 @@ from kafka.errors import (
 )
 from kafka.structs import MemberState, OffsetAndMetadata
 
-from worker.adapters.kafka_client import client_offsets, connection
+from worker.adapters.kafka_client import connection
+from worker.adapters.kafka_log_guard import LogGuard
+from worker.adapters.kafka_positions import LogPositions, unstamp
 from worker.adapters.kafka_rebalances import Rebalances, assignor, named
 from worker.core.ledger import Commit, Offset
 from worker.core.records import Chunk, Partition, Record
-from worker.errors import EventsExpiredError, KafkaUnfitError, OverdueError
+from worker.errors import KafkaUnfitError, OverdueError
 from worker.in_flight import InFlight
 from worker.settings import Settings
 
@@ -35,6 +38,10 @@ _JOIN_POLL_MS = 500
 """An answer to a join that comes between two polls is lost to the client, so they may not be short then."""
 _POSITIONS_EVERY_S = 1.0
 """How often the position of quiet partitions is looked up: only control records can have moved it."""
+
+
+_METADATA_MS_MAX = 5000
+"""Age of what the client knows of topics: while reading is paused, nothing else tells it that one is another."""
 
 
 class KafkaSource:
@@ -64,11 +71,14 @@ class KafkaSource:
                 allow_auto_create_topics=False,
                 partition_assignment_strategy=[assignor(in_flight)],
                 max_poll_records=settings.window_records_max,
+                metadata_max_age_ms=_METADATA_MS_MAX,
                 fetch_max_bytes=min(50 * 2**20, settings.held_bytes_max),
                 session_timeout_ms=settings.session_timeout_ms,
                 heartbeat_interval_ms=min(3000, settings.session_timeout_ms // 3),
             )
-            self._rebalances = Rebalances(self._consumer, in_flight, settings)
+            self.positions = LogPositions(self._consumer._cluster.topic_id)  # noqa: SLF001 - nothing public tells
+            self._guard = LogGuard(self._consumer, self.positions, in_flight, settings)
+            self._rebalances = Rebalances(self._consumer, in_flight, self.positions, settings)
             self._consumer.subscribe([settings.input_topic], listener=self._rebalances)
             # A group that is joined before the topic is known gets no partition, and may stay without; and a
             # leader that learns of the topic after it subscribed, but not before it joined, joins twice.
@@ -86,15 +96,20 @@ class KafkaSource:
 
         Raises:
             EventsExpiredError: If unread events were deleted, and the settings do not allow that.
+            InputReplacedError: If it is another log than before, and the settings do not allow that.
             KafkaUnfitError: If the broker refuses us for good.
         """
         try:
             polled = self._poll(timeout_ms)
+            self._guard.check()
         except NoOffsetForPartitionError as error:
             self._consumer.seek_to_beginning(*error.args[0])
             return []
         except OffsetOutOfRangeError as error:
-            self._skip_expired(error.args[0])
+            self._guard.out_of_range(error.args[0])
+            return []
+        except LogTruncationError as error:
+            self._guard.cut_off(error.divergent_offsets)
             return []
         except CorruptRecordError as error:  # or a header name that is not UTF-8, which other clients can read
             raise KafkaUnfitError(
@@ -106,8 +121,11 @@ class KafkaSource:
             return []
         except (AuthorizationError, KafkaError) as error:
             raise KafkaUnfitError(f"Kafka refuses to go on: {error!r}") from error
-        chunks = [self._chunk(partition, records) for partition, records in polled.items()]
-        return chunks + self._quiet_positions({chunk.partition for chunk in chunks})
+        chunks = [
+            self._chunk(partition, records) for partition, records in polled.items()
+            if self._guard.lets_go_on(partition, records[0].offset)
+        ]  # fmt: skip
+        return chunks + self._quiet_positions({Partition(*partition) for partition in polled})
 
     def _poll(self, timeout_ms: int) -> Mapping[TopicPartition, Sequence[Any]]:
         """Poll the client, which has no public way to say what it is about."""
@@ -143,7 +161,7 @@ class KafkaSource:
             return
         if due := self._in_flight.due():
             self._committing_since_s = time.monotonic()
-            self._consumer.commit_async(client_offsets(due), callback=self._on_commit)
+            self._consumer.commit_async(self.positions.address(due), callback=self._on_commit)
 
     def membership(self) -> object | None:
         """A snapshot of our membership in the group; None while there is none. For any thread."""
@@ -160,12 +178,14 @@ class KafkaSource:
             self._refuse("offset_not_read", [partition], error)
             return None
         self._offsets_refused = False
-        return Offset(-1) if found is None or found.offset < 0 else Offset(found.offset, found.metadata or "")
+        if found is None or found.offset < 0:
+            return Offset(-1)
+        return Offset(found.offset, unstamp(found.metadata).metadata)
 
     def commit_now(self, offsets: Commit) -> bool:
         """Commit, and wait for it; False when that can't be done now."""
         try:
-            self._consumer.commit(client_offsets(offsets), timeout_ms=_OFFSETS_TIMEOUT_MS)
+            self._consumer.commit(self.positions.address(offsets), timeout_ms=_OFFSETS_TIMEOUT_MS)
         except (RetriableError, CommitFailedError, RebalanceInProgressError) as error:
             self._refuse("offset_not_written", offsets, error)
             return False
@@ -237,22 +257,17 @@ class KafkaSource:
         part = self._consumer._fetcher._next_partition_records  # noqa: SLF001 - nothing public tells
         return f"{part.topic_partition.topic}/{part.topic_partition.partition}, offset {part.next_fetch_offset}"
 
-    def _skip_expired(self, positions: Mapping[TopicPartition, int]) -> None:
-        named = ", ".join(f"{p.topic}/{p.partition} at {offset}" for p, offset in positions.items())
-        if not self._settings.allow_expired:
-            raise EventsExpiredError(
-                f"unread events are gone from {named}: the topic's retention is shorter than our lag was. Set "
-                "WORKER_ALLOW_EXPIRED=true to go on at the earliest that is left"
-            )
-        log.error("events_expired", partitions=named)
-        self._consumer.seek_to_beginning(*positions)
-
     def _chunk(self, partition: TopicPartition, records: Iterable[Any]) -> Chunk:
         ours = Partition(partition.topic, partition.partition)
         converted = tuple(
             Record(ours, item.offset, item.timestamp, item.key, item.value, tuple(item.headers))
             for item in records
         )
+        leader_epoch = None
+        for item in records:
+            if item.leader_epoch != leader_epoch:
+                leader_epoch = item.leader_epoch
+                self.positions.saw(ours, item.offset, leader_epoch)
         position = self._position(partition)
         return Chunk(ours, converted, max(converted[-1].offset + 1, position or 0))
 
@@ -262,10 +277,11 @@ class KafkaSource:
         if now_s - self._looked_s < _POSITIONS_EVERY_S:
             return []
         self._looked_s = now_s
-        positions = {Partition(*partition): self._position(partition) for partition in self._consumer.assignment()}
+        positions = {partition: self._position(partition) for partition in self._consumer.assignment()}
         return [
-            Chunk(p, (), position) for p, position in positions.items() if position is not None and p not in seen
-        ]
+            Chunk(Partition(*p), (), position) for p, position in positions.items()
+            if position is not None and Partition(*p) not in seen and self._guard.lets_go_on(p, position)
+        ]  # fmt: skip
 
     def _position(self, partition: TopicPartition) -> int | None:
         try:

@@ -1,23 +1,26 @@
 """Writing exactly once: outcomes and positions in one transaction, fenced by our membership (KIP-447)."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from kafka import TopicPartition
 from kafka.errors import (
     AuthorizationError,
     InvalidProducerEpochError,
     KafkaError,
     ProducerFencedError,
 )
+from kafka.structs import OffsetAndMetadata
 
 from contract.errors import ReviewSentimentError
-from worker.adapters.kafka_client import client_offsets
 from worker.adapters.kafka_sink import KafkaSink
 from worker.core.ledger import Commit
 from worker.errors import KafkaUnfitError, OverdueError
 from worker.outcomes import Outgoing
 from worker.ports import TransactionAbortedError
 from worker.settings import Settings
+
+Address = Callable[[Commit], Mapping[TopicPartition, OffsetAndMetadata]]
 
 
 class KafkaTransactionalSink(KafkaSink):
@@ -27,12 +30,18 @@ class KafkaTransactionalSink(KafkaSink):
     other replica has one of its own for each process, and what it leaves open ends by the transaction's timeout.
     """
 
-    def __init__(self, settings: Settings, message_bytes_max: Mapping[str, int]) -> None:
+    def __init__(self, settings: Settings, message_bytes_max: Mapping[str, int], address: Address) -> None:
         """Connect, and end what a predecessor with the same transactional id left open.
+
+        Args:
+            settings: Where, and how patient to be.
+            message_bytes_max: The largest batch, in bytes, that each topic takes.
+            address: Turns a commit into what the client wants, or refuses it.
 
         Raises:
             KafkaUnfitError: If no broker answers, or lets us use transactions.
         """
+        self._address = address
         replica = settings.group_instance_id or uuid.uuid4().hex
         super().__init__(
             settings,
@@ -62,10 +71,10 @@ class KafkaTransactionalSink(KafkaSink):
             too_large = self._publish(outgoing)
             if not too_large:
                 if offsets:
-                    producer.send_offsets_to_transaction(client_offsets(offsets), member)
+                    producer.send_offsets_to_transaction(self._address(offsets), member)
                 producer.commit_transaction()
                 return []
-        except (KafkaError, KafkaUnfitError) as error:
+        except (KafkaError, ReviewSentimentError) as error:
             failure = error
         try:
             producer.abort_transaction()

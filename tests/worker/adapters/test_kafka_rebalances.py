@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from kafka import TopicPartition
 
+from worker.adapters.kafka_positions import LogPositions
 from worker.adapters.kafka_rebalances import Rebalances
 from worker.core.backpressure import Marks
 from worker.core.ledger import Offset
@@ -40,7 +41,7 @@ def member(request: pytest.FixtureRequest) -> SimpleNamespace:
     client = Client()
     transactional = request.param == "exactly-once"
     in_flight = InFlight(WindowPolicy(2, 1e9, 0, 10**6), Marks(1000, 10**6), transactional=transactional)
-    rebalances = Rebalances(client, in_flight, settings)
+    rebalances = Rebalances(client, in_flight, LogPositions(lambda _: None), settings)
     run(rebalances.on_partitions_assigned([TopicPartition(*P0)]))
     in_flight.receive([Chunk(P0, tuple(Record(P0, offset, 0, b"k", b"{}") for offset in range(4)), 4)])
     first, second = in_flight.take(), in_flight.take()

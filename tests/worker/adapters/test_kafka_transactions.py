@@ -14,6 +14,7 @@ from dev.kafka import AnyCluster
 from tests.fakes import FakeGroup, FakeTransactionalSink
 from tests.kafka_topics import LIMIT_BYTES, kafka_settings, read
 from worker.adapters.kafka_client import examine_cluster
+from worker.adapters.kafka_positions import LogPositions
 from worker.adapters.kafka_transactions import KafkaTransactionalSink
 from worker.core.delivery_counts import FIRST_DELIVERY
 from worker.core.ledger import Commit, Offset
@@ -70,7 +71,9 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     while not consumer.assignment():
         consumer.poll(100)
     member = consumer.group_metadata()
-    sink = KafkaTransactionalSink(settings, examine_cluster(settings).message_bytes_max)
+    sink = KafkaTransactionalSink(
+        settings, examine_cluster(settings).message_bytes_max, LogPositions(lambda _: None).address
+    )
 
     looker = KafkaConsumer(bootstrap_servers=servers, group_id=name, isolation_level="read_committed")
 

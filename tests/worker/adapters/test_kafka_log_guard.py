@@ -1,0 +1,137 @@
+"""Which log is read, and where to go on in another, on the real broker."""
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import Producer
+from kafka import KafkaConsumer, TopicPartition
+from kafka.structs import OffsetAndMetadata
+
+from dev.kafka import AnyCluster
+from tests.kafka_topics import kafka_settings, recreate
+from tests.worker.adapters.test_kafka_source import Member
+from worker.adapters.kafka_positions import stamp, unstamp
+from worker.core.ledger import Offset
+from worker.core.records import Partition
+from worker.errors import InputReplacedError
+from worker.settings import Settings
+
+pytestmark = pytest.mark.kafka
+RECORDS = 100
+ANOTHER = uuid.UUID(int=1).hex
+
+
+@pytest.fixture
+def settings(cluster: AnyCluster) -> Settings:
+    """A partition with 100 records."""
+    name = f"t{uuid.uuid4().hex[:8]}"
+    cluster.create_topics({f"{name}.in": 1})
+    fill(cluster, f"{name}.in")
+    changes = {"group_id": name, "session_timeout_ms": 6000, "drain_timeout_ms": 1000}
+    return kafka_settings(cluster, name).model_copy(update=changes)
+
+
+@pytest.fixture
+def client(cluster: AnyCluster, settings: Settings) -> Iterator[KafkaConsumer]:
+    """Commits for the group, and looks at what is committed."""
+    servers = cluster.bootstrap_servers.split(",")
+    consumer = KafkaConsumer(bootstrap_servers=servers, group_id=settings.group_id, enable_auto_commit=False)
+    yield consumer
+    consumer.close()
+
+
+def fill(cluster: AnyCluster, topic: str) -> None:
+    producer = Producer({"bootstrap.servers": cluster.bootstrap_servers, "log_level": 0})
+    for number in range(RECORDS):
+        producer.produce(topic, json.dumps({"text": str(number)}), partition=0)
+    producer.flush()
+
+
+def partition_of(settings: Settings) -> TopicPartition:
+    return TopicPartition(settings.input_topic, 0)
+
+
+def committed(client: KafkaConsumer, settings: Settings) -> OffsetAndMetadata:
+    return client.committed(partition_of(settings), metadata=True, timeout_ms=30_000)
+
+
+def read_all(member: Member) -> set[int]:
+    """The offsets that a member reads until the end."""
+    deadline_s = time.monotonic() + 30
+    while (0, RECORDS - 1) not in member.read:
+        assert time.monotonic() < deadline_s, f"{len(member.read)} records were read"
+        member.poll()
+    return {offset for _, offset in member.read}
+
+
+def poll_for(member: Member, seconds: float) -> None:
+    deadline_s = time.monotonic() + seconds
+    while time.monotonic() < deadline_s:
+        member.poll()
+
+
+def test_a_commit_names_the_log(settings: Settings, client: KafkaConsumer) -> None:
+    """The topic's id in the metadata, the leader epoch in Kafka's field."""
+    member = Member(settings)
+    read_all(member)
+    assert member.source.commit_now({Partition(*partition_of(settings)): Offset(50, '{"count":1}')})
+    found = committed(client, settings)
+    assert (found.offset, found.leader_epoch) == (50, 0)
+    topic_id, rest = unstamp(found.metadata)
+    assert (uuid.UUID(topic_id).hex, rest) == (topic_id, '{"count":1}')
+    member.source.close(5)
+
+
+@pytest.mark.parametrize("position", [40, 10 * RECORDS])
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_position_of_another_topic_is_not_gone_on_from(
+    settings: Settings, client: KafkaConsumer, position: int, allowed: bool
+) -> None:
+    """Within the new log, where it would skip in silence, and beyond its end; allowed, all is read."""
+    client.commit({partition_of(settings): OffsetAndMetadata(position, stamp("", ANOTHER), -1)})
+    member = Member(settings.model_copy(update={"allow_replaced": allowed}))
+    if allowed:
+        assert read_all(member) == set(range(RECORDS))
+        assert committed(client, settings).offset == 0
+        assert unstamp(committed(client, settings).metadata).topic_id not in ("", ANOTHER)
+    else:
+        said = f"read up to {position}: the id is .* instead of {ANOTHER}, and its log ends at {RECORDS}"
+        with pytest.raises(InputReplacedError, match=said):
+            poll_for(member, 30)
+        assert committed(client, settings).offset == position, "it stays for whoever looks into it"
+    member.source.close(5)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_log_that_ends_before_our_position_was_cut_off(
+    settings: Settings, client: KafkaConsumer, allowed: bool
+) -> None:
+    """Not expired: nothing at the beginning is missing. Allowed, what there is comes again."""
+    client.commit({partition_of(settings): OffsetAndMetadata(10 * RECORDS, "", -1)})
+    member = Member(settings.model_copy(update={"allow_replaced": allowed}))
+    if allowed:
+        assert read_all(member) == set(range(RECORDS))
+    else:
+        with pytest.raises(InputReplacedError, match=f"was read up to {10 * RECORDS} and ends before that now"):
+            poll_for(member, 30)
+    member.source.close(5)
+
+
+def test_a_topic_created_anew_while_reading_is_paused_is_noticed(
+    cluster: AnyCluster, settings: Settings, client: KafkaConsumer
+) -> None:
+    """Where nothing is fetched, the client hears of it with its metadata; commits name the old one."""
+    member = Member(settings)
+    read_all(member)
+    ours = member.source.positions.topic_id(Partition(*partition_of(settings)))
+    member.source.pause(paused=True)
+    recreate(cluster, settings.input_topic, 1)
+    fill(cluster, settings.input_topic)
+    with pytest.raises(InputReplacedError, match=r"another topic than the one .*WORKER_ALLOW_REPLACED=true"):
+        poll_for(member, 30)
+    member.source.close(5)
+    found = committed(client, settings)
+    assert found is None or unstamp(found.metadata).topic_id == ours, "so that a successor tells them apart"
