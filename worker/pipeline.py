@@ -196,11 +196,10 @@ class Pipeline:
         for index, answer in scored.answers.items():
             partition = scored.prepared.window.records[index].partition
             self._breaker.observe(partition, model_failed=isinstance(answer, Exception))
-        if (partition_failed := self._breaker.tripped()) is not None:
+        if (failing := self._breaker.tripped()) is not None:
             self._delivery.catch_up()
             raise TooManyDeadLettersError(
-                f"the model fails on most events of {partition_failed.topic}/{partition_failed.number}: "
-                "deploy another bundle, then replay the dead letters"
+                f"the model fails on most events of {failing}: deploy another bundle, then replay the dead letters"
             )
 
     @contextmanager

@@ -5,7 +5,7 @@ everywhere else: `KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_SECURITY_PROTOCOL`, … All e
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -215,7 +215,7 @@ class _KafkaEnvironment(EnvSettingsSource):
         return {name: value for name, value in super().__call__().items() if name.startswith("kafka_")}
 
 
-def load_settings(arguments: Sequence[str] = (), environment: Mapping[str, str] = os.environ) -> Settings:
+def load_settings(arguments: Sequence[str] = ()) -> Settings:
     """The settings that these flags, the environment and the file named in `WORKER_CONFIG` make.
 
     Raises:
@@ -223,12 +223,12 @@ def load_settings(arguments: Sequence[str] = (), environment: Mapping[str, str] 
     """
     problems = [
         f"{name}: there is no such setting"
-        for name in environment
+        for name in os.environ
         if name.startswith(_PREFIX)
         and name != _CONFIG_VARIABLE
         and name.removeprefix(_PREFIX).lower() not in Settings.model_fields
     ]
-    file = environment.get(_CONFIG_VARIABLE)
+    file = os.environ.get(_CONFIG_VARIABLE)
     if file and not Path(file).is_file():
         problems.append(f"{_CONFIG_VARIABLE}: there is no file {file}")
     try:

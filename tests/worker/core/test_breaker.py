@@ -14,15 +14,24 @@ def test_the_breaker_counts_by_partition_over_its_window() -> None:
     """It trips above the ratio, only once the window is full, and names the partition."""
     breaker = Breaker(BreakerPolicy(ratio_max=0.5, records_min=4))
     other = Partition("reviews", 1)
-    for _ in range(10):
+    for _ in range(3):
+        breaker.observe(PARTITION, model_failed=True)
         breaker.observe(other, model_failed=False)
-    for failed in (True, True, True):
-        breaker.observe(PARTITION, model_failed=failed)
     assert breaker.tripped() is None
 
     breaker.observe(PARTITION, model_failed=False)
 
-    assert breaker.tripped() == PARTITION
+    assert breaker.tripped() == "reviews/0"
+
+
+def test_a_bad_deploy_on_many_partitions_trips_as_early_as_on_one() -> None:
+    """A hundred partitions with nine failures each would never fill a window of ten."""
+    breaker = Breaker(BreakerPolicy(ratio_max=0.5, records_min=10))
+    for number in range(9):
+        breaker.observe(Partition("reviews", number), model_failed=True)
+    assert breaker.tripped() is None
+    breaker.observe(Partition("reviews", 9), model_failed=False)
+    assert breaker.tripped() == "all partitions together"
 
 
 PARTITIONS = [Partition("reviews", number) for number in range(3)]
@@ -32,17 +41,18 @@ partitions = st.sampled_from(PARTITIONS)
 
 
 class Breakers(RuleBasedStateMachine):
-    """Trips exactly when more than half of a partition's last four failed in the model."""
+    """Trips exactly when more than half of the last four failed in the model, of a partition or of all."""
 
     def __init__(self) -> None:
         super().__init__()
         self.breaker = Breaker(BreakerPolicy(ratio_max=0.5, records_min=4))
-        self.model: dict[Partition, list[bool]] = {partition: [] for partition in PARTITIONS}
+        self.model: dict[str, list[bool]] = {}
 
     @rule(partition=partitions, failed=st.booleans())
     def observe(self, partition: Partition, failed: bool) -> None:
         self.breaker.observe(partition, model_failed=failed)
-        self.model[partition].append(failed)
+        for of in (f"{partition.topic}/{partition.number}", "all partitions together"):
+            self.model.setdefault(of, []).append(failed)
 
     @invariant()
     def trips(self) -> None:
