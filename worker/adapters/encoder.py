@@ -1,6 +1,8 @@
 """The tokenizer of the bundle, run by Hugging Face's `tokenizers`."""
 
+import unicodedata
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -9,7 +11,9 @@ from contract.encoding import Encoded, Encoding, apply_template, truncate
 from contract.fields import Fields
 
 _CHARACTERS_PER_TOKEN = 16
-"""Past this many characters a token, only the beginning of a text is tokenised first: see `_beginning`."""
+"""Past this many characters a token, a text's ends are tokenised first, and its middle if they are not enough."""
+_MARGIN = 8
+"""Tokens at a cut that are not kept: a literal such as "[SEP]", which is one token, may lie across it."""
 
 
 class TokenizersEncoder:
@@ -31,28 +35,61 @@ class TokenizersEncoder:
             raise ValueError(f"the tokenizer frames a text with {len(frame)} special tokens; BERT has two")
         self._before, self._after = frame
         self._text_tokens_max = encoding.tokens_max - len(frame)
+        self._long = self._text_tokens_max * _CHARACTERS_PER_TOKEN
+        self._tail = (
+            self._text_tokens_max - self._text_tokens_max // 4 if encoding.truncation == "head+tail" else 0
+        )
 
     def encode(self, batch: Sequence[Fields]) -> list[Encoded]:
         """Token ids of each item with special tokens, at most `tokens_max` of them."""
         texts = [apply_template(fields, self._encoding) for fields in batch]
-        beginnings = [self._beginning(text) for text in texts]
-        tokenised = [item.ids for item in self._tokenizer.encode_batch_fast(beginnings, add_special_tokens=False)]
-        for index, (text, beginning) in enumerate(zip(texts, beginnings, strict=True)):
-            if len(beginning) < len(text) and len(tokenised[index]) <= self._text_tokens_max:
-                tokenised[index] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return [self._frame(ids) for ids in tokenised]
+        short = [text for text in texts if len(text) <= self._long]
+        tokenised = iter(self._tokenizer.encode_batch_fast(short, add_special_tokens=False))
+        return [
+            self._frame(next(tokenised).ids if len(text) <= self._long else self._ids_of_ends(text))
+            for text in texts
+        ]
 
-    def _beginning(self, text: str) -> str:
-        """As much of a very long text as is sure to fill the model, cut at a space.
+    def _ids_of_ends(self, text: str) -> list[int]:
+        """Token ids of a very long text, or of so much of its ends that what is kept of them is the same.
 
-        WordPiece treats the parts around a space independently, so the tokens of the part are the first
-        tokens of the whole. Where the part gives too few of them, `encode` goes back to the whole text.
+        A megabyte of punctuation is a million tokens, of which a few hundred are kept. BERT's tokenizers split at
+        white space, punctuation and ideographs, whatever stands around them, so the tokens of a part that ends
+        there are those of the whole. Where the ends give too few tokens, more of the text is taken.
         """
-        limit = self._text_tokens_max * _CHARACTERS_PER_TOKEN
-        if self._encoding.truncation != "head" or len(text) <= limit:
-            return text
-        return text[: text.rfind(" ", 0, limit)] if " " in text[:limit] else text
+        head, size = self._text_tokens_max - self._tail, self._long
+        while size < len(text):
+            until = _boundary(text, size)
+            begin = self._ids(text[:until])
+            if not self._tail:
+                if len(begin) >= head + _MARGIN:
+                    return begin
+            elif (since := _boundary(text, len(text) - size)) > until:
+                end = self._ids(text[since:])
+                if len(begin) >= head + _MARGIN and len(end) >= self._tail + _MARGIN:
+                    return [*begin, *end]
+            size *= 2
+        return self._ids(text)
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
 
     def _frame(self, ids: list[int]) -> Encoded:
         kept = truncate(ids, self._text_tokens_max, self._encoding.truncation)
         return Encoded([self._before, *kept, self._after], truncated=len(kept) < len(ids))
+
+
+def _boundary(text: str, wanted: int) -> int:
+    """The place nearest before `wanted`, or else after it, where BERT's tokenizers split; the end for none."""
+    for place in chain(range(wanted, 0, -1), range(wanted, len(text))):
+        if _splits(text[place - 1]) or _splits(text[place]):
+            return place
+    return len(text)
+
+
+def _splits(letter: str) -> bool:
+    if letter.isascii():
+        return not letter.isalnum() and letter.isprintable()  # a control character is taken out, and joins
+    is_ideograph = "\u4e00" <= letter <= "\u9fff"
+    return is_ideograph or unicodedata.category(letter).startswith("P")

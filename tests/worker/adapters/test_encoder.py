@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.encoding import Encoding
+from contract.encoding import Encoding, truncate
 from contract.fields import Fields
 from dev.samples import minilm_folder
 from worker.adapters.encoder import TokenizersEncoder
@@ -41,6 +41,45 @@ def test_the_short_cut_for_long_texts_changes_nothing(text: str) -> None:
     short, whole = SHORT.encode([Fields(text)])[0], WHOLE.encode([Fields(text)])[0]
 
     assert short.ids[:-1] == whole.ids[:-1][:31]
+
+
+PIECES = st.sampled_from([
+    "good ", "a" * 300, ".", "...!?", "[SEP]", "[MASK] ", "\u4e2d\u6587", "\u0301", "caf\u00e9 ", "\x00", "\n",
+    "\u2014", "\u00a3", "\U0001f600", "soooo-good", "  ", "$9.99,", "\u3042", "\u00ad", "x",
+])  # fmt: skip
+LONG = st.lists(st.tuples(PIECES, st.integers(1, 80)), min_size=1, max_size=8).map(
+    lambda pieces: "".join(piece * times for piece, times in pieces)
+)
+
+
+@given(st.lists(LONG, min_size=1, max_size=3))
+def test_the_ends_of_a_long_text_give_the_ids_of_the_whole(texts: list[str]) -> None:
+    """For either truncation, wherever a text could be cut; and the word whether anything was left out is true."""
+    fields = [Fields(text) for text in texts]
+    for truncation in ("head", "head+tail"):
+        short = encoder(tokens_max=16, truncation=truncation).encode(fields)
+        for (ids, truncated), whole in zip(short, WHOLE.encode(fields), strict=True):
+            inner = whole.ids[1:-1]
+            assert ids[1:-1] == truncate(inner, 14, truncation)
+            assert truncated == (len(inner) > 14)
+
+
+@pytest.mark.parametrize("truncation", ["head", "head+tail"])
+@pytest.mark.parametrize("text", [".", "a", "\u4e2d", "a.", "\U0001f600", "a" * 5000 + "."])
+def test_a_megabyte_costs_no_more_than_what_is_kept_of_it(
+    truncation: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the text, the tokenizer is given a few times what fits, unless most of that is no token."""
+    whole, sizes = TokenizersEncoder._ids, []
+
+    def counting(self: TokenizersEncoder, part: str) -> list[int]:
+        sizes.append(len(part))
+        return whole(self, part)
+
+    monkeypatch.setattr(TokenizersEncoder, "_ids", counting)
+    (encoded,) = encoder(tokens_max=256, truncation=truncation).encode([Fields(text * (990_000 // len(text)))])
+    assert max(sizes) <= (1_000_000 if text in ("a", "\U0001f600", "a" * 5000 + ".") else 20_000)
+    assert len(encoded.ids) <= 256
 
 
 def test_head_and_tail_keep_both_ends() -> None:
