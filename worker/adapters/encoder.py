@@ -1,8 +1,8 @@
 """The tokenizer of the bundle, run by Hugging Face's `tokenizers`."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -14,6 +14,13 @@ _CHARACTERS_PER_TOKEN = 16
 """Past this many characters a token, a text's ends are tokenised first, and its middle if they are not enough."""
 _MARGIN = 8
 """Tokens at a cut that are not kept: a literal such as "[SEP]", which is one token, may lie across it."""
+
+
+_NEAR = 200  # characters
+_PUNCTUATION = "".join(chr(c) for c in range(128, 0x10000) if unicodedata.category(chr(c)).startswith("P"))
+# BERT calls every ASCII sign punctuation; a control character is taken out, and what stands around it joins.
+_SPLITS = re.compile(rf"[ -/:-@\[-`{{-~\u4e00-\u9fff{re.escape(_PUNCTUATION)}]")
+"""What is a token of its own, or separates two, whatever stands around it: space, punctuation, an ideograph."""
 
 
 class TokenizersEncoder:
@@ -58,8 +65,7 @@ class TokenizersEncoder:
         there are those of the whole. Where the ends give too few tokens, more of the text is taken.
         """
         head, size = self._text_tokens_max - self._tail, self._long
-        while size < len(text):
-            until = _boundary(text, size)
+        while size < len(text) and (until := _boundary(text, size)) < len(text):
             begin = self._ids(text[:until])
             if not self._tail:
                 if len(begin) >= head + _MARGIN:
@@ -81,15 +87,7 @@ class TokenizersEncoder:
 
 
 def _boundary(text: str, wanted: int) -> int:
-    """The place nearest before `wanted`, or else after it, where BERT's tokenizers split; the end for none."""
-    for place in chain(range(wanted, 0, -1), range(wanted, len(text))):
-        if _splits(text[place - 1]) or _splits(text[place]):
-            return place
-    return len(text)
-
-
-def _splits(letter: str) -> bool:
-    if letter.isascii():
-        return not letter.isalnum() and letter.isprintable()  # a control character is taken out, and joins
-    is_ideograph = "\u4e00" <= letter <= "\u9fff"
-    return is_ideograph or unicodedata.category(letter).startswith("P")
+    """A place a little before `wanted`, or else the next one, where BERT's tokenizers split; the end for none."""
+    before = list(_SPLITS.finditer(text, max(0, wanted - _NEAR), wanted))
+    found = before[-1] if before else _SPLITS.search(text, wanted)
+    return found.end() if found else len(text)
