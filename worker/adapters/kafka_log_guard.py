@@ -1,5 +1,6 @@
 """Whether the log that is read is the one that the group's positions are of, and where to go on if it is not."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from worker.settings import Settings
 log = structlog.get_logger(__name__)
 
 _TIMEOUT_MS = 3000
+_PAUSE_S = 1.0
 
 
 class LogGuard:
@@ -27,6 +29,7 @@ class LogGuard:
         self._consumer, self._positions = consumer, positions
         self._in_flight, self._settings = in_flight, settings
         self._known: dict[Partition, int] = {}  # by the epoch of the assignment
+        self._ask_again_s = 0.0
 
     def check(self) -> None:
         """Hold every partition that is ours to the topic that the client knows now.
@@ -46,21 +49,26 @@ class LogGuard:
         Raises:
             InputReplacedError: If it is, and the settings do not allow that.
         """
+        epoch = self._in_flight.epoch(Partition(*partition))
+        if epoch is None or self._known.get(Partition(*partition)) == epoch:
+            return True
+        if time.monotonic() >= self._ask_again_s:
+            try:
+                found = self._committed(partition)
+            except (
+                RetriableError
+            ) as error:  # each partition asking a coordinator that is away would hold up polling
+                self._ask_again_s = time.monotonic() + _PAUSE_S
+                log.warning("offset_not_read", partition=_named(partition), error=repr(error))
+            else:
+                self._known[Partition(*partition)] = epoch
+                return found is None or self._is_where_we_read(partition, found)
+        self._seek(partition, offset)
+        return False
+
+    def _is_where_we_read(self, partition: TopicPartition, found: OffsetAndMetadata) -> bool:
+        """Whether what was read is what was committed; if not, the client is sent to where it is to read."""
         ours = Partition(*partition)
-        epoch = self._in_flight.epoch(ours)
-        if epoch is None or self._known.get(ours) == epoch:
-            return True
-        try:
-            found = self._committed(partition)
-        except RetriableError as error:
-            log.warning(
-                "offset_not_read", partitions=[f"{partition.topic}/{partition.partition}"], error=repr(error)
-            )
-            self._consumer.seek(partition, offset)
-            return False
-        self._known[ours] = epoch
-        if found is None:
-            return True
         if self._is_foreign(ours, found):
             self._go_back(partition, self._earliest(partition), self._replaced(partition, found))
             return False
@@ -69,8 +77,7 @@ class LogGuard:
         # The client begins at the committed offset without its epoch, and so would not look whether the log was
         # cut off since. With it, it asks the broker before it fetches.
         self._positions.saw(ours, found.offset - 1, found.leader_epoch)
-        begin = OffsetAndMetadata(found.offset, "", found.leader_epoch)
-        self._consumer._subscription.seek(partition, begin)  # noqa: SLF001 - its public seek takes no epoch
+        self._seek(partition, OffsetAndMetadata(found.offset, "", found.leader_epoch))
         return False
 
     def out_of_range(self, positions: Mapping[TopicPartition, int]) -> None:
@@ -88,9 +95,7 @@ class LogGuard:
             elif position < earliest:
                 expired[partition] = position
             else:
-                what = (
-                    f"{partition.topic}/{partition.partition} was read up to {position} and ends before that now"
-                )
+                what = f"{_named(partition)} was read up to {position} and ends before that now"
                 self._go_back(partition, earliest, what)
         if expired:
             self._skip_expired(expired)
@@ -105,9 +110,7 @@ class LogGuard:
             to = self._earliest(partition) if end is None else end.offset
             where = "at a place that the broker does not know" if end is None else f"at {end.offset}"
             position = self._consumer.position(partition, timeout_ms=0)
-            what = (
-                f"{partition.topic}/{partition.partition} was read up to {position} and has been cut off {where}"
-            )
+            what = f"{_named(partition)} was read up to {position} and has been cut off {where}"
             self._go_back(partition, to, what, leader_epoch=-1 if end is None else end.leader_epoch)
 
     def _go_back(self, partition: TopicPartition, to: int, what: str, leader_epoch: int = -1) -> None:
@@ -116,15 +119,17 @@ class LogGuard:
         ours = Partition(*partition)
         if self._in_flight.has_begun(ours):  # what is in flight is of the old log, and so are the books
             raise InputReplacedError(f"{what}. A restart goes on at {to}")
-        log.error(
-            "input_replaced", partition=f"{partition.topic}/{partition.partition}", reason=what, goes_on_at=to
-        )
+        log.error("input_replaced", partition=_named(partition), reason=what, goes_on_at=to)
         self._positions.saw(ours, to - 1, leader_epoch)
         try:
             self._consumer.commit(self._positions.address({ours: Offset(to)}), timeout_ms=_TIMEOUT_MS)
         except KafkaError as error:
             raise KafkaUnfitError(f"{what}, and {to} could not be committed: {error!r}") from error
-        self._consumer.seek(partition, to)
+        self._seek(partition, to)
+
+    def _seek(self, partition: TopicPartition, to: int | OffsetAndMetadata) -> None:
+        if partition in self._consumer.assignment():
+            self._consumer._subscription.seek(partition, to)  # noqa: SLF001 - the public seek takes no epoch
 
     def _committed(self, partition: TopicPartition) -> OffsetAndMetadata | None:
         found = self._consumer.committed(partition, metadata=True, timeout_ms=_TIMEOUT_MS)
@@ -141,7 +146,7 @@ class LogGuard:
     def _replaced(self, partition: TopicPartition, found: OffsetAndMetadata) -> str:
         ends = self._consumer.end_offsets([partition], timeout_ms=_TIMEOUT_MS)
         return (
-            f"{partition.topic}/{partition.partition} is of another topic than the one that the group has read up "
+            f"{_named(partition)} is of another topic than the one that the group has read up "
             f"to {found.offset}: the id is {self._positions.topic_id(Partition(*partition))} instead of "
             f"{unstamp(found.metadata).topic_id}, and its log ends at {ends[partition]}"
         )
@@ -155,3 +160,7 @@ class LogGuard:
             )
         log.error("events_expired", partitions=named)
         self._consumer.seek_to_beginning(*positions)
+
+
+def _named(partition: TopicPartition) -> str:
+    return f"{partition.topic}/{partition.partition}"
