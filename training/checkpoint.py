@@ -5,12 +5,15 @@ import json
 import platform
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from contract.encoding import Encoding
 from contract.training_record import TRAINING_FILE, TrainingRecord
+from evaluation.figures import Evaluation, written
+from evaluation.history import History
 from evaluation.plots import plot_confusion, plot_loss
 from reviews.review import Review
 from training.encoding import write_encoding
@@ -24,7 +27,7 @@ def write_checkpoint(
     trainer: Any,
     tokenizer: Any,
     reviews: Sequence[Review],
-    metrics: dict[str, Any],
+    evaluation: Evaluation,
     record: dict[str, Any],
     *,
     name: str,
@@ -36,8 +39,7 @@ def write_checkpoint(
         trainer: Holds the model and the log of the losses.
         tokenizer: What the texts were encoded with.
         reviews: The golden pairs are drawn from these.
-        metrics: What `evaluation.assess.assess` or `evaluation.metrics.figures` gives of the validation part; the
-            hardest texts are not written down.
+        evaluation: On the validation part; the hardest texts are not written down.
         record: Settings, data and time of the run.
         name: What report and model card call it.
     """
@@ -52,7 +54,7 @@ def write_checkpoint(
     _save_tokenizer(folder, tokenizer)
     record = {
         **record,
-        "figures": {figure: metrics[figure] for figure in ("accuracy", "macro_f1", "loss")},
+        "figures": {"accuracy": evaluation.accuracy, "macro_f1": evaluation.macro_f1, "loss": evaluation.loss},
         "versions": {"python": platform.python_version()}
         | {package: importlib.metadata.version(package) for package in _PACKAGES},
         "processor": processor(),
@@ -60,13 +62,13 @@ def write_checkpoint(
         "precision": "bf16" if trainer.args.bf16 else "fp32",
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    TrainingRecord.model_validate(record)  # what other programs read of it is there
     (folder / TRAINING_FILE).write_text(json.dumps(record, indent=2) + "\n")
-    figures = {key: value for key, value in metrics.items() if key != "hardest"}  # texts of the data
+    figures = written(replace(evaluation, hardest=[]))  # those are texts of the data
     (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n")
-    plot_loss(trainer.state.log_history, folder / "loss.png")
-    plot_confusion(metrics["confusion"], folder / "confusion.png")
-    write_report(folder, name, metrics, trainer.state.log_history, record)
+    history = History.of(trainer.state.log_history)
+    plot_loss(history, folder / "loss.png")
+    plot_confusion(evaluation.confusion, folder / "confusion.png")
+    write_report(folder, name, evaluation, history, TrainingRecord.model_validate(record))
 
 
 def _save_tokenizer(folder: Path, tokenizer: Any) -> None:

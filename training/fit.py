@@ -7,6 +7,7 @@ from typing import Any
 
 from contract.errors import InputError
 from contract.labels import LABELS
+from evaluation.figures import Evaluation
 from reviews.corpus import Corpus, split, without_copies
 from reviews.review import Reviews
 from training.recipe import Recipe
@@ -27,7 +28,7 @@ def fit(
     validation: Corpus | None = None,
     by: str = "stratified",
     resume: bool = False,
-) -> dict[str, Any]:
+) -> Evaluation:
     """Fine-tune a base model on reviews and write the checkpoint: see `run`.
 
     Args:
