@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from contract.encoding import Encoding
 from contract.training_record import TRAINING_FILE, TrainingRecord
 from evaluation.figures import Evaluation, written
 from evaluation.history import History
 from evaluation.plots import plot_confusion, plot_loss
 from reviews.review import Review
 from training.encoding import write_encoding
+from training.recipe import Recipe
 from training.report.page import write_report
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "scikit-learn", "numpy")
@@ -28,6 +28,7 @@ def write_checkpoint(
     tokenizer: Any,
     reviews: Sequence[Review],
     evaluation: Evaluation,
+    recipe: Recipe,
     record: dict[str, Any],
     *,
     name: str,
@@ -40,17 +41,15 @@ def write_checkpoint(
         tokenizer: What the texts were encoded with.
         reviews: The golden pairs are drawn from these.
         evaluation: On the validation part; the hardest texts are not written down.
+        recipe: How the reviews were encoded.
         record: Settings, data and time of the run.
         name: What report and model card call it.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    settings = record["settings"]
     trainer.model.save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)  # safetensors leaves it to its owner alone; a container is another
-    shared = Encoding.model_fields.keys() & settings.keys()
-    encoding = Encoding.model_validate({name: settings[name] for name in shared})
-    write_encoding(folder, tokenizer, reviews, encoding, settings["seed"])
+    write_encoding(folder, tokenizer, reviews, recipe.encoding, recipe.seed)
     _save_tokenizer(folder, tokenizer)
     record = {
         **record,

@@ -66,10 +66,7 @@ def evaluate(
         checkpoint=checkpoint.resolve().name,
         baselines={name: summarise(ids_of(reviews), answers) for name, answers in others.items()},
         baselines_left_out=left_out,
-        data=MeasuredData(
-            files=[ReviewFile.model_validate(file) for file in corpus.files],
-            copies_left_out=len(corpus.reviews) - len(reviews),
-        ),
+        data=_measured_data(corpus, reviews),
     )
     if against is None or logits_against is None:
         return evaluation
@@ -82,6 +79,11 @@ def _apart(calibration: Corpus, reviews: Reviews) -> Reviews:
     if not apart:
         raise InputError("--calibration holds no text but those of --data: give other reviews, or leave it out")
     return apart
+
+
+def _measured_data(corpus: Corpus, reviews: Reviews) -> MeasuredData:
+    files = [ReviewFile.model_validate(file) for file in corpus.files]
+    return MeasuredData(files=files, copies_left_out=len(corpus.reviews) - len(reviews))
 
 
 def _compared(

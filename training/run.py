@@ -78,7 +78,7 @@ def run(
 
     parts = {"training": counts(lesson.reviews), "validation": counts(held_out)}
     record = {**record, "parts": parts, **_account(trainer, best_step, state, started_s)}
-    _write(output, trainer, tokenizer, held_out.joined(lesson.reviews), evaluation, record)
+    _write(output, trainer, tokenizer, held_out.joined(lesson.reviews), evaluation, recipe, record)
     return evaluation
 
 
@@ -131,6 +131,7 @@ def _write(
     tokenizer: Any,
     reviews: Reviews,
     evaluation: Evaluation,
+    recipe: Recipe,
     record: dict[str, Any],
 ) -> None:
     """Write the checkpoint under another name first: it is there whole or not at all. One process does it."""
@@ -138,7 +139,7 @@ def _write(
         folder = partial_folder(output)
         finished = folder / "finished"
         trainer.model = served(trainer.model)
-        write_checkpoint(finished, trainer, tokenizer, reviews, evaluation, record, name=output.name)
+        write_checkpoint(finished, trainer, tokenizer, reviews, evaluation, recipe, record, name=output.name)
         (finished / "history.json").write_text(json.dumps(trainer.state.log_history) + "\n")
         finished.rename(output)
         shutil.rmtree(folder)

@@ -87,7 +87,7 @@ def test_the_page_needs_nothing_but_itself(report: Path) -> None:
     assert sorted(file.name for file in report.iterdir()) == ["README.md", "report.html"]
 
 
-def test_every_figure_is_that_of_the_assessment(report: Path, evaluation: Evaluation) -> None:
+def test_every_figure_is_that_of_the_evaluation(report: Path, evaluation: Evaluation) -> None:
     """The tables hold what was measured: by class, confusion, calibration, by group, beside baselines."""
     rows, bounds = _page(report).rows, evaluation.intervals
     assert evaluation.calibration
