@@ -104,7 +104,7 @@ def left_out_by(teacher: Path, corpus: Corpus) -> Fold | None:
     """
     record = TrainingRecord.read(teacher)
     fold = Fold.named(record.settings.leave_out)
-    if fold and record.data.digests() != {file["sha256"] for file in corpus.files}:
+    if fold and record.data.digests() != {file.sha256 for file in corpus.files}:
         names = ", ".join(file.name for file in record.data.files)
         raise InputError(
             f"{teacher} has left out the fold {record.settings.leave_out} of {names}, and which reviews these are "

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from contract.errors import InputError
 from contract.labels import LABELS
-from contract.training_record import ReviewFile, TrainingRecord
+from contract.training_record import TrainingRecord
 from evaluation.baselines import baselines
 from evaluation.comparison import compare
 from evaluation.evaluate import evaluate_logits, ids_of, summarise
@@ -66,7 +66,7 @@ def evaluate(
         checkpoint=checkpoint.resolve().name,
         baselines={name: summarise(ids_of(reviews), answers) for name, answers in others.items()},
         baselines_left_out=left_out,
-        data=_measured_data(corpus, reviews),
+        data=MeasuredData(files=corpus.files, copies_left_out=len(corpus.reviews) - len(reviews)),
     )
     if against is None or logits_against is None:
         return evaluation
@@ -79,11 +79,6 @@ def _apart(calibration: Corpus, reviews: Reviews) -> Reviews:
     if not apart:
         raise InputError("--calibration holds no text but those of --data: give other reviews, or leave it out")
     return apart
-
-
-def _measured_data(corpus: Corpus, reviews: Reviews) -> MeasuredData:
-    files = [ReviewFile.model_validate(file) for file in corpus.files]
-    return MeasuredData(files=files, copies_left_out=len(corpus.reviews) - len(reviews))
 
 
 def _compared(
@@ -107,7 +102,7 @@ def seen_before(checkpoint: Path, corpus: Corpus) -> str | None:
     """Why figures on a corpus may be better than on new reviews: its files trained the checkpoint, as it says."""
     record = TrainingRecord.read(checkpoint)
     trained = record.data.digests()
-    names = [file["name"] for file in corpus.files if file["sha256"] in trained]
+    names = [file.name for file in corpus.files if file.sha256 in trained]
     if not names or (record.split == "hash" and corpus.name not in (None, "train")):
         return None
     return (

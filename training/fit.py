@@ -96,9 +96,9 @@ def started_with(
         "base_model": base_name(base_model),
         "base_files": _digests(Path(base_model)),
         "split": by,
-        "data": [file["sha256"][:16] for file in corpus.files],
+        "data": [file.sha256[:16] for file in corpus.files],
         "categories": list(corpus.chosen),
-        "validation": [file["sha256"][:16] for file in validation.files] if validation else None,
+        "validation": [file.sha256[:16] for file in validation.files] if validation else None,
     }
 
 
