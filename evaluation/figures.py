@@ -165,8 +165,8 @@ class Evaluation(Figures):
     """All figures of a classifier.
 
     Attributes:
-        by_category: The others of them are by words of the text and by stars; keys in order.
-        hardest: The texts of the highest loss. They are texts of the data.
+        by_category: As `by_words` of the text and `by_stars`, with its keys in order.
+        hardest: The texts of the highest loss, by falling loss. Who publishes figures leaves these out.
         baselines: By name, on the same rows.
         baselines_left_out: Why one is.
         against: The figures of another checkpoint on the same rows.
