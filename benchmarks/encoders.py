@@ -15,9 +15,10 @@ from rich.table import Table
 
 from benchmarks.trials import answers, held_out, recipe_of, share_of, show
 from contract.labels import LABELS
-from evaluation.assess import ids_of, stand
 from evaluation.baselines import baselines
 from evaluation.comparison import compare
+from evaluation.evaluate import ids_of, summarise
+from evaluation.figures import written
 from evaluation.tables import interval
 from reviews.corpus import read_corpus
 from reviews.review import Reviews
@@ -55,7 +56,7 @@ def _figures(
 ) -> list[dict[str, Any]]:
     labels = ids_of(others)
     answered = baselines(others, train)[0][_TFIDF]
-    rows: list[dict[str, Any]] = [{"name": _TFIDF, **stand(labels, answered)}]
+    rows: list[dict[str, Any]] = [{"name": _TFIDF, **written(summarise(labels, answered))}]
     first = None
     for base_model, recipe in recipes.items():
         checkpoint = folder / Path(base_model).name
@@ -67,8 +68,8 @@ def _figures(
             "learning_rate": recipe.learning_rate,
             "parameters": load_checkpoint(checkpoint)[1].num_parameters(),
             "elapsed_s": record["elapsed_s"],
-            "against_first": compare(labels, answered, first, len(LABELS), tolerance=0.0).figures(),
-            **stand(labels, answered),
+            "against_first": written(compare(labels, answered, first, len(LABELS), tolerance=0.0).figures()),
+            **written(summarise(labels, answered)),
         })  # fmt: skip
     return rows
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from benchmarks.trials import answers, held_out, recipe_of, share_of, show
-from evaluation.assess import ids_of, stand
 from evaluation.baselines import baselines
+from evaluation.evaluate import ids_of, summarise
 from evaluation.tables import interval
 from reviews.corpus import Corpus, read_corpus
 from reviews.review import Reviews
@@ -57,12 +57,12 @@ def _row(
 
 
 def _figures(labels: NDArray[np.int64], answers: NDArray[np.int64]) -> dict[str, Any]:
-    figures = stand(labels, answers)
-    bounds = figures["intervals"]
+    figures = summarise(labels, answers)
+    bounds = figures.intervals
     return {
-        "macro_f1": figures["macro_f1"],
+        "macro_f1": figures.macro_f1,
         "macro_f1_95": bounds["macro_f1"],
-        "f1_neutral": figures["by_class"]["neutral"]["f1"],
+        "f1_neutral": figures.by_class["neutral"].f1,
         "f1_neutral_95": bounds["f1_neutral"],
     }
 

@@ -21,7 +21,7 @@ from contract.fields import Fields
 from contract.labels import LABELS
 from contract.scoring import probabilities
 from dev.samples import RatedSentence, rated_sentences
-from evaluation.assess import stand
+from evaluation.evaluate import summarise
 from evaluation.tables import interval
 from export.scoring import score
 from worker.adapters.bundle import Bundle, read_bundle
@@ -81,14 +81,14 @@ def _row(means: Scores, labels: Ids, scores: Scores, answers: Ids) -> dict[str, 
     randomly = np.random.default_rng(0)
     drawn = [randomly.integers(0, len(means), len(means)) for _ in range(_RESAMPLES)]
     correlations = [float(np.corrcoef(means[rows], scores[rows])[0, 1]) for rows in drawn]
-    figures = stand(labels, answers)
+    figures = summarise(labels, answers)
     return {
         "correlation": float(np.corrcoef(means, scores)[0, 1]),
         "correlation_95": [float(bound) for bound in np.quantile(correlations, [0.025, 0.975])],
-        "macro_f1": figures["macro_f1"],
-        "macro_f1_95": figures["intervals"]["macro_f1"],
-        "accuracy": figures["accuracy"],
-        "f1": {name: row["f1"] for name, row in figures["by_class"].items()},
+        "macro_f1": figures.macro_f1,
+        "macro_f1_95": figures.intervals["macro_f1"],
+        "accuracy": figures.accuracy,
+        "f1": {name: row.f1 for name, row in figures.by_class.items()},
     }
 
 

@@ -20,7 +20,7 @@ from benchmarks.trials import held_out, logits_of, show
 from contract import scoring
 from contract.labels import LABELS
 from evaluation import calibration
-from evaluation.assess import ids_of
+from evaluation.evaluate import ids_of
 from reviews.corpus import read_corpus
 
 Floats = NDArray[np.float64]

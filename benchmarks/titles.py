@@ -15,9 +15,10 @@ from rich.table import Table
 
 from benchmarks.trials import answers, held_out, recipe_of, show
 from contract.labels import LABELS
-from evaluation.assess import ids_of, stand
 from evaluation.baselines import baselines
 from evaluation.comparison import compare
+from evaluation.evaluate import ids_of, summarise
+from evaluation.figures import written
 from evaluation.tables import interval
 from reviews.corpus import read_corpus
 from reviews.review import Reviews
@@ -57,8 +58,8 @@ def _figures(train: Reviews, others: Reviews, base_model: str, folder: Path, rec
     difference = compare(labels, answered["title+text"], answered["text"], len(LABELS), tolerance=0.0)
     answered[_TFIDF] = baselines(others, train)[0][_TFIDF]
     return {
-        "difference": difference.figures() | {"measured": difference.measured()},
-        "columns": {name: stand(labels, given) for name, given in answered.items()},
+        "difference": written(difference.figures()) | {"measured": difference.measured()},
+        "columns": {name: written(summarise(labels, given)) for name, given in answered.items()},
     }
 
 

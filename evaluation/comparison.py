@@ -1,14 +1,13 @@
 """Whether one classifier may take another's place: the paired bootstrap of their difference in macro-F1."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.bootstrap import interval, resampled_counts
 from evaluation.confusion import macro_f1
-from evaluation.metrics import rounded
+from evaluation.figures import ComparisonFigures, rounded
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,11 @@ class Comparison:
             f"{max(0.0, -self.interval[0]):.4f}: {reason} than is tolerated ({self.tolerance:g})."
         )
 
-    def figures(self) -> dict[str, Any]:
+    def figures(self) -> ComparisonFigures:
         """All of it, as it is written down."""
-        said = {"difference": rounded(self.difference), "passed": self.passed, "sentence": self.sentence()}
-        return asdict(self) | said
+        return ComparisonFigures(
+            **asdict(self), difference=rounded(self.difference), passed=self.passed, sentence=self.sentence()
+        )
 
 
 def compare(

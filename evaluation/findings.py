@@ -1,12 +1,15 @@
 """What the figures of a run mean, in sentences: for the person who decides about the model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from contract.labels import LABELS, ORDER
+from contract.training_record import TrainingRecord
+from evaluation.figures import Evaluation, Figures, Group
 from evaluation.formats import count, figure, interval, listed, percent, temperatures
 from evaluation.formats import group as group_name
+from evaluation.history import History
 
 _ROWS_MIN = 50  # of a group that is worth a sentence
 _CLASS_ROWS_MIN = 100  # below, the interval of its F1 is some 0.2 wide
@@ -29,41 +32,31 @@ class Finding:
     text: str
 
 
-def findings(
-    assessment: dict[str, Any], history: Sequence[dict[str, Any]], record: dict[str, Any]
-) -> list[Finding]:
-    """All that can be said from what is there; parts that are missing are not spoken of.
-
-    Args:
-        assessment: What `evaluation.assess.assess` gives, with `baselines` and `comparison` if there are; the
-            figures of `evaluation.metrics.figures` are enough.
-        history: The Trainer's log.
-        record: What `training.json` holds.
-    """
-    kept = record.get("best_step") or record.get("steps")
+def findings(evaluation: Evaluation, history: History, record: TrainingRecord) -> list[Finding]:
+    """All that can be said from what is there; parts that are missing are not spoken of."""
+    kept = record.best_step or record.steps
     said = [
-        *_beside_baselines(assessment),
-        *_beside_another(assessment),
-        *_classes(assessment),
-        *_mistakes(assessment),
-        *_confidence(assessment),
-        *_groups(assessment),
-        *_few_texts(assessment),
+        *_beside_baselines(evaluation),
+        *_beside_another(evaluation),
+        *_classes(evaluation),
+        *_mistakes(evaluation),
+        *_confidence(evaluation),
+        *_groups(evaluation),
+        *_few_texts(evaluation),
         *_end_of_run(history, kept),
         *_chosen_on_these(record),
     ]
     return sorted(said, key=lambda finding: _KINDS.index(finding.kind))
 
 
-def _beside_baselines(assessment: dict[str, Any]) -> Iterator[Finding]:
-    baselines = assessment.get("baselines") or {}
-    if not baselines:
+def _beside_baselines(evaluation: Evaluation) -> Iterator[Finding]:
+    if not evaluation.baselines:
         return
-    name, best = max(baselines.items(), key=lambda item: item[1]["macro_f1"])
-    ahead = assessment["macro_f1"] - best["macro_f1"]
-    text = f"Macro-F1 {figure(assessment['macro_f1'])} against {figure(best['macro_f1'])} of {name}. "
-    low = assessment.get("intervals", {}).get("macro_f1", [0.0])[0]
-    high = best.get("intervals", {}).get("macro_f1", [0.0, 1.0])[1]
+    name, best = max(evaluation.baselines.items(), key=lambda item: item[1].macro_f1)
+    ahead = evaluation.macro_f1 - best.macro_f1
+    text = f"Macro-F1 {figure(evaluation.macro_f1)} against {figure(best.macro_f1)} of {name}. "
+    low = evaluation.intervals.get("macro_f1", (0.0, 1.0))[0]
+    high = best.intervals.get("macro_f1", (0.0, 1.0))[1]
     if ahead <= 0:
         yield Finding("warning", "No better than a baseline", f"{text}What is simpler does as well.")
     elif low > high:
@@ -73,39 +66,39 @@ def _beside_baselines(assessment: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("note", "Ahead of every baseline, but not by much", text + overlap)
 
 
-def _beside_another(assessment: dict[str, Any]) -> Iterator[Finding]:
-    comparison = assessment.get("comparison")
+def _beside_another(evaluation: Evaluation) -> Iterator[Finding]:
+    comparison, against = evaluation.comparison, evaluation.against
     if comparison:
-        name = assessment.get("against", {}).get("checkpoint", "the other model")
-        kind: Kind = "good" if comparison["passed"] else "warning"
-        title = f"May take the place of {name}" if comparison["passed"] else f"May be worse than {name}"
-        yield Finding(kind, title, f"The gate has {comparison['sentence']}")
+        name = (against and against.checkpoint) or "the other model"
+        kind: Kind = "good" if comparison.passed else "warning"
+        title = f"May take the place of {name}" if comparison.passed else f"May be worse than {name}"
+        yield Finding(kind, title, f"The gate has {comparison.sentence}")
 
 
-def _classes(assessment: dict[str, Any]) -> Iterator[Finding]:
+def _classes(figures: Figures) -> Iterator[Finding]:
     """The neutral class, which is the hardest of most models, and the weakest one, if it is another."""
-    by_class = assessment["by_class"]
-    weakest = min(by_class, key=lambda name: by_class[name]["f1"])
+    by_class = figures.by_class
+    weakest = min(by_class, key=lambda name: by_class[name].f1)
     for name in dict.fromkeys(("neutral", weakest)):
-        row, answered = by_class[name], assessment["confusion"][LABELS.index(name)]
-        if not row["rows"]:
+        row, answered = by_class[name], figures.confusion[LABELS.index(name)]
+        if not row.rows:
             continue
         others = [
-            f"{percent(answered[label] / row['rows'])} are called {LABELS[label]}"
+            f"{percent(answered[label] / row.rows)} are called {LABELS[label]}"
             for label in ORDER
             if LABELS[label] != name
         ]
         yield Finding(
-            "note" if row["f1"] >= _F1_MIN else "warning",
-            f"F1 of {name}{', the weakest class' if name == weakest else ''}: {figure(row['f1'])}",
-            f"Of the {name} texts, {percent(row['recall'])} are recognised, {listed(others)}. Of its answers "
-            f"“{name}”, {percent(row['precision'])} are right.",
+            "note" if row.f1 >= _F1_MIN else "warning",
+            f"F1 of {name}{', the weakest class' if name == weakest else ''}: {figure(row.f1)}",
+            f"Of the {name} texts, {percent(row.recall)} are recognised, {listed(others)}. Of its answers "
+            f"“{name}”, {percent(row.precision)} are right.",
         )
 
 
-def _mistakes(assessment: dict[str, Any]) -> Iterator[Finding]:
+def _mistakes(figures: Figures) -> Iterator[Finding]:
     cells = [
-        (assessment["confusion"][true][answer], LABELS[true], LABELS[answer])
+        (figures.confusion[true][answer], LABELS[true], LABELS[answer])
         for true in ORDER
         for answer in ORDER
         if true != answer
@@ -115,26 +108,24 @@ def _mistakes(assessment: dict[str, Any]) -> Iterator[Finding]:
         return
     most, true, answer = max(cells)
     text = f"The most frequent one: {true} texts called {answer} ({percent(most / wrong)} of all mistakes). "
-    if "off_by_two" in assessment:
-        text += f"In {percent(assessment['off_by_two'])} of all texts it is off by two: negative for positive, or "
+    if figures.off_by_two is not None:
+        text += f"In {percent(figures.off_by_two)} of all texts it is off by two: negative for positive, or "
         text += "the other way round. These are what people notice."
-    yield Finding("note", f"{count(wrong)} of {count(assessment['rows'])} answers are wrong", text)
+    yield Finding("note", f"{count(wrong)} of {count(figures.rows)} answers are wrong", text)
 
 
-def _confidence(assessment: dict[str, Any]) -> Iterator[Finding]:
-    calibration = assessment.get("calibration")
+def _confidence(evaluation: Evaluation) -> Iterator[Finding]:
+    calibration = evaluation.calibration
     if not calibration:
         return
-    before, after = calibration["before"], calibration["after"]
-    rows = sum(dot["rows"] for dot in before["reliability"])
-    said, right = (
-        sum(dot["rows"] * dot[name] for dot in before["reliability"]) / max(1, rows)
-        for name in ("confidence", "accuracy")
-    )
+    before, after = calibration.before, calibration.after
+    rows = max(1, sum(dot.rows for dot in before.reliability))
+    said = sum(dot.rows * dot.confidence for dot in before.reliability) / rows
+    right = sum(dot.rows * dot.accuracy for dot in before.reliability) / rows
     text = (
         f"It says {percent(said)} on average and is right in {percent(right)} of the texts (ECE "
-        f"{figure(before['ece'])}). Scaled with a temperature of {temperatures(calibration['temperatures'])}, ECE "
-        f"is {figure(after['ece'])}; the answers stay the same."
+        f"{figure(before.ece)}). Scaled with a temperature of {temperatures(calibration.temperatures)}, ECE "
+        f"is {figure(after.ece)}; the answers stay the same."
     )
     if abs(said - right) <= _GAP_MAX:
         yield Finding("good", "Its confidence is about right on average", text)
@@ -142,57 +133,56 @@ def _confidence(assessment: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("warning", f"It is {'over' if said > right else 'under'}confident", text)
 
 
-def _groups(assessment: dict[str, Any]) -> Iterator[Finding]:
-    categories = assessment.get("by_category") or {}
-    if len(categories) == 1:
+def _groups(evaluation: Evaluation) -> Iterator[Finding]:
+    if len(evaluation.by_category) == 1:
         text = "How the model does elsewhere is not known from these texts."
-        yield Finding("note", f"All texts are of one category: {next(iter(categories))}", text)
-    for part, what in (("by_category", "category"), ("by_words", "length in words")):
-        groups = _with_enough(assessment.get(part), "macro_f1")
-        if len(groups) > 1:
-            worst, best = (choose(groups, key=lambda name: groups[name]["macro_f1"]) for choose in (min, max))
+        yield Finding("note", f"All texts are of one category: {next(iter(evaluation.by_category))}", text)
+    for part, what in ((evaluation.by_category, "category"), (evaluation.by_words, "length in words")):
+        scores = {name: one.macro_f1 for name, one in _with_enough(part).items() if one.macro_f1 is not None}
+        if len(scores) > 1:
+            worst, best = min(scores, key=scores.__getitem__), max(scores, key=scores.__getitem__)
             yield Finding(
                 "note",
-                f"Weakest {what}: {group_name(worst)}, macro-F1 {figure(groups[worst]['macro_f1'])}",
-                f"Best: {group_name(best)}, {figure(groups[best]['macro_f1'])}; at least {_ROWS_MIN} texts each.",
+                f"Weakest {what}: {group_name(worst)}, macro-F1 {figure(scores[worst])}",
+                f"Best: {group_name(best)}, {figure(scores[best])}; at least {_ROWS_MIN} texts each.",
             )
-    stars = _with_enough(assessment.get("by_stars"), "accuracy")
+    stars = _with_enough(evaluation.by_stars)
     if len(stars) > 1:
-        worst = min(stars, key=lambda name: stars[name]["accuracy"])
-        text = f"Only {percent(stars[worst]['accuracy'])} of {count(stars[worst]['rows'])} such reviews are right."
+        worst = min(stars, key=lambda name: stars[name].accuracy)
+        text = f"Only {percent(stars[worst].accuracy)} of {count(stars[worst].rows)} such reviews are right."
         yield Finding("note", f"Hardest ratings: {worst} stars", text)
 
 
-def _few_texts(assessment: dict[str, Any]) -> Iterator[Finding]:
-    few = {name: row["rows"] for name, row in assessment["by_class"].items() if row["rows"] < _CLASS_ROWS_MIN}
+def _few_texts(figures: Figures) -> Iterator[Finding]:
+    few = {name: row.rows for name, row in figures.by_class.items() if row.rows < _CLASS_ROWS_MIN}
     if few:
-        bounds = assessment.get("intervals", {}).get("macro_f1")
+        bounds = figures.intervals.get("macro_f1")
         said = f" Macro-F1 may as well be anything in {interval(bounds)}." if bounds else ""
         title = f"Few texts: {listed(f'{rows} {name}' for name, rows in few.items())}"
         yield Finding("warning", title, f"Of so few the figures are rough.{said}")
 
 
-def _end_of_run(history: Sequence[dict[str, Any]], kept: int | None) -> Iterator[Finding]:
-    measured = [entry for entry in history if "eval_loss" in entry and (kept is None or entry["step"] <= kept)]
+def _end_of_run(history: History, kept: int | None) -> Iterator[Finding]:
+    measured = [epoch for epoch in history.epochs if kept is None or epoch.step <= kept]
     if len(measured) < 2:  # noqa: PLR2004 - a course has two points
         return
-    lowest, last = min(measured, key=lambda entry: entry["eval_loss"]), measured[-1]
-    rise = last["eval_loss"] / lowest["eval_loss"] - 1
+    lowest, last = min(measured, key=lambda epoch: epoch.eval_loss), measured[-1]
+    rise = last.eval_loss / lowest.eval_loss - 1
     if rise > _LOSS_RISE_MAX:
         yield Finding(
             "note",
             "It became surer than it became better",
-            f"The validation loss rose by {percent(rise)} after step {lowest['step']}. Fewer epochs, or scaling, "
+            f"The validation loss rose by {percent(rise)} after step {lowest.step}. Fewer epochs, or scaling, "
             "give better probabilities; macro-F1 tells whether the answers suffered.",
         )
-    gain = last.get("eval_macro_f1", 0.0) - measured[-2].get("eval_macro_f1", 0.0)
-    if gain > _STILL_RISING and last is [entry for entry in history if "eval_loss" in entry][-1]:
+    gain = last.eval_macro_f1 - measured[-2].eval_macro_f1
+    if gain > _STILL_RISING and last is history.epochs[-1]:
         text = f"Macro-F1 rose by {figure(gain)} in the last epoch: more epochs may make it better."
         yield Finding("note", "It was still learning", text)
 
 
-def _chosen_on_these(record: dict[str, Any]) -> Iterator[Finding]:
-    if (record.get("settings") or {}).get("early_stopping"):
+def _chosen_on_these(record: TrainingRecord) -> Iterator[Finding]:
+    if record.settings.early_stopping:
         yield Finding(
             "note",
             "The weights were chosen by these very texts",
@@ -201,12 +191,8 @@ def _chosen_on_these(record: dict[str, Any]) -> Iterator[Finding]:
         )
 
 
-def _with_enough(groups: dict[str, dict[str, Any]] | None, score: str) -> dict[str, dict[str, Any]]:
-    return {
-        name: group
-        for name, group in (groups or {}).items()
-        if group["rows"] >= _ROWS_MIN and group.get(score) is not None
-    }
+def _with_enough(groups: dict[str, Group]) -> dict[str, Group]:
+    return {name: group for name, group in groups.items() if group.rows >= _ROWS_MIN}
 
 
 _LIMITS = (
@@ -220,12 +206,11 @@ _LIMITS = (
 )
 
 
-def limits(assessment: dict[str, Any], record: dict[str, Any]) -> list[str]:
+def limits(evaluation: Evaluation, record: TrainingRecord) -> list[str]:
     """When not to use the model, and what its figures do not say."""
-    settings = record.get("settings") or {}
-    tokens_max = settings.get("tokens_max")
-    few = [name for name, group in (assessment.get("by_category") or {}).items() if group["rows"] < _ROWS_MIN]
-    cut = "the middle is" if settings.get("truncation") == "head+tail" else "the end is"
+    tokens_max = record.settings.tokens_max
+    few = [name for name, group in evaluation.by_category.items() if group.rows < _ROWS_MIN]
+    cut = "the middle is" if record.settings.truncation == "head+tail" else "the end is"
     said = [*_LIMITS]
     if tokens_max:
         said.append(f"Of texts of more than {tokens_max} tokens {cut} not read.")

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from contract.labels import LABELS, ORDER
+from evaluation.figures import CalibrationFigures, Evaluation
+from evaluation.history import History
 
 _DPI = 110
 _SVG = {"svg.fonttype": "none", "font.size": 9.0, "axes.linewidth": 0.6}
@@ -36,13 +37,18 @@ _VARIABLES = Colours("var(--ink)", "var(--faint)", "var(--first)", "var(--second
 Draw = Callable[[Colours], Figure]
 
 
-def loss_figure(history: Sequence[dict[str, Any]], colours: Colours = PAPER) -> Figure:
+def loss_figure(history: History, colours: Colours = PAPER) -> Figure:
     """Loss of both parts over steps, and the learning rate below, from the Trainer's log."""
     figure = Figure(figsize=(4.6, 3.7), layout="constrained")
     losses, rate = figure.subplots(2, sharex=True, height_ratios=(3, 1))
-    losses.plot(*_series(history, "loss"), color=colours.first, linewidth=1, label="training")
-    losses.plot(*_series(history, "eval_loss"), "o-", color=colours.second, markersize=4, label="validation")
-    rate.plot(*_series(history, "learning_rate"), color=colours.ink, linewidth=1)
+    steps = [entry.step for entry in history.steps]
+    losses.plot(steps, [entry.loss for entry in history.steps], color=colours.first, linewidth=1, label="training")
+    losses.plot(
+        [epoch.step for epoch in history.epochs],
+        [epoch.eval_loss for epoch in history.epochs],
+        "o-", color=colours.second, markersize=4, label="validation",
+    )  # fmt: skip
+    rate.plot(steps, [entry.learning_rate for entry in history.steps], color=colours.ink, linewidth=1)
     losses.set(ylabel="cross-entropy (nats)", ylim=(0, None), xlim=(0, None))
     rate.set(xlabel="step", ylabel="learning rate", ylim=(0, None))
     rate.ticklabel_format(axis="y", scilimits=(0, 0), useMathText=False)
@@ -51,11 +57,12 @@ def loss_figure(history: Sequence[dict[str, Any]], colours: Colours = PAPER) -> 
     return figure
 
 
-def scores_figure(history: Sequence[dict[str, Any]], kept_step: int | None, colours: Colours = PAPER) -> Figure:
+def scores_figure(history: History, kept_step: int | None, colours: Colours = PAPER) -> Figure:
     """Macro-F1 on the validation part after each epoch, with a ring around the step whose weights were kept."""
     figure = Figure(figsize=(4.6, 3.7), layout="constrained")
     axes = figure.subplots()
-    steps, scores = _series(history, "eval_macro_f1")
+    steps = [epoch.step for epoch in history.epochs]
+    scores = [epoch.eval_macro_f1 for epoch in history.epochs]
     axes.plot(steps, scores, "o-", color=colours.first, markersize=4)
     for step, score in zip(steps, scores, strict=True):
         if step == kept_step:
@@ -69,15 +76,15 @@ def scores_figure(history: Sequence[dict[str, Any]], kept_step: int | None, colo
     return figure
 
 
-def reliability_figure(calibration: dict[str, Any], colours: Colours = PAPER) -> Figure:
+def reliability_figure(calibration: CalibrationFigures, colours: Colours = PAPER) -> Figure:
     """Accuracy over confidence, before and after temperature scaling; each dot stands for equally many texts."""
     figure = Figure(figsize=(4.6, 3.9), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], ":", color=colours.faint)
-    for part, name, colour in (("before", "as it is", colours.second), ("after", "scaled", colours.first)):
-        row = calibration[part]
-        points = [(dot["confidence"], dot["accuracy"]) for dot in row["reliability"]]
-        label = f"{name}: ECE {row['ece']:.3f}"
+    parts = ((calibration.before, "as it is", colours.second), (calibration.after, "scaled", colours.first))
+    for row, name, colour in parts:
+        points = [(dot.confidence, dot.accuracy) for dot in row.reliability]
+        label = f"{name}: ECE {row.ece:.3f}"
         axes.plot(*zip(*points, strict=True), "o-", color=colour, markersize=4, label=label, alpha=0.85)
     axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0.3, 1.01), ylim=(0, 1.02))
     _style(axes, colours, legend="upper left")
@@ -102,7 +109,7 @@ def confusion_figure(confusion: Sequence[Sequence[int]]) -> Figure:
     return figure
 
 
-def plot_loss(history: Sequence[dict[str, Any]], file: Path) -> None:
+def plot_loss(history: History, file: Path) -> None:
     """Write the loss as a PNG file."""
     _save(loss_figure(history), file)
 
@@ -112,10 +119,11 @@ def plot_confusion(confusion: Sequence[Sequence[int]], file: Path) -> None:
     _save(confusion_figure(confusion), file)
 
 
-def plot_evaluation(result: dict[str, Any], file: Path) -> None:
+def plot_evaluation(evaluation: Evaluation, file: Path) -> None:
     """The pictures beside the JSON file of an evaluation, named like it: `.confusion.png`, `.reliability.png`."""
-    plot_confusion(result["confusion"], file.with_suffix(".confusion.png"))
-    _save(reliability_figure(result["calibration"]), file.with_suffix(".reliability.png"))
+    plot_confusion(evaluation.confusion, file.with_suffix(".confusion.png"))
+    if evaluation.calibration:
+        _save(reliability_figure(evaluation.calibration), file.with_suffix(".reliability.png"))
 
 
 def svg(name: str, label: str, draw: Draw) -> str:
@@ -149,11 +157,6 @@ def _style(axes: Axes, colours: Colours, legend: str | None = None) -> None:
     axes.grid(axis="y", color=colours.faint, alpha=0.25, linewidth=0.5)
     if legend:
         axes.legend(loc=legend, frameon=False, labelcolor=colours.ink)
-
-
-def _series(history: Sequence[dict[str, Any]], name: str) -> tuple[list[int], list[float]]:
-    points = [entry for entry in history if name in entry]
-    return [point["step"] for point in points], [point[name] for point in points]
 
 
 def _save(figure: Figure, file: Path) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -10,23 +9,24 @@ from rich.table import Table
 from rich.text import Text
 
 from contract.labels import LABELS, ORDER
+from evaluation.figures import CalibrationFigures, Evaluation, Figures, Group, Interval
 from evaluation.formats import figure, temperatures
 
 _NAMES = [LABELS[label] for label in ORDER]
 _WIDTH_MIN = 100
-_GROUPS = {"By category": "by_category", "By words of the text": "by_words", "By stars": "by_stars"}
 
 
-def show(result: dict[str, Any], console: Console) -> None:
-    """Print the figures of `training.evaluate.evaluate`."""
-    columns = {result["checkpoint"]: result}
-    if "against" in result:
-        columns[f"against {result['against']['checkpoint']}"] = result["against"]
-    begin(result["rows"], result["data"]["copies_left_out"], console)
-    console.print(standings(columns | result["baselines"]))
-    for table in (*details(result), *groups(result)):
+def show(evaluation: Evaluation, console: Console) -> None:
+    """Print the figures of a checkpoint."""
+    columns: dict[str, Figures] = {evaluation.checkpoint or "": evaluation}
+    if evaluation.against:
+        columns[f"against {evaluation.against.checkpoint}"] = evaluation.against
+    begin(evaluation.rows, evaluation.data.copies_left_out if evaluation.data else 0, console)
+    console.print(standings(columns | (evaluation.baselines or {})))
+    for table in (*details(evaluation), *groups(evaluation)):
         console.print(table)
-    say((*result["baselines_left_out"], result.get("comparison", {}).get("sentence")), console)
+    comparison = evaluation.comparison
+    say((*(evaluation.baselines_left_out or ()), comparison.sentence if comparison else None), console)
 
 
 def begin(rows: int, copies: int, console: Console) -> None:
@@ -44,83 +44,89 @@ def say(lines: Iterable[str | None], console: Console) -> None:
             console.print(line, markup=False, highlight=False)
 
 
-def standings(columns: Mapping[str, dict[str, Any]]) -> Table:
-    """Classifiers side by side, each by the figures of `evaluation.assess.stand` under its name."""
+def standings(columns: Mapping[str, Figures]) -> Table:
+    """Classifiers side by side, each under its name."""
     table = _table("Beside others", "", *columns)
-    rows: dict[str, Callable[[dict[str, Any]], str]] = {
-        "macro-F1": lambda one: _figure(one["macro_f1"]),
-        "95 %": lambda one: interval(one["intervals"]["macro_f1"]),
+    rows: dict[str, Callable[[Figures], str]] = {
+        "macro-F1": lambda one: figure(one.macro_f1),
+        "95 %": lambda one: interval(one.intervals["macro_f1"]),
         **{f"F1 of {label}": partial(_f1, label) for label in _NAMES},
-        "accuracy": lambda one: _figure(one["accuracy"]),
-        "balanced macro-F1": lambda one: _figure(one["balanced"]["macro_f1"]),
-        "balanced accuracy": lambda one: _figure(one["balanced"]["accuracy"]),
-        "ordinal error": lambda one: _figure(one["ordinal_error"]),
-        "off by two": lambda one: f"{one['off_by_two']:.1%}",
+        "accuracy": lambda one: figure(one.accuracy),
+        "balanced macro-F1": lambda one: figure(one.balanced.macro_f1 if one.balanced else None),
+        "balanced accuracy": lambda one: figure(one.balanced.accuracy if one.balanced else None),
+        "ordinal error": lambda one: figure(one.ordinal_error),
+        "off by two": lambda one: "" if one.off_by_two is None else f"{one.off_by_two:.1%}",
     }
     for name, cell in rows.items():
         table.add_row(name, *map(cell, columns.values()))
     return table
 
 
-def details(result: dict[str, Any], name: str = "") -> list[Table]:
-    """What there is to say of one classifier, called `name` in the titles, by `evaluation.assess.assess`."""
-    prefix = f"{name}: " if name else ""
-    return [_classes(f"{prefix}By class", result), _calibration(prefix, result)]
+def details(evaluation: Evaluation, name: str = "") -> list[Table]:
+    """What there is to say of one classifier, called `name` in the titles."""
+    prefix, calibration = f"{name}: " if name else "", evaluation.calibration
+    return [
+        _classes(f"{prefix}By class", evaluation),
+        *([_calibration(prefix, calibration)] if calibration else []),
+    ]
 
 
-def groups(result: dict[str, Any], name: str = "") -> list[Table]:
+def groups(evaluation: Evaluation, name: str = "") -> list[Table]:
     """The same by category, words and stars."""
     prefix = f"{name}: " if name else ""
-    return [_groups(prefix + title, result[part]) for title, part in _GROUPS.items()]
+    return [
+        _groups(f"{prefix}By category", evaluation.by_category),
+        _groups(f"{prefix}By words of the text", evaluation.by_words),
+        _groups(f"{prefix}By stars", evaluation.by_stars),
+    ]
 
 
-def _f1(label: str, one: dict[str, Any]) -> str:
-    return _figure(one["by_class"][label]["f1"])
+def _f1(label: str, one: Figures) -> str:
+    return figure(one.by_class[label].f1)
 
 
-def _classes(title: str, result: dict[str, Any]) -> Table:
+def _classes(title: str, result: Figures) -> Table:
     answered = (f"answered\n{name}" for name in _NAMES)
     table = _table(title, "", "texts", "precision", "recall", "F1", "95 %", *answered)
     for label, name in zip(ORDER, _NAMES, strict=True):
-        row = result["by_class"][name]
+        row = result.by_class[name]
         table.add_row(
             name,
-            str(row["rows"]),
-            *(_figure(row[score]) for score in ("precision", "recall", "f1")),
-            interval(result["intervals"][f"f1_{name}"]),
-            *(str(result["confusion"][label][answer]) for answer in ORDER),
+            str(row.rows),
+            *(figure(score) for score in (row.precision, row.recall, row.f1)),
+            interval(result.intervals[f"f1_{name}"]),
+            *(str(result.confusion[label][answer]) for answer in ORDER),
         )
     return table
 
 
-def _calibration(prefix: str, result: dict[str, Any]) -> Table:
-    how = result["calibration"]
-    fitted = f"fitted on {how['fitted_on']}" if how["fitted_on"] else "not fitted"
-    title = f"{prefix}Calibration: temperature {temperatures(how['temperatures'])}; {fitted}"
+def _calibration(prefix: str, result: CalibrationFigures) -> Table:
+    fitted = f"fitted on {result.fitted_on}" if result.fitted_on else "not fitted"
+    title = f"{prefix}Calibration: temperature {temperatures(result.temperatures)}; {fitted}"
     answers = (f"ECE of\n{name}" for name in _NAMES)
     table = _table(title, "", "ECE", "95 %", *answers, "Brier", "95 %", "cross-\nentropy")
-    for name, row in (("as it is", how["before"]), ("scaled", how["after"])):
+    for name, row in (("as it is", result.before), ("scaled", result.after)):
         table.add_row(
             name,
-            *(_figure(row["ece"]), interval(row["intervals"]["ece"])),
-            *(figure(row["by_answer"][name]["ece"]) for name in _NAMES),
-            *(_figure(row["brier"]), interval(row["intervals"]["brier"])),
-            _figure(row["loss"]),
+            *(figure(row.ece), interval(row.intervals["ece"])),
+            *(figure(row.by_answer[name].ece) for name in _NAMES),
+            *(figure(row.brier), interval(row.intervals["brier"])),
+            figure(row.loss),
         )
     return table
 
 
-def _groups(title: str, groups: dict[str, dict[str, Any]]) -> Table:
+def _groups(title: str, groups: dict[str, Group]) -> Table:
     answered = (f"answered\n{name}" for name in _NAMES)
     table = _table(title, "", "texts", "accuracy", "macro-F1", "ordinal\nerror", *answered)
     for name, row in groups.items():
         table.add_row(
             Text(name),  # a category comes from the data: no markup
-            str(row["rows"]),
-            _figure(row["accuracy"]),
-            "" if row["macro_f1"] is None else _figure(row["macro_f1"]),
-            _figure(row["ordinal_error"]),
-            *(str(row["answered"][answer]) for answer in _NAMES),
+            str(row.rows),
+            figure(row.accuracy),
+            "" if row.macro_f1 is None else figure(row.macro_f1),
+            figure(row.ordinal_error),
+            *(str(row.answered[answer]) for answer in _NAMES),
         )
     return table
 
@@ -132,10 +138,6 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _figure(value: float) -> str:
-    return f"{value:.3f}"
-
-
-def interval(bounds: list[float]) -> str:
+def interval(bounds: Interval) -> str:
     """Low and high, with three places."""
     return f"{bounds[0]:.3f}-{bounds[1]:.3f}"

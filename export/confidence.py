@@ -1,7 +1,8 @@
 """Making a variant's probabilities mean what they say, and finding where it should abstain."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Self
 
 import numpy as np
 from pydantic import JsonValue
@@ -9,9 +10,9 @@ from pydantic import JsonValue
 from contract.scoring import Temperature, probabilities
 from evaluation import calibration
 from evaluation.abstention import Abstention, abstain, choose_threshold
-from evaluation.assess import by_label, ids_of
+from evaluation.evaluate import by_label, ids_of
+from evaluation.figures import rounded
 from evaluation.formats import temperatures
-from evaluation.metrics import rounded
 from export.scoring import Logits
 from reviews.review import Review
 
@@ -23,6 +24,32 @@ ABSTAIN_ALWAYS = 1.0
 """The threshold where no other keeps the promise. Who filters by `abstained` then gets nothing, instead of answers
 that are wrong more often than was asked; 0 would let all of them through. What rounds to 1 is still kept."""
 _DIGITS = 6  # to which the worker rounds a confidence before it compares
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbstentionFigures:
+    """What a threshold does, as it is written down; a precision is None where a side has no texts."""
+
+    below: float
+    texts: int
+    abstained_share: float
+    coverage: float
+    precision: float | None
+    precision_at_least: float
+    precision_of_abstained: float | None
+
+    @classmethod
+    def of(cls, found: Abstention) -> Self:
+        """Round what was found."""
+        return cls(
+            below=found.below,
+            texts=found.rows,
+            abstained_share=rounded(found.abstained_share),
+            coverage=rounded(1 - found.abstained_share),
+            precision=_optional(found.precision),
+            precision_at_least=rounded(found.precision_at_least),
+            precision_of_abstained=_optional(found.precision_of_abstained),
+        )
 
 
 @dataclass(frozen=True)
@@ -45,12 +72,13 @@ class Calibrated:
 
     def record(self) -> dict[str, JsonValue]:
         """All of it, for the provenance."""
+        abstention = asdict(AbstentionFigures.of(self.abstention))
         return {
             "temperature": dict(by_label(self.temperature)),
             **{name: dict(values) for name, values in self.figures.items()},
-            "abstain_below": self.abstain_below,
+            "abstain_below": abstention.pop("below"),
             "precision_reached": self.reached,
-            **abstention_figures(self.abstention),
+            **abstention,
         }
 
     def sentence(self, precision: float | None) -> str:
@@ -101,18 +129,6 @@ def confidences(logits: Logits, temperature: Temperature) -> calibration.Floats:
     """The confidence of each row as the worker publishes it and compares it with the threshold; shape (rows,)."""
     highest = probabilities(logits, temperature).max(axis=1)
     return np.array([round(float(share), _DIGITS) for share in highest])
-
-
-def abstention_figures(found: Abstention) -> dict[str, JsonValue]:
-    """Shares and precisions as they are written down; None where a side has no texts."""
-    return {
-        "texts": found.rows,
-        "abstained_share": rounded(found.abstained_share),
-        "coverage": rounded(1 - found.abstained_share),
-        "precision": _optional(found.precision),
-        "precision_at_least": rounded(found.precision_at_least),
-        "precision_of_abstained": _optional(found.precision_of_abstained),
-    }
 
 
 def _figures(labels: calibration.Ids, logits: Logits, temperature: Temperature) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +11,12 @@ from contract.errors import UsageError
 from contract.labels import LABELS
 from contract.variants import REFERENCE
 from evaluation.abstention import abstain
-from evaluation.assess import Served, assess, ids_of, stand
 from evaluation.baselines import baselines
 from evaluation.comparison import compare
-from evaluation.metrics import rounded
-from export.confidence import abstention_figures, confidences
+from evaluation.evaluate import Served, evaluate_logits, ids_of, summarise
+from evaluation.figures import rounded
+from export.confidence import AbstentionFigures, confidences
+from export.figures import Against, BesideReference, BundleEvaluation, BundleIdentity, VariantEvaluation
 from export.labelled import Labelled, Source, doubts, read_labelled
 from export.progress import Progress
 from export.scoring import Logits, score
@@ -56,13 +56,8 @@ class EvaluateOptions:
     threads: int = 0
 
 
-def evaluate(options: EvaluateOptions, progress: Progress) -> dict[str, Any]:
+def evaluate(options: EvaluateOptions, progress: Progress) -> BundleEvaluation:
     """The figures of a bundle's variants on labelled reviews, each text counted once.
-
-    Returns:
-        `variants`, each with the figures of `evaluation.assess.assess` and `abstention`; `serves`, the one of them
-        that a worker would choose, which is the one to be compared; `int8_beside_fp32` and the like where both
-        were measured; `against` and `comparison` where there is a bundle to compare with; baselines; the data.
 
     Raises:
         BundleRefusedError: If a folder is no bundle, does not reproduce its golden texts, or lacks the variant.
@@ -85,21 +80,26 @@ def evaluate(options: EvaluateOptions, progress: Progress) -> dict[str, Any]:
     simple, lacking = baselines(reviews, train) if options.with_baselines else ({}, [])
 
     logits = {name: _answer(bundle, name, labelled, options.threads, progress) for name in names}
-    result: dict[str, Any] = {
-        "bundle": _identity(bundle),
-        "serves": serves,
-        "variants": {name: _assess(bundle, name, reviews, logits[name]) for name in names},
-        "baselines": {name: stand(labels, answers) for name, answers in simple.items()},
-        "baselines_left_out": lacking,
-        "data": labelled.sheet(),
-    }
-    result |= _beside_reference(labels, {name: one.argmax(axis=1) for name, one in logits.items()})
+    answers = {name: one.argmax(axis=1) for name, one in logits.items()}
+    against = None
     if other:
-        answers = _answer(other, other_serves, labelled, options.threads, progress).argmax(axis=1)
-        verdict = compare(labels, logits[serves].argmax(axis=1), answers, len(LABELS), options.tolerance)
-        result["against"] = {"bundle": _identity(other), "variant": other_serves, **stand(labels, answers)}
-        result["comparison"] = verdict.figures()
-    return result
+        old = _answer(other, other_serves, labelled, options.threads, progress).argmax(axis=1)
+        against = Against(
+            bundle=_identity(other),
+            variant=other_serves,
+            figures=summarise(labels, old),
+            comparison=compare(labels, answers[serves], old, len(LABELS), options.tolerance).figures(),
+        )
+    return BundleEvaluation(
+        bundle=_identity(bundle),
+        serves=serves,
+        variants={name: _evaluate_variant(bundle, name, reviews, one) for name, one in logits.items()},
+        baselines={name: summarise(labels, given) for name, given in simple.items()},
+        baselines_left_out=lacking,
+        labelled=labelled,
+        beside_reference=_beside_reference(labels, answers),
+        against=against,
+    )
 
 
 def _read(folder: Path) -> Bundle:
@@ -136,14 +136,12 @@ def _answer(bundle: Bundle, name: str, labelled: Labelled, threads: int, progres
         return score(encoder, classifier, labelled.texts(), tokens_max=encoding.tokens_max, done=told)
 
 
-def _assess(bundle: Bundle, name: str, reviews: Sequence[Review], logits: Logits) -> dict[str, Any]:
+def _evaluate_variant(bundle: Bundle, name: str, reviews: Sequence[Review], logits: Logits) -> VariantEvaluation:
     variant = bundle.variant(name)
     right = logits.argmax(axis=1) == ids_of(reviews)
     found = abstain(confidences(logits, variant.temperature), right, variant.abstain_below)
-    return {
-        **assess(reviews, logits, Served(variant.temperature, _fitted_on(bundle, name))),
-        "abstention": {"below": variant.abstain_below, **abstention_figures(found)},
-    }
+    evaluation = evaluate_logits(reviews, logits, Served(variant.temperature, _fitted_on(bundle, name)))
+    return VariantEvaluation(**vars(evaluation), abstention=AbstentionFigures.of(found))
 
 
 def _fitted_on(bundle: Bundle, name: str) -> str | None:
@@ -156,32 +154,28 @@ def _fitted_on(bundle: Bundle, name: str) -> str | None:
     return None if bundle.variant(name).temperature == 1 else "texts that the manifest does not name"
 
 
-def _beside_reference(labels: Ids, answers: dict[str, Ids]) -> dict[str, Any]:
+def _beside_reference(labels: Ids, answers: dict[str, Ids]) -> dict[str, BesideReference]:
     """What another way of computing does to the answers, of class ids (rows,), where the reference is measured."""
     reference = answers.get(REFERENCE.name)
     if reference is None:
         return {}
     others = {name: own for name, own in answers.items() if name != REFERENCE.name}
-    return {beside_reference(name): _beside(name, labels, own, reference) for name, own in others.items()}
+    return {name: _beside(name, labels, own, reference) for name, own in others.items()}
 
 
-def beside_reference(name: str) -> str:
-    """The key of a variant's comparison with the reference."""
-    return f"{name}_beside_{REFERENCE.name}"
-
-
-def _beside(name: str, labels: Ids, answers: Ids, reference: Ids) -> dict[str, Any]:
+def _beside(name: str, labels: Ids, answers: Ids, reference: Ids) -> BesideReference:
     found = compare(labels, answers, reference, len(LABELS), tolerance=0.0)
     agreement = float((answers == reference).mean())
-    return {
-        "difference": rounded(found.difference),
-        "interval": [rounded(bound) for bound in found.interval],
-        "label_agreement": rounded(agreement),
-        "sentence": (
+    return BesideReference(
+        difference=rounded(found.difference),
+        interval=(rounded(found.interval[0]), rounded(found.interval[1])),
+        label_agreement=rounded(agreement),
+        sentence=(
             f"{name} beside {REFERENCE.name}: {found.measured()}; {agreement:.2%} of the labels are the same."
         ),
-    }
+    )
 
 
-def _identity(bundle: Bundle) -> dict[str, str]:
-    return {"name": bundle.manifest.name, "version": bundle.manifest.version, "sha256": bundle.sha256}
+def _identity(bundle: Bundle) -> BundleIdentity:
+    manifest = bundle.manifest
+    return BundleIdentity(name=manifest.name, version=manifest.version, sha256=bundle.sha256)

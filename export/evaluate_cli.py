@@ -81,9 +81,9 @@ def evaluate_bundle(arguments: Sequence[str]) -> int:
         with replacing(flags.json) if flags.json else contextlib.nullcontext() as new:
             result = evaluate(options, Progress(Console(stderr=True)))
             if new:
-                new.write_text(json.dumps(result, indent=2) + "\n")
+                new.write_text(json.dumps(result.record(), indent=2) + "\n")
                 plot(result, flags.json)
     except (InputError, OSError) as error:
         raise UsageError(str(error)) from error
     show(result, Console())
-    return 0 if result.get("comparison", {"passed": True})["passed"] else 1
+    return 1 if result.against and not result.against.comparison.passed else 0

@@ -10,7 +10,8 @@ from contract.errors import UsageError
 from contract.fields import Fields
 from contract.scoring import scaled
 from contract.variants import VariantKind
-from evaluation.assess import ids_of
+from evaluation.evaluate import ids_of
+from evaluation.figures import written
 from evaluation.metrics import figures
 from export.checkpoint import Checkpoint
 from export.confidence import TEXTS_FEW, TEXTS_MAX, Calibrated, calibrate
@@ -129,7 +130,7 @@ def calibrate_and_measure(
         with progress.step(f"{name}: measuring on {len(texts.reviews)} test texts") as told:
             logits = score(encoder, classifier, texts.texts(), tokens_max=tokens_max, done=told)
         logits = scaled(logits, calibrated.temperature if calibrated else 1.0).astype(np.float32)
-        accuracy = accuracy_figures(figures(ids_of(texts.reviews), logits))
+        accuracy = accuracy_figures(written(figures(ids_of(texts.reviews), logits)))
     return Measured(calibrated, accuracy)
 
 

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import JsonValue
@@ -12,7 +11,7 @@ from pydantic import JsonValue
 from contract.errors import InputError, UsageError
 from contract.fields import Fields
 from contract.labels import LABELS
-from contract.training_record import DataSheet, TrainingRecord
+from contract.training_record import DataSheet, ReviewFile, TrainingRecord
 from reviews.corpus import Corpus, distinct, read_corpus, without_copies
 from reviews.review import Review
 from reviews.splits import SPLITS
@@ -41,7 +40,7 @@ class Labelled:
 
     reviews: Sequence[Review]
     source: Source
-    files: list[dict[str, Any]]
+    files: list[ReviewFile]
     left_out: dict[str, int]
 
     def texts(self) -> list[Fields]:
@@ -52,7 +51,7 @@ class Labelled:
         """What may be told of them: no text."""
         return {
             "part": self.source.split,
-            "files": [dict(file) for file in self.files],
+            "files": [{"name": file.name, "sha256": file.sha256} for file in self.files],
             "texts": len(self.reviews),
             "by_class": dict(Counter(LABELS[review.label] for review in self.reviews)),
             "left_out": dict(self.left_out),
@@ -103,8 +102,7 @@ def read_labelled(
         "used otherwise": len(once) - len(apart),
         "more than are needed": len(apart) - len(chosen),
     }
-    files = [{"name": file["name"], "sha256": file["sha256"]} for file in corpus.files]
-    return Labelled(chosen, source, files, left_out)
+    return Labelled(chosen, source, corpus.files, left_out)
 
 
 def doubts(labelled: Labelled, provenance: Mapping[str, JsonValue]) -> Iterator[str]:
@@ -117,7 +115,7 @@ def doubts(labelled: Labelled, provenance: Mapping[str, JsonValue]) -> Iterator[
     training = TrainingRecord.of(provenance.get("training"))
     calibration = DataSheet.of(provenance.get("calibration"))
     split = training.split
-    source, own = labelled.source, {file["sha256"]: file["name"] for file in labelled.files}
+    source, own = labelled.source, {file.sha256: file.name for file in labelled.files}
     if source.split != "all" and split != "hash":
         said = f"says that its data was split {split!r}" if split else "does not say how its data was split"
         yield (

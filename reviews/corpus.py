@@ -13,6 +13,7 @@ from sklearn.model_selection import train_test_split
 
 from contract.errors import InputError
 from contract.labels import LABELS, STARS_OF_LABEL
+from contract.training_record import ReviewFile
 from reviews.duplicates import firsts
 from reviews.ingestion import Account, Tally, ingest
 from reviews.review import UNLABELLED, Review, Reviews
@@ -38,7 +39,7 @@ class Corpus:
     reviews: Reviews = field(default_factory=lambda: Reviews.of([]))
     rejected: Counter[str] = field(default_factory=Counter)
     first_place: dict[str, str] = field(default_factory=dict)
-    files: list[dict[str, Any]] = field(default_factory=list)
+    files: list[ReviewFile] = field(default_factory=list)
     odd: Counter[str] = field(default_factory=Counter)
     chosen: Sequence[str] = ()
     name: Split | None = None
@@ -72,7 +73,7 @@ class Corpus:
         for label, name in enumerate(LABELS):
             if not counts[name]:
                 found = ", ".join(f"{count} {other}" for other, count in counts.items()) or "none at all"
-                names = ", ".join(file["name"] for file in self.files)
+                names = ", ".join(file.name for file in self.files)
                 where = f"the {self.name} part of {names}" if self.name else names
                 raise InputError(
                     f"no {name} review ({STARS_OF_LABEL[label]} stars) in {where}, only {found}: add files that "
@@ -115,7 +116,7 @@ class Corpus:
         ids, names = self.reviews.categories
         counts = np.bincount(ids, minlength=len(names)).tolist()
         return {
-            "files": self.files,
+            "files": [file.model_dump() for file in self.files],
             "reviews": len(self.reviews),
             "by_class": dict(_by_class(self.reviews)),
             "by_category": dict(zip(names, counts, strict=True)),
@@ -213,9 +214,9 @@ def _of_categories(reviews: Reviews, wanted: Sequence[str], files: Sequence[Path
     return reviews.select(np.isin(ids, [names.index(name) for name in wanted]))
 
 
-def _files(files: Sequence[Path], account: Account) -> list[dict[str, Any]]:
+def _files(files: Sequence[Path], account: Account) -> list[ReviewFile]:
     rows = zip(files, account.sha256, account.reviews, strict=True)
-    return [{"name": file.name, "sha256": sha256, "reviews": count} for file, sha256, count in rows]
+    return [ReviewFile(name=file.name, sha256=sha256, reviews=count) for file, sha256, count in rows]
 
 
 def _counts(tallies: Mapping[str, Tally]) -> Counter[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.errors import InputError
+from evaluation.figures import Figures, written
 from reviews.files import replacing
 from reviews.splits import SPLITS
 from training.distillation import DistillationRecipe
@@ -225,7 +226,7 @@ def _evaluate_into(files: dict[str, Path], options: argparse.Namespace) -> int:
 
     if doubt := seen_before(options.checkpoint, corpus):
         print(doubt, file=sys.stderr)
-    result = evaluate(
+    evaluation = evaluate(
         options.checkpoint,
         corpus,
         calibration=calibration,
@@ -235,12 +236,12 @@ def _evaluate_into(files: dict[str, Path], options: argparse.Namespace) -> int:
         tolerance=options.tolerance,
     )
     if options.json:
-        files["json"].write_text(json.dumps(result, indent=2) + "\n")
-        plot_evaluation(result, options.json)
+        files["json"].write_text(json.dumps(written(evaluation), indent=2) + "\n")
+        plot_evaluation(evaluation, options.json)
     if options.report:
-        write_evaluation_report(files["report"], result)
-    show(result, Console())
-    return 0 if result.get("comparison", {"passed": True})["passed"] else 1
+        write_evaluation_report(files["report"], evaluation)
+    show(evaluation, Console())
+    return 1 if evaluation.comparison and not evaluation.comparison.passed else 0
 
 
 def _read(files: list[Path], categories: Sequence[str] = (), *, starred: bool = True) -> Any:
@@ -259,12 +260,11 @@ def _how_to_go_on(options: argparse.Namespace) -> str:
     return f", saved at step {saved_step(state)}; the same command with --resume goes on from there"
 
 
-def _summary(metrics: dict[str, Any]) -> str:
-    lines = [f"macro-F1 {metrics['macro_f1']:.3f}, accuracy {metrics['accuracy']:.3f} on {metrics['rows']} texts"]
+def _summary(figures: Figures) -> str:
+    lines = [f"macro-F1 {figures.macro_f1:.3f}, accuracy {figures.accuracy:.3f} on {figures.rows} texts"]
     lines += [
-        f"  {name:9} F1 {row['f1']:.3f}  precision {row['precision']:.3f}  recall {row['recall']:.3f}  "
-        f"({row['rows']} texts)"
-        for name, row in metrics["by_class"].items()
+        f"  {name:9} F1 {row.f1:.3f}  precision {row.precision:.3f}  recall {row.recall:.3f}  ({row.rows} texts)"
+        for name, row in figures.by_class.items()
     ]
     return "\n".join(lines)
 

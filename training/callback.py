@@ -10,6 +10,8 @@ from typing import Any, Self
 from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback
 
+from evaluation.figures import Evaluation, read, written
+from evaluation.formats import figure
 from reviews.progress import Progress
 from training.processes import any_says, is_main, told_by_main
 
@@ -24,9 +26,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
     way, the second at once. Each epoch's end is saved before it is measured, so measuring can end at once too.
     """
 
-    def __init__(
-        self, measure: Callable[[], dict[str, Any]], progress: Progress, folder: Path, patience: int
-    ) -> None:
+    def __init__(self, measure: Callable[[], Evaluation], progress: Progress, folder: Path, patience: int) -> None:
         """Accompany a run.
 
         Args:
@@ -38,7 +38,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self.stopping = False
         self._measure, self._progress = measure, progress
         self._folder, self._patience = folder, patience
-        self._measured: dict[int, dict[str, Any]] = _read(folder / _MEASURED_FILE)
+        self._measured = _read(folder / _MEASURED_FILE)
         self._stepping = False
         self._loss = ""
         self._handlers: dict[signal.Signals, Any] = {}
@@ -55,7 +55,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
-    def settle(self, model: Any, step: int) -> tuple[int, dict[str, Any]]:
+    def settle(self, model: Any, step: int) -> tuple[int, Evaluation]:
         """Leave the weights that count in the model.
 
         Args:
@@ -107,7 +107,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         figures = self._measured[state.global_step]
         state.log_history.append(_entry(state.global_step, figures))
         self._progress.say(
-            f"epoch {state.epoch:g}: validation loss {figures['loss']:.3f}, macro-F1 {figures['macro_f1']:.3f}"
+            f"epoch {state.epoch:g}: validation loss {figure(figures.loss)}, macro-F1 {figure(figures.macro_f1)}"
         )
         if self._is_over(state.global_step):
             self._progress.say(f"no better for {self._patience} epochs: ending with the weights of the best one")
@@ -115,7 +115,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
 
     def _keep_figures(self, step: int, model: Any) -> None:
         """Weights first: figures without them would promise what is not there."""
-        figures: dict[str, Any] = told_by_main(self._measure() if is_main() else None)
+        figures: Evaluation = told_by_main(self._measure() if is_main() else None)
         self._measured[step] = figures
         if not is_main():
             return
@@ -125,12 +125,12 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
             save_file({name: value.contiguous() for name, value in unwrapped.state_dict().items()}, new)
             new.replace(self._folder / _BEST_FILE)
         new = self._folder / f"{_MEASURED_FILE}.new"
-        new.write_text(json.dumps(self._measured))
+        new.write_text(json.dumps({step: written(figures) for step, figures in self._measured.items()}))
         new.replace(self._folder / _MEASURED_FILE)
 
     def _best(self) -> int:
         """The step of the highest macro-F1, the first of equals."""
-        return max(sorted(self._measured), key=lambda step: self._measured[step]["macro_f1"])
+        return max(sorted(self._measured), key=lambda step: self._measured[step].macro_f1)
 
     def _is_over(self, step: int) -> bool:
         if not self._patience or not self._measured:
@@ -144,11 +144,11 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self._progress.say("ending after this step, which will be saved; once more to end at once")
 
 
-def _entry(step: int, figures: dict[str, Any]) -> dict[str, Any]:
-    return {"step": step, "eval_loss": figures["loss"], "eval_macro_f1": figures["macro_f1"]}
+def _entry(step: int, figures: Evaluation) -> dict[str, float | None]:
+    return {"step": step, "eval_loss": figures.loss, "eval_macro_f1": figures.macro_f1}
 
 
-def _read(file: Path) -> dict[int, dict[str, Any]]:
+def _read(file: Path) -> dict[int, Evaluation]:
     if not file.exists():
         return {}
-    return {int(step): figures for step, figures in json.loads(file.read_text()).items()}
+    return {int(step): read(figures) for step, figures in json.loads(file.read_text()).items()}

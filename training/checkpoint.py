@@ -5,15 +5,18 @@ import json
 import platform
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from contract.encoding import Encoding
 from contract.training_record import TRAINING_FILE, TrainingRecord
+from evaluation.figures import Evaluation, written
+from evaluation.history import History
 from evaluation.plots import plot_confusion, plot_loss
 from reviews.review import Review
 from training.encoding import write_encoding
+from training.recipe import Recipe
 from training.report.page import write_report
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "scikit-learn", "numpy")
@@ -24,7 +27,8 @@ def write_checkpoint(
     trainer: Any,
     tokenizer: Any,
     reviews: Sequence[Review],
-    metrics: dict[str, Any],
+    evaluation: Evaluation,
+    recipe: Recipe,
     record: dict[str, Any],
     *,
     name: str,
@@ -36,23 +40,20 @@ def write_checkpoint(
         trainer: Holds the model and the log of the losses.
         tokenizer: What the texts were encoded with.
         reviews: The golden pairs are drawn from these.
-        metrics: What `evaluation.assess.assess` or `evaluation.metrics.figures` gives of the validation part; the
-            hardest texts are not written down.
+        evaluation: On the validation part; the hardest texts are not written down.
+        recipe: How the reviews were encoded.
         record: Settings, data and time of the run.
         name: What report and model card call it.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    settings = record["settings"]
     trainer.model.save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)  # safetensors leaves it to its owner alone; a container is another
-    shared = Encoding.model_fields.keys() & settings.keys()
-    encoding = Encoding.model_validate({name: settings[name] for name in shared})
-    write_encoding(folder, tokenizer, reviews, encoding, settings["seed"])
+    write_encoding(folder, tokenizer, reviews, recipe.encoding, recipe.seed)
     _save_tokenizer(folder, tokenizer)
     record = {
         **record,
-        "figures": {figure: metrics[figure] for figure in ("accuracy", "macro_f1", "loss")},
+        "figures": {"accuracy": evaluation.accuracy, "macro_f1": evaluation.macro_f1, "loss": evaluation.loss},
         "versions": {"python": platform.python_version()}
         | {package: importlib.metadata.version(package) for package in _PACKAGES},
         "processor": processor(),
@@ -60,13 +61,13 @@ def write_checkpoint(
         "precision": "bf16" if trainer.args.bf16 else "fp32",
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    TrainingRecord.model_validate(record)  # what other programs read of it is there
     (folder / TRAINING_FILE).write_text(json.dumps(record, indent=2) + "\n")
-    figures = {key: value for key, value in metrics.items() if key != "hardest"}  # texts of the data
+    figures = written(replace(evaluation, hardest=[]))  # those are texts of the data
     (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n")
-    plot_loss(trainer.state.log_history, folder / "loss.png")
-    plot_confusion(metrics["confusion"], folder / "confusion.png")
-    write_report(folder, name, metrics, trainer.state.log_history, record)
+    history = History.of(trainer.state.log_history)
+    plot_loss(history, folder / "loss.png")
+    plot_confusion(evaluation.confusion, folder / "confusion.png")
+    write_report(folder, name, evaluation, history, TrainingRecord.model_validate(record))
 
 
 def _save_tokenizer(folder: Path, tokenizer: Any) -> None:

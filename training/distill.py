@@ -13,6 +13,7 @@ from scipy.special import log_softmax, logsumexp
 from contract.errors import InputError
 from contract.labels import LABELS
 from contract.training_record import TrainingRecord
+from evaluation.figures import Evaluation
 from reviews.cache import intact, kept
 from reviews.corpus import Corpus, without_copies
 from reviews.progress import Progress
@@ -50,7 +51,7 @@ def distill(
     validation: Corpus | None = None,
     by: str = "stratified",
     resume: bool = False,
-) -> dict[str, Any]:
+) -> Evaluation:
     """Fine-tune a student on reviews and a teacher's answers, and write the checkpoint: see `run`.
 
     Args:
@@ -103,7 +104,7 @@ def left_out_by(teacher: Path, corpus: Corpus) -> Fold | None:
     """
     record = TrainingRecord.read(teacher)
     fold = Fold.named(record.settings.leave_out)
-    if fold and record.data.digests() != {file["sha256"] for file in corpus.files}:
+    if fold and record.data.digests() != {file.sha256 for file in corpus.files}:
         names = ", ".join(file.name for file in record.data.files)
         raise InputError(
             f"{teacher} has left out the fold {record.settings.leave_out} of {names}, and which reviews these are "

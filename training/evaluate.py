@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from contract.errors import InputError
 from contract.labels import LABELS
 from contract.training_record import TrainingRecord
-from evaluation.assess import assess, ids_of, stand
 from evaluation.baselines import baselines
 from evaluation.comparison import compare
+from evaluation.evaluate import evaluate_logits, ids_of, summarise
+from evaluation.figures import Evaluation, MeasuredData
 from reviews.corpus import Corpus, distinct, without_copies
 from reviews.progress import Progress
 from reviews.review import Review, Reviews
@@ -33,7 +34,7 @@ def evaluate(
     train: Corpus | None = None,
     with_baselines: bool = True,
     tolerance: float = 0.0,
-) -> dict[str, Any]:
+) -> Evaluation:
     """The figures of a checkpoint on a corpus, of which each text counts once.
 
     Args:
@@ -51,10 +52,8 @@ def evaluate(
     """
     measured = replace(corpus, reviews=distinct(corpus.reviews))
     measured.require_classes()
-    reviews, labels = measured.reviews, ids_of(measured.reviews)
-    apart = distinct(without_copies(calibration.reviews, of=reviews)) if calibration else Reviews.of([])
-    if calibration and not apart:
-        raise InputError("--calibration holds no text but those of --data: give other reviews, or leave it out")
+    reviews = measured.reviews
+    apart = _apart(calibration, reviews) if calibration else Reviews.of([])
     others, left_out = baselines(reviews, train.reviews if train else None) if with_baselines else ({}, [])
 
     with Progress() as progress:
@@ -62,33 +61,48 @@ def evaluate(
         logits_against = _answer(against, reviews, progress) if against else None
 
     logits, logits_apart = logits[: len(reviews)], logits[len(reviews) :]
-    result = {
-        "checkpoint": checkpoint.resolve().name,
-        **assess(reviews, logits, (apart, logits_apart) if calibration else None),
-        "baselines": {name: stand(labels, answers) for name, answers in others.items()},
-        "baselines_left_out": left_out,
-        "data": {"files": corpus.files, "copies_left_out": len(corpus.reviews) - len(reviews)},
-    }
-    if against and logits_against is not None:
-        result |= _compared(against, labels, logits.argmax(axis=1), logits_against.argmax(axis=1), tolerance)
-    return result
+    evaluation = replace(
+        evaluate_logits(reviews, logits, (apart, logits_apart) if calibration else None),
+        checkpoint=checkpoint.resolve().name,
+        baselines={name: summarise(ids_of(reviews), answers) for name, answers in others.items()},
+        baselines_left_out=left_out,
+        data=MeasuredData(files=corpus.files, copies_left_out=len(corpus.reviews) - len(reviews)),
+    )
+    if against is None or logits_against is None:
+        return evaluation
+    return _compared(evaluation, against, ids_of(reviews), logits, logits_against, tolerance)
+
+
+def _apart(calibration: Corpus, reviews: Reviews) -> Reviews:
+    """What to fit the temperature on: each text once, and none that is measured."""
+    apart = distinct(without_copies(calibration.reviews, of=reviews))
+    if not apart:
+        raise InputError("--calibration holds no text but those of --data: give other reviews, or leave it out")
+    return apart
 
 
 def _compared(
-    against: Path, labels: NDArray[np.int64], new: NDArray[np.int64], old: NDArray[np.int64], tolerance: float
-) -> dict[str, Any]:
-    """The other checkpoint's figures, and the difference of what both answered, all of shape (rows,)."""
-    return {
-        "against": {"checkpoint": against.resolve().name, **stand(labels, old)},
-        "comparison": compare(labels, new, old, len(LABELS), tolerance).figures(),
-    }
+    evaluation: Evaluation,
+    against: Path,
+    labels: NDArray[np.int64],
+    logits: NDArray[np.float32],
+    logits_against: NDArray[np.float32],
+    tolerance: float,
+) -> Evaluation:
+    """With the other checkpoint's figures, and the difference of what both answered."""
+    new, old = logits.argmax(axis=1), logits_against.argmax(axis=1)
+    return replace(
+        evaluation,
+        against=replace(summarise(labels, old), checkpoint=against.resolve().name),
+        comparison=compare(labels, new, old, len(LABELS), tolerance).figures(),
+    )
 
 
 def seen_before(checkpoint: Path, corpus: Corpus) -> str | None:
     """Why figures on a corpus may be better than on new reviews: its files trained the checkpoint, as it says."""
     record = TrainingRecord.read(checkpoint)
     trained = record.data.digests()
-    names = [file["name"] for file in corpus.files if file["sha256"] in trained]
+    names = [file.name for file in corpus.files if file.sha256 in trained]
     if not names or (record.split == "hash" and corpus.name not in (None, "train")):
         return None
     return (
@@ -99,16 +113,15 @@ def seen_before(checkpoint: Path, corpus: Corpus) -> str | None:
 
 def measure(
     model: Any, tokenizer: Any, reviews: Sequence[Review], rows: Sequence[Sequence[int]], progress: Progress
-) -> dict[str, Any]:
-    """What `assess` tells of a model and encoded reviews, but for their texts.
+) -> Evaluation:
+    """What `evaluate_logits` tells of a model and encoded reviews, but for their texts.
 
     In fp32, without dropout, and no random number is drawn.
 
     Raises:
         InputError: If the logits are NaN or infinite.
     """
-    assessment = assess(reviews, answer(model, tokenizer, rows, progress))
-    return {name: value for name, value in assessment.items() if name != "hardest"}
+    return replace(evaluate_logits(reviews, answer(model, tokenizer, rows, progress)), hardest=[])
 
 
 def _answer(checkpoint: Path, reviews: Sequence[Review], progress: Progress) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from contract.errors import InputError
 from contract.labels import LABELS
+from evaluation.figures import Evaluation
 from reviews.corpus import Corpus, stratified_split, without_copies
 from reviews.review import Reviews
 from training.recipe import Recipe
@@ -27,7 +28,7 @@ def fit(
     validation: Corpus | None = None,
     by: str = "stratified",
     resume: bool = False,
-) -> dict[str, Any]:
+) -> Evaluation:
     """Fine-tune a base model on reviews and write the checkpoint: see `run`.
 
     Args:
@@ -95,9 +96,9 @@ def started_with(
         "base_model": base_name(base_model),
         "base_files": _digests(Path(base_model)),
         "split": by,
-        "data": [file["sha256"][:16] for file in corpus.files],
+        "data": [file.sha256[:16] for file in corpus.files],
         "categories": list(corpus.chosen),
-        "validation": [file["sha256"][:16] for file in validation.files] if validation else None,
+        "validation": [file.sha256[:16] for file in validation.files] if validation else None,
     }
 
 

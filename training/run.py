@@ -12,6 +12,7 @@ import transformers
 
 from contract.encoding import Encoding
 from contract.labels import LABELS
+from evaluation.figures import Evaluation
 from reviews.cache import fingerprint
 from reviews.progress import Progress
 from reviews.review import UNLABELLED, Reviews
@@ -39,7 +40,7 @@ def run(
     started_with: dict[str, Any],
     record: dict[str, Any],
     resume: bool,
-) -> dict[str, Any]:
+) -> Evaluation:
     """Fine-tune a base model and write the checkpoint.
 
     Args:
@@ -73,16 +74,16 @@ def run(
 
     with Progress(quiet=not is_main()) as progress:
         _announce(len(training_set.reviews), len(held_out), state, progress, resume=resume)
-
-        def figures() -> dict[str, Any]:
-            return measure(trainer.model, tokenizer, held_out, held_out_rows, progress)
-
-        best_step, metrics = _train(trainer, RunCallback(figures, progress, folder, recipe.early_stopping), state)
+        callback = RunCallback(
+            lambda: measure(trainer.model, tokenizer, held_out, held_out_rows, progress),
+            progress, folder, recipe.early_stopping,
+        )  # fmt: skip
+        best_step, evaluation = _train(trainer, callback, state)
 
     parts = {"training": counts(training_set.reviews), "validation": counts(held_out)}
     record = {**record, "parts": parts, **_account(trainer, best_step, state, started_s)}
-    _write(output, trainer, tokenizer, held_out.joined(training_set.reviews), metrics, record)
-    return metrics
+    _write(output, trainer, tokenizer, held_out.joined(training_set.reviews), evaluation, recipe, record)
+    return evaluation
 
 
 def _start(base_model: str, recipe: Recipe) -> tuple[Any, Any]:
@@ -118,7 +119,7 @@ def _rows(tokenizer: Any, reviews: Reviews, encoding: Encoding) -> Rows:
     return tokenise(reviews, lambda some: encode(tokenizer, some, encoding), key)
 
 
-def _train(trainer: RecipeTrainer, callback: RunCallback, state: Path | None) -> tuple[int, dict[str, Any]]:
+def _train(trainer: RecipeTrainer, callback: RunCallback, state: Path | None) -> tuple[int, Evaluation]:
     """Train to the end; the step whose weights are kept, and their figures."""
     trainer.add_callback(callback)
     with callback:
@@ -133,7 +134,8 @@ def _write(
     trainer: RecipeTrainer,
     tokenizer: Any,
     reviews: Reviews,
-    metrics: dict[str, Any],
+    evaluation: Evaluation,
+    recipe: Recipe,
     record: dict[str, Any],
 ) -> None:
     """Write the checkpoint under another name first: it is there whole or not at all. One process does it."""
@@ -141,7 +143,7 @@ def _write(
         folder = partial_folder(output)
         finished = folder / "finished"
         trainer.model = served(trainer.model)
-        write_checkpoint(finished, trainer, tokenizer, reviews, metrics, record, name=output.name)
+        write_checkpoint(finished, trainer, tokenizer, reviews, evaluation, recipe, record, name=output.name)
         (finished / "history.json").write_text(json.dumps(trainer.state.log_history) + "\n")
         finished.rename(output)
         shutil.rmtree(folder)

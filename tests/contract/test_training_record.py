@@ -25,6 +25,7 @@ def test_every_file_of_reviews_is_known(tmp_path: Path) -> None:
     read = TrainingRecord.read(tmp_path)
     assert (read.split, read.digests()) == ("hash", {"a", "b", "c", "d"})
     assert read.settings.leave_out == "1/3"
+    assert read.settings.given() == {"epochs": 2.0, "leave_out": "1/3"}, "settings that nobody asks for are kept"
 
 
 @pytest.mark.parametrize("written", [None, "", "{", "[]", '{"data": 3}', '{"split": null}', "{}"])

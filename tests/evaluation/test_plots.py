@@ -3,11 +3,12 @@
 import re
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from matplotlib.figure import Figure
 
+from evaluation.figures import Evaluation
+from evaluation.history import History
 from evaluation.plots import (
     Draw,
     confusion_figure,
@@ -18,15 +19,16 @@ from evaluation.plots import (
     scores_figure,
     svg,
 )
-from tests.assessments import HISTORY
+from tests.evaluations import HISTORY
 
 
-def draws(assessment: dict[str, Any]) -> dict[str, Draw]:
+def draws(evaluation: Evaluation) -> dict[str, Draw]:
     """Those that stand on a page."""
+    assert evaluation.calibration
     return {
         "loss": partial(loss_figure, HISTORY),
         "scores": partial(scores_figure, HISTORY, 20),
-        "reliability": partial(reliability_figure, assessment["calibration"]),
+        "reliability": partial(reliability_figure, evaluation.calibration),
     }
 
 
@@ -35,9 +37,9 @@ def texts(figure: Figure) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["loss", "scores", "reliability"])
-def test_a_picture_takes_colours_and_font_from_its_page(assessment: dict[str, Any], name: str) -> None:
+def test_a_picture_takes_colours_and_font_from_its_page(evaluation: Evaluation, name: str) -> None:
     """It brings no style and no address, its ids begin with its name, and it is the same each time."""
-    element = svg(name, "what is seen", draws(assessment)[name])
+    element = svg(name, "what is seen", draws(evaluation)[name])
     assert element.startswith('<svg role="img" aria-label="what is seen"')
     assert {"var(--ink)", "var(--faint)", "var(--first)"} <= set(re.findall(r"var\(--\w+\)", element))
     assert set(re.findall(r"#[0-9a-f]{6}\b", element)) <= {"#ffffff"}, "nothing is painted otherwise"
@@ -46,7 +48,7 @@ def test_a_picture_takes_colours_and_font_from_its_page(assessment: dict[str, An
     ids, uses = re.findall(r' id="([^"]+)"', element), re.findall(r'(?:href="#|url\(#)([^")]+)', element)
     assert all(each.startswith(f"{name}-") for each in ids)
     assert set(uses) <= set(ids)
-    assert element == svg(name, "what is seen", draws(assessment)[name])
+    assert element == svg(name, "what is seen", draws(evaluation)[name])
 
 
 def test_the_step_whose_weights_were_kept_has_a_ring() -> None:
@@ -65,10 +67,10 @@ def test_the_confusion_holds_counts_and_shares_of_the_true_class() -> None:
     ]  # fmt: skip
 
 
-def test_files_are_named_beside_the_figures(assessment: dict[str, Any], tmp_path: Path) -> None:
+def test_files_are_named_beside_the_figures(evaluation: Evaluation, tmp_path: Path) -> None:
     """PNG, after the JSON file; a run without a validation part has its loss all the same."""
-    plot_evaluation(assessment, tmp_path / "figures.json")
-    plot_loss([entry for entry in HISTORY if "loss" in entry], tmp_path / "loss.png")
+    plot_evaluation(evaluation, tmp_path / "figures.json")
+    plot_loss(History(steps=HISTORY.steps), tmp_path / "loss.png")
     names = ["figures.confusion.png", "figures.reliability.png", "loss.png"]
     assert sorted(file.name for file in tmp_path.iterdir()) == names
     assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in names)

@@ -1,13 +1,17 @@
 """What `export evaluate` says of a threshold; the tables and pictures: test_evaluate."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from export.confidence import AbstentionFigures
 from export.report import abstention_sentence
 
-FOUND = {
-    "below": 0.8, "abstained_share": 0.25, "precision": 0.95, "precision_at_least": 0.93,
-    "precision_of_abstained": 0.6,
-}  # fmt: skip
+FOUND = AbstentionFigures(
+    below=0.8, texts=100, abstained_share=0.25, coverage=0.75, precision=0.95, precision_at_least=0.93,
+    precision_of_abstained=0.6,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -27,6 +31,6 @@ FOUND = {
         ),
     ],
 )
-def test_a_threshold_is_told_by_what_it_does(changes: dict[str, float | None], says: str) -> None:
+def test_a_threshold_is_told_by_what_it_does(changes: dict[str, Any], says: str) -> None:
     """How much is left and how right it is; also where it keeps all or nothing."""
-    assert abstention_sentence("int8", FOUND | changes) == says
+    assert abstention_sentence("int8", replace(FOUND, **changes)) == says

@@ -161,4 +161,4 @@ def test_more_than_a_batch_is_read_in_order(tmp_path: Path) -> None:
     files = [write_lines(tmp_path / "a.jsonl", lines), write_lines(tmp_path / "b.jsonl", lines[:10])]
     corpus = read_corpus(files)
     assert [review.text for review in corpus.reviews] == [line["text"] for line in [*lines, *lines[:10]]]
-    assert [file["reviews"] for file in corpus.files] == [4500, 10]
+    assert [file.reviews for file in corpus.files] == [4500, 10]

@@ -34,7 +34,7 @@ def test_all_layouts_of_amazon_are_read(tmp_path: Path) -> None:
         ("it's c", "negative", "Books", 1),
         ("d", "negative", "Garden", 2),
     ]
-    assert [(file["name"], file["reviews"]) for file in corpus.files] == [
+    assert [(file.name, file.reviews) for file in corpus.files] == [
         ("Books.json", 3),
         ("Garden.jsonl.gz", 1),
     ]

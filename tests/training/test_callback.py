@@ -2,6 +2,7 @@
 
 import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from evaluation.figures import Evaluation
 from tests.review_files import fit_arguments
 from training import evaluate, run
 from training.__main__ import main
@@ -24,8 +26,8 @@ def _figures_one_after_the_other(monkeypatch: pytest.MonkeyPatch, *macro_f1: flo
     """The model is measured as it is, but its macro-F1 is said to be another."""
     measure, left = evaluate.measure, list(macro_f1)
 
-    def told(*arguments: Any) -> dict[str, Any]:
-        return {**measure(*arguments), "macro_f1": left.pop(0)}
+    def told(*arguments: Any) -> Evaluation:
+        return replace(measure(*arguments), macro_f1=left.pop(0))
 
     monkeypatch.setattr(run, "measure", told)
 

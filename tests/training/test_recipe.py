@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from contract.labels import LABELS, star_label
+from contract.training_record import TrainingRecord
 from reviews.corpus import Corpus
 from reviews.review import Review, Reviews
 from training import distill, fit
@@ -113,7 +114,7 @@ def test_distill_has_recipes_too(reviews: Files, given: dict[str, Any]) -> None:
 def test_the_article_can_be_repeated_from_its_record(reviews: Files, given: dict[str, Any]) -> None:
     """The command that a report prints gives the same settings, without `--recipe`."""
     record = {"base_model": "bert-base-uncased", "settings": asdict(ARTICLE), "split": "stratified"}
-    words = shlex.split(command("out", record))[3:]
+    words = shlex.split(command("out", TrainingRecord.model_validate(record)))[3:]
     assert main([str(reviews[0]) if word == "FILES" else word for word in words]) == 0
     assert given["recipe"] == ARTICLE
 

@@ -2,15 +2,17 @@
 
 import re
 from functools import cache
-from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import ChainableUndefined, Environment, PackageLoader
 
 from contract.labels import LABELS, ORDER
+from contract.training_record import TrainingRecord
 from evaluation import formats
+from evaluation.figures import Evaluation, Figures
 from evaluation.findings import findings, limits
-from training.report.reproduce import command
+from evaluation.history import History
+from training.report.reproduce import command, settings_of
 
 _UNKNOWN = (
     "Not stated: the weights come from the base model and from the reviews, and the licences of both count. Add "
@@ -18,41 +20,42 @@ _UNKNOWN = (
 )
 
 
-def model_card(name: str, assessment: dict[str, Any], record: dict[str, Any]) -> str:
+def model_card(name: str, evaluation: Evaluation, record: TrainingRecord) -> str:
     """A model card in Markdown with Hugging Face's metadata.
 
     Args:
         name: What the model is called.
-        assessment: What `evaluation.assess.assess` gives, or at least the figures of `evaluation.metrics.figures`.
-        record: What `training.json` holds; a `license` in it is stated as the model's.
+        evaluation: On the validation part.
+        record: Of the run; a `license` in it is stated as the model's.
     """
-    licence = record.get("license")
+    known = record != TrainingRecord()
     text = (
         _templates()
         .get_template("card.md")
         .render(
             name=name,
-            figures=assessment,
+            figures=evaluation,
             record=record,
+            settings=settings_of(record),
             names=[LABELS[label] for label in ORDER],
-            findings=findings(assessment, [], record),
-            limits=limits(assessment, record),
-            command=command(name, record).replace("`", "'") if record else None,
-            licence=licence or _UNKNOWN,
+            findings=findings(evaluation, History(), record),
+            limits=limits(evaluation, record),
+            command=command(name, record).replace("`", "'") if known else None,
+            licence=record.license or _UNKNOWN,
         )
     )
-    return f"---\n{_metadata(name, assessment, record)}\n---\n\n{text}"
+    return f"---\n{_metadata(name, evaluation, record)}\n---\n\n{text}"
 
 
-def _metadata(name: str, assessment: dict[str, Any], record: dict[str, Any]) -> str:
+def _metadata(name: str, figures: Figures, record: TrainingRecord) -> str:
     """YAML without its fences."""
     scores = {
-        "Macro-F1": ("f1", assessment["macro_f1"], {"average": "macro"}),
+        "Macro-F1": ("f1", figures.macro_f1, {"average": "macro"}),
         **{
-            f"F1 of {label}": ("f1", assessment["by_class"][label]["f1"], {"class": label})
+            f"F1 of {label}": ("f1", figures.by_class[label].f1, {"class": label})
             for label in (LABELS[label] for label in ORDER)
         },
-        "Accuracy": ("accuracy", assessment["accuracy"], None),
+        "Accuracy": ("accuracy", figures.accuracy, None),
     }
     results = [
         EvalResult(
@@ -70,11 +73,11 @@ def _metadata(name: str, assessment: dict[str, Any], record: dict[str, Any]) -> 
     ]
     card = ModelCardData(
         language="en",
-        license=record.get("license", "unknown"),
+        license=record.license or "unknown",
         library_name="transformers",
         pipeline_tag="text-classification",
         tags=["sentiment-analysis", "product-reviews"],
-        base_model=record.get("base_model"),
+        base_model=record.base_model,
         metrics=["f1", "accuracy"],
         model_name=name,
         eval_results=results,

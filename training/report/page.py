@@ -1,23 +1,24 @@
 """The report of a run or of an evaluation: one page that needs nothing but itself."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import ChainableUndefined, Environment, PackageLoader, select_autoescape
 from markupsafe import Markup, escape
 
 from contract.labels import LABELS, ORDER
+from contract.training_record import TrainingRecord
 from evaluation import formats
+from evaluation.figures import Evaluation, Figures
 from evaluation.findings import findings, limits
+from evaluation.history import History
 from evaluation.plots import loss_figure, reliability_figure, scores_figure, svg
 from training.distillation import DistillationRecipe
 from training.recipe import Recipe
 from training.report.card import model_card
-from training.report.reproduce import command
+from training.report.reproduce import command, settings_of
 from training.selection import Selection
 
 _REPORT_FILE = "report.html"
@@ -27,47 +28,49 @@ _CARD_FILE = "README.md"
 def write_report(
     folder: Path,
     name: str,
-    assessment: dict[str, Any],
-    history: Sequence[dict[str, Any]],
-    record: dict[str, Any],
+    evaluation: Evaluation,
+    history: History,
+    record: TrainingRecord,
 ) -> None:
     """Write `report.html` and the model card `README.md`; neither holds a text of the data.
 
     Args:
         folder: The checkpoint's.
         name: What the model is called.
-        assessment: What `evaluation.assess.assess` gives, with `baselines` if there are; the figures of
-            `evaluation.metrics.figures` are enough, and what is missing has no place on the page.
-        history: The Trainer's log, with `eval_loss` and `eval_macro_f1` after each epoch.
-        record: What `training.json` holds.
+        evaluation: On the validation part; what is missing has no place on the page.
+        history: Of the run.
+        record: Of the run.
     """
-    (folder / _REPORT_FILE).write_text(_page(name, assessment, history, record), encoding="utf-8")
-    (folder / _CARD_FILE).write_text(model_card(name, assessment, record), encoding="utf-8")
+    (folder / _REPORT_FILE).write_text(_page(name, evaluation, history, record), encoding="utf-8")
+    (folder / _CARD_FILE).write_text(model_card(name, evaluation, record), encoding="utf-8")
 
 
-def write_evaluation_report(file: Path, result: dict[str, Any]) -> None:
-    """Write the page for what `training.evaluate.evaluate` gives: any checkpoint on any data."""
-    file.write_text(_page(result["checkpoint"], result, [], {}), encoding="utf-8")
+def write_evaluation_report(file: Path, evaluation: Evaluation) -> None:
+    """Write the page of an evaluation: of any checkpoint, on any data."""
+    name = evaluation.checkpoint or "checkpoint"
+    file.write_text(_page(name, evaluation, History(), TrainingRecord()), encoding="utf-8")
 
 
-def _page(name: str, assessment: dict[str, Any], history: Sequence[dict[str, Any]], record: dict[str, Any]) -> str:
+def _page(name: str, evaluation: Evaluation, history: History, record: TrainingRecord) -> str:
+    known = record != TrainingRecord()
     return (
         _templates()
         .get_template("report.html")
         .render(
             name=name,
-            figures=assessment,
+            figures=evaluation,
             record=record,
+            settings=settings_of(record),
             names=[LABELS[label] for label in ORDER],
             order=ORDER,
-            largest=max(assessment["by_class"].items(), key=lambda item: item[1]["rows"]),
-            standings=_standings(name, assessment),
-            findings=findings(assessment, history, record),
-            limits=limits(assessment, record),
-            pictures=_pictures(assessment, history, record),
+            largest=max(evaluation.by_class.items(), key=lambda item: item[1].rows),
+            standings=_standings(name, evaluation),
+            findings=findings(evaluation, history, record),
+            limits=limits(evaluation, record),
+            pictures=_pictures(evaluation, history, record),
             meanings=_meanings(Recipe) | _meanings(Selection),
             taught=_meanings(DistillationRecipe),
-            command=command(name, record) if record else None,
+            command=command(name, record) if known else None,
         )
     )
 
@@ -79,6 +82,7 @@ def _templates() -> Environment:
         loader=PackageLoader("training.report"),
         autoescape=select_autoescape(["html"]),
         undefined=ChainableUndefined,
+        finalize=lambda value: "" if value is None else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -101,25 +105,22 @@ def _in_order(by_class: dict[str, int]) -> dict[str, int]:
     return {name: by_class[name] for name in (*names, *by_class) if name in by_class}
 
 
-def _standings(name: str, assessment: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _standings(name: str, evaluation: Evaluation) -> dict[str, Figures]:
     """The model and what it is compared with, by name; nothing if it stands alone."""
-    others = dict(assessment.get("baselines") or {})
-    if "against" in assessment:
-        others = {f"{assessment['against']['checkpoint']} (compared with)": assessment["against"], **others}
-    return {name: assessment, **others} if others else {}
+    others, against = evaluation.baselines or {}, evaluation.against
+    if against:
+        others = {f"{against.checkpoint} (compared with)": against, **others}
+    return {name: evaluation, **others} if others else {}
 
 
-def _pictures(
-    assessment: dict[str, Any], history: Sequence[dict[str, Any]], record: dict[str, Any]
-) -> dict[str, Markup]:
+def _pictures(evaluation: Evaluation, history: History, record: TrainingRecord) -> dict[str, Markup]:
     """The pictures that there is something to draw of, by name."""
-    calibration, kept = assessment.get("calibration"), record.get("best_step")
-    logged = {key for entry in history for key in entry}
+    calibration, kept = evaluation.calibration, record.best_step
     drawn = {}
-    if "loss" in logged:
+    if history.steps:
         label = "Training and validation loss, and the learning rate, over steps"
         drawn["loss"] = svg("loss", label, lambda colours: loss_figure(history, colours))
-    if "eval_macro_f1" in logged:
+    if history.epochs:
         label = "Macro-F1 on the validation part after each epoch"
         drawn["scores"] = svg("scores", label, lambda colours: scores_figure(history, kept, colours))
     if calibration:

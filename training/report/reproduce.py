@@ -1,58 +1,60 @@
 """The command that repeats a run, from its record."""
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
 
+from pydantic import JsonValue
+
+from contract.training_record import DataSheet, TrainingRecord
 from training.distillation import DistillationRecipe
 from training.recipe import Recipe
 from training.selection import EVERYTHING
 
 
-def command(name: str, record: dict[str, Any]) -> str:
+def command(name: str, record: TrainingRecord) -> str:
     """A command line for the shell, with the settings that are no defaults.
 
     Files stand there by name, since paths say nothing elsewhere.
 
     Args:
         name: Of the checkpoint.
-        record: What `training.json` holds.
+        record: Of its run.
     """
-    taught, sheet = record.get("distillation"), record.get("data") or {}
-    base_model = record.get("base_model", "BASE_MODEL")
+    taught, sheet = record.distillation, record.data
+    base_model = record.base_model or "BASE_MODEL"
     words = ["python", "-m", "training", "distill" if taught else "fit", "--data", *_files(sheet)]
-    if isinstance(sheet.get("categories"), list):  # else all
-        words += ["--categories", *sheet["categories"]]
+    if sheet.categories != "all":
+        words += ["--categories", *sheet.categories]
     if taught:
-        words += ["--teacher", *teachers(taught), "--student", base_model]
-        words += ["--unlabelled", *_files(taught["unlabelled"])] if taught.get("unlabelled") else []
+        teachers = [teacher.name for teacher in taught.teachers] or ["TEACHER"]
+        words += ["--teacher", *teachers, "--student", base_model]
+        words += ["--unlabelled", *_files(taught.unlabelled)] if taught.unlabelled else []
+        given = taught.given()
         words += _flags(
-            {
-                setting.name: taught[setting.name]
-                for setting in fields(DistillationRecipe)
-                if setting.name in taught
-            }
+            {setting.name: given[setting.name] for setting in fields(DistillationRecipe) if setting.name in given}
         )
     else:
         words += ["--base-model", base_model]
-    validation = record.get("validation_data")
-    if validation:
-        words += ["--validation", *_files(validation)]
-    elif "split" in record:
-        words += ["--split", record["split"]]
-    return shlex.join([*words, *_flags(record.get("settings") or {}), "--output", name])
+    if record.validation_data:
+        words += ["--validation", *_files(record.validation_data)]
+    elif record.split:
+        words += ["--split", record.split]
+    return shlex.join([*words, *_flags(settings_of(record)), "--output", name])
 
 
-def teachers(taught: dict[str, Any]) -> list[str]:
-    """The teachers' names, from what a record says of a distillation."""
-    return [teacher["name"] for teacher in taught.get("teachers") or []] or ["TEACHER"]
+def settings_of(record: TrainingRecord) -> dict[str, JsonValue]:
+    """The settings of a run, those of the recipe first and in its order."""
+    given = record.settings.given()
+    known = [*(setting.name for setting in fields(Recipe)), *EVERYTHING.told()]
+    return {name: given[name] for name in (*known, *given) if name in given}
 
 
-def _files(sheet: dict[str, Any]) -> list[str]:
-    return [file["name"] for file in sheet.get("files") or []] or ["FILES"]
+def _files(sheet: DataSheet) -> list[str]:
+    return [file.name for file in sheet.files] or ["FILES"]
 
 
-def _flags(settings: dict[str, Any]) -> list[str]:
+def _flags(settings: Mapping[str, JsonValue]) -> list[str]:
     defaults = {setting.name: setting.default for setting in (*fields(Recipe), *fields(DistillationRecipe))}
     defaults |= EVERYTHING.told()
     words = []

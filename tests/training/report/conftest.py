@@ -1,5 +1,5 @@
 """Figures of a run, and its record."""
 
-from tests.assessments import assessment, record
+from tests.evaluations import evaluation, record
 
-__all__ = ["assessment", "record"]
+__all__ = ["evaluation", "record"]

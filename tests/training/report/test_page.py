@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ import pytest
 from huggingface_hub import ModelCard
 
 from contract.labels import LABELS, ORDER
+from contract.training_record import ReviewFile, TrainingRecord
+from evaluation.figures import ComparisonFigures, Evaluation, MeasuredData, read, written
+from evaluation.history import History
 from evaluation.metrics import figures
-from tests.assessments import HISTORY, HOSTILE
+from tests.evaluations import HISTORY, HOSTILE
 from training.report.card import model_card
 from training.report.page import write_evaluation_report, write_report
 
@@ -53,9 +57,9 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def written(tmp_path: Path, assessment: dict[str, Any], record: dict[str, Any]) -> Path:
+def report(tmp_path: Path, evaluation: Evaluation, record: dict[str, Any]) -> Path:
     """The folder of a report with all its parts."""
-    write_report(tmp_path, "my <model>", assessment, HISTORY, record)
+    write_report(tmp_path, "my <model>", evaluation, HISTORY, TrainingRecord.model_validate(record))
     return tmp_path
 
 
@@ -75,51 +79,51 @@ def _assert_self_contained(html: str) -> Page:
     return page
 
 
-def test_the_page_needs_nothing_but_itself(written: Path) -> None:
+def test_the_page_needs_nothing_but_itself(report: Path) -> None:
     """No script, no fetch, no link but to its own parts, which are all there; a policy tells the browser so."""
-    page = _assert_self_contained((written / "report.html").read_text())
+    page = _assert_self_contained((report / "report.html").read_text())
     assert "default-src 'none'" in str(page.values("content"))
     assert sum(tag == "svg" for tag, _ in page.elements) == 3
-    assert sorted(file.name for file in written.iterdir()) == ["README.md", "report.html"]
+    assert sorted(file.name for file in report.iterdir()) == ["README.md", "report.html"]
 
 
-def test_every_figure_is_that_of_the_assessment(written: Path, assessment: dict[str, Any]) -> None:
+def test_every_figure_is_that_of_the_evaluation(report: Path, evaluation: Evaluation) -> None:
     """The tables hold what was measured: by class, confusion, calibration, by group, beside baselines."""
-    rows, bounds = _page(written).rows, assessment["intervals"]
+    rows, bounds = _page(report).rows, evaluation.intervals
+    assert evaluation.calibration
+    assert evaluation.baselines
     for i, name in zip(ORDER, NAMES, strict=True):
-        row, interval = assessment["by_class"][name], "\u2013".join(f"{b:.3f}" for b in bounds[f"f1_{name}"])
-        scores = [f"{row[score]:.3f}" for score in ("precision", "recall", "f1")]
-        assert [name, str(row["rows"]), *scores, interval] in rows
-        cells = [assessment["confusion"][i][j] for j in ORDER]
-        assert [name, *(f"{cell}{cell / row['rows']:.1%}" for cell in cells)] in rows
-    for part, title in (("before", "as it is"), ("after", "scaled")):
-        row = assessment["calibration"][part]
+        row, interval = evaluation.by_class[name], "\u2013".join(f"{b:.3f}" for b in bounds[f"f1_{name}"])
+        scores = [f"{score:.3f}" for score in (row.precision, row.recall, row.f1)]
+        assert [name, str(row.rows), *scores, interval] in rows
+        cells = [evaluation.confusion[i][j] for j in ORDER]
+        assert [name, *(f"{cell}{cell / row.rows:.1%}" for cell in cells)] in rows
+    for part, title in ((evaluation.calibration.before, "as it is"), (evaluation.calibration.after, "scaled")):
         (found,) = [cells for cells in rows if cells[:1] == [title]]
-        of_answers = [row["by_answer"][name]["ece"] for name in NAMES]
-        shown = [row["ece"], *of_answers, row["brier"], row["loss"]]
+        shown = [part.ece, *(part.by_answer[name].ece for name in NAMES), part.brier, part.loss]
         assert [cell.split()[0] for cell in found[1:]] == [f"{value:.3f}" for value in shown]
-    for part in ("by_category", "by_words", "by_stars"):
-        for key, row in assessment[part].items():
-            answered = [str(row["answered"][name]) for name in NAMES]
+    for groups in (evaluation.by_category, evaluation.by_words, evaluation.by_stars):
+        for key, group in groups.items():
+            answered = [str(group.answered[name]) for name in NAMES]
             name = "401 or more" if key == "401-" else key
-            assert [name, str(row["rows"]), f"{row['accuracy']:.1%}", answered] in [
+            assert [name, str(group.rows), f"{group.accuracy:.1%}", answered] in [
                 [cells[0], cells[1], cells[-5], cells[-3:]] for cells in rows if len(cells) > 6
             ]
-    for name, row in [("my <model>", assessment), *assessment["baselines"].items()]:
+    for name, one in [("my <model>", evaluation), *evaluation.baselines.items()]:
         (found,) = [cells for cells in rows if cells[:1] == [name] and len(cells) == 9]
-        assert [found[1], found[7]] == [f"{row['macro_f1']:.3f}", f"{row['accuracy']:.1%}"]
+        assert [found[1], found[7]] == [f"{one.macro_f1:.3f}", f"{one.accuracy:.1%}"]
 
 
-def test_the_headline_is_macro_f1_with_its_interval(written: Path, assessment: dict[str, Any]) -> None:
+def test_the_headline_is_macro_f1_with_its_interval(report: Path, evaluation: Evaluation) -> None:
     """The first figure of the page is macro-F1, then its interval."""
-    text = re.sub(r"\s+", " ", _page(written).text.split("Macro-F1")[1])
-    low, high = assessment["intervals"]["macro_f1"]
-    assert text.startswith(f"{assessment['macro_f1']:.3f} 95 %: {low:.3f}\u2013{high:.3f}.")
+    text = re.sub(r"\s+", " ", _page(report).text.split("Macro-F1")[1])
+    low, high = evaluation.intervals["macro_f1"]
+    assert text.startswith(f"{evaluation.macro_f1:.3f} 95 %: {low:.3f}\u2013{high:.3f}.")
 
 
-def test_the_data_sheet_accounts_for_files_and_lines(written: Path) -> None:
+def test_the_data_sheet_accounts_for_files_and_lines(report: Path) -> None:
     """Files with their hashes, classes, parts, and what was left out and where it was first."""
-    page = _page(written)
+    page = _page(report)
     assert [f"{HOSTILE}.jsonl", "1,234", "ab" * 32] in page.rows
     assert ["no text", "7", "a.jsonl:3"] in page.rows
     assert ["positive", "1,000", "81.0%"] in [row[:3] for row in page.rows]
@@ -128,26 +132,27 @@ def test_the_data_sheet_accounts_for_files_and_lines(written: Path) -> None:
     assert "2026-11-23 10:00 UTC" in page.text
 
 
-def test_names_from_the_data_are_shown_as_they_are(written: Path) -> None:
+def test_names_from_the_data_are_shown_as_they_are(report: Path) -> None:
     """Neither page nor card takes a category, a file or a model's name for markup."""
-    page, card = _page(written), (written / "README.md").read_text()
+    page, card = _page(report), (report / "README.md").read_text()
     assert HOSTILE in page.text
     assert "my <model>" in page.text
     prose = re.sub(r"(?s)```.*?```|`[^`\n]*`", "", card.split("---\n", 2)[2])
     assert not re.search(r"(?<!\\)<|(?<!\\)\]\(javascript", prose)
 
 
-def test_no_text_of_the_data_is_written(written: Path, assessment: dict[str, Any]) -> None:
+def test_no_text_of_the_data_is_written(report: Path, evaluation: Evaluation) -> None:
     """The hardest texts are customers' data: neither page nor card holds one."""
-    assert assessment["hardest"]
-    for file in written.iterdir():
+    assert evaluation.hardest
+    for file in report.iterdir():
         assert "secret" not in file.read_text()
 
 
 def test_figures_alone_are_enough(tmp_path: Path) -> None:
     """With no more than a confusion matrix and its figures there is a page, without empty sections."""
     labels = np.array([0, 1, 2, 1])
-    write_report(tmp_path, "bare", figures(labels, np.eye(3, dtype=np.float32)[labels]), [], {})
+    bare = Evaluation(**vars(figures(labels, np.eye(3, dtype=np.float32)[labels])))
+    write_report(tmp_path, "bare", bare, History(), TrainingRecord())
     page = _assert_self_contained((tmp_path / "report.html").read_text())
     assert not {"others", "calibration", "groups", "training", "data", "settings", "again"} & set(
         page.values("id")
@@ -156,51 +161,56 @@ def test_figures_alone_are_enough(tmp_path: Path) -> None:
     assert "None" not in page.text
 
 
-@pytest.mark.parametrize("part", ["assessment", "record"])
+@pytest.mark.parametrize("part", ["evaluation", "record"])
 def test_any_part_may_be_missing(
-    tmp_path: Path, assessment: dict[str, Any], record: dict[str, Any], part: str
+    tmp_path: Path, evaluation: Evaluation, record: dict[str, Any], part: str
 ) -> None:
     """Whatever key is left out, but the figures themselves, the page and the card are written."""
-    whole = {"assessment": assessment, "record": record}
+    whole = {"evaluation": written(evaluation), "record": record}
     needed = {"rows", "accuracy", "macro_f1", "by_class", "confusion"}
     for key in whole[part].keys() - needed:
         lacking = whole | {part: {name: value for name, value in whole[part].items() if name != key}}
-        write_report(tmp_path, "partial", lacking["assessment"], [], lacking["record"])
+        partial, run = read(lacking["evaluation"]), TrainingRecord.model_validate(lacking["record"])
+        write_report(tmp_path, "partial", partial, History(), run)
         _assert_self_contained((tmp_path / "report.html").read_text())
         ModelCard.load(tmp_path / "README.md")
 
 
-def test_the_card_has_metadata_that_the_hub_reads(written: Path, assessment: dict[str, Any]) -> None:
+def test_the_card_has_metadata_that_the_hub_reads(report: Path, evaluation: Evaluation) -> None:
     """Its YAML is valid and tells language, licence, library, task, base model, and the results."""
-    data = ModelCard.load(written / "README.md").data
+    data = ModelCard.load(report / "README.md").data
     told = data.language, data.license, data.library_name, data.pipeline_tag, data.base_model, data.metrics
     task = "text-classification"
     assert told == ("en", "unknown", "transformers", task, "tiny-bert", ["f1", "accuracy"])
     results = {result.metric_name: result.metric_value for result in data.eval_results or []}
     assert results == {
-        "Macro-F1": assessment["macro_f1"],
-        **{f"F1 of {name}": assessment["by_class"][name]["f1"] for name in NAMES},
-        "Accuracy": assessment["accuracy"],
+        "Macro-F1": evaluation.macro_f1,
+        **{f"F1 of {name}": evaluation.by_class[name].f1 for name in NAMES},
+        "Accuracy": evaluation.accuracy,
     }
 
 
-def test_a_licence_that_is_known_is_stated(assessment: dict[str, Any], record: dict[str, Any]) -> None:
+def test_a_licence_that_is_known_is_stated(evaluation: Evaluation, record: dict[str, Any]) -> None:
     """`license` in the record is the model's."""
-    card = model_card("a", assessment, {**record, "license": "mit"})
+    card = model_card("a", evaluation, TrainingRecord.model_validate({**record, "license": "mit"}))
     data: Any = ModelCard(card).data
     assert data.license == "mit"
     assert "Not stated" not in card
 
 
-def test_the_gate_is_shown(tmp_path: Path, assessment: dict[str, Any]) -> None:
+def test_the_gate_is_shown(tmp_path: Path, evaluation: Evaluation) -> None:
     """The page of an evaluation tells the decision and its reason, and the files that were measured on."""
-    result = {
-        "checkpoint": "new",
-        **assessment,
-        "data": {"files": [{"name": "t.jsonl", "sha256": "cd" * 32, "reviews": 700}], "copies_left_out": 100},
-        "against": {"checkpoint": "old", **assessment["baselines"]["VADER"]},
-        "comparison": {"passed": False, "sentence": "failed: because."},
-    }
+    file = ReviewFile(name="t.jsonl", sha256="cd" * 32, reviews=700)
+    result = replace(
+        evaluation,
+        checkpoint="new",
+        data=MeasuredData(files=[file], copies_left_out=100),
+        against=replace((evaluation.baselines or {})["VADER"], checkpoint="old"),
+        comparison=ComparisonFigures(
+            new=0.7, old=0.8, interval=(-0.2, 0.0), tolerance=0.01, difference=-0.1, passed=False,
+            sentence="failed: because.",
+        ),
+    )  # fmt: skip
     write_evaluation_report(tmp_path / "page.html", result)
     page = _assert_self_contained((tmp_path / "page.html").read_text())
     assert "May be worse than old" in page.text
@@ -225,14 +235,14 @@ def test_a_run_ends_with_its_report(checkpoint: Path) -> None:
     ("star_titles", "said"), [("masked", "treated as no title"), ("read", "read all the same")]
 )
 def test_sources_and_star_titles_are_told(
-    star_titles: str, said: str, tmp_path: Path, assessment: dict[str, Any], record: dict[str, Any]
+    star_titles: str, said: str, tmp_path: Path, evaluation: Evaluation, record: dict[str, Any]
 ) -> None:
     """Each source has a row with its weight; what became of star titles is said where titles are read."""
     record["settings"] |= {"star_titles": star_titles, "source_weights": {"shop": 0.5}, "leave_out": ""}
-    write_report(tmp_path, "m", assessment, [], record)
+    write_report(tmp_path, "m", evaluation, History(), TrainingRecord.model_validate(record))
     assert said not in _page(tmp_path).text, "the template reads no title"
     record["settings"] |= {"template": "title+text"}
-    write_report(tmp_path, "m", assessment, [], record)
+    write_report(tmp_path, "m", evaluation, History(), TrainingRecord.model_validate(record))
     page = _page(tmp_path)
     assert f"123 titles are nothing but a count of stars, such as “Five Stars”, and were {said}" in page.text
     assert ["shop", "1,000", "1: 34, 5: 966", "8.5", "3", "77", "0.5"] in page.rows

@@ -1,28 +1,25 @@
 """Figures and records as a run leaves them, for what is written about them."""
 
-import json
 import math
 import random
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 
-from evaluation.assess import assess, stand
+from evaluation.evaluate import evaluate_logits, summarise
+from evaluation.figures import Evaluation
+from evaluation.history import History
 from reviews.review import Review
 
 HOSTILE = '<script>alert("x")</script> | `a` & *b* [c](javascript:d)'
 
 
-def sample_assessment() -> dict[str, Any]:
-    """Figures of a mediocre classifier on 600 texts of three categories, which all say "secret", and baselines."""
-    assessment: dict[str, Any] = json.loads(_assessment())
-    return assessment
-
-
 @cache
-def _assessment() -> str:
+def sample_evaluation() -> Evaluation:
+    """Figures of a mediocre classifier on 600 texts of three categories, which all say "secret", and baselines."""
     randomly, draw = random.Random(1), np.random.default_rng(1)
     reviews = [
         Review(f"secret {'word ' * randomly.choice((3, 30, 500))}{number}", label, category, stars)
@@ -31,9 +28,12 @@ def _assessment() -> str:
     ]
     labels = np.array([review.label for review in reviews])
     logits = (3 * (np.eye(3)[labels] + draw.normal(0, 0.8, (600, 3)))).astype(np.float32)
-    baselines = {"majority class": stand(labels, labels * 0 + 1), "VADER": stand(labels, (labels + 1) // 2)}
-    others = {"baselines": baselines, "baselines_left_out": ["TF-IDF is left out: & so on"]}
-    return json.dumps({**assess(reviews, logits), **others})
+    answers = {"majority class": labels * 0 + 1, "VADER": (labels + 1) // 2}
+    return replace(
+        evaluate_logits(reviews, logits),
+        baselines={name: summarise(labels, given) for name, given in answers.items()},
+        baselines_left_out=["TF-IDF is left out: & so on"],
+    )
 
 
 def sample_record() -> dict[str, Any]:
@@ -79,9 +79,9 @@ def sample_record() -> dict[str, Any]:
 
 
 @pytest.fixture
-def assessment() -> dict[str, Any]:
-    """Figures, to be changed at will."""
-    return sample_assessment()
+def evaluation() -> Evaluation:
+    """Figures of a run."""
+    return sample_evaluation()
 
 
 @pytest.fixture
@@ -90,9 +90,9 @@ def record() -> dict[str, Any]:
     return sample_record()
 
 
-HISTORY = [
+HISTORY = History.of([
     *({"step": step, "loss": 1 / step, "learning_rate": 1e-5 * step} for step in range(1, 31)),
     {"step": 10, "eval_loss": 0.5, "eval_macro_f1": 0.6},
     {"step": 20, "eval_loss": 0.6, "eval_macro_f1": 0.65},
     {"step": 30, "eval_loss": math.nan, "eval_macro_f1": 0.64},
-]
+])  # fmt: skip

@@ -1,10 +1,9 @@
-"""From reviews and logits to everything that `evaluate` tells; needs no PyTorch."""
+"""From reviews and logits to all figures of a classifier; needs no PyTorch."""
 
 import hashlib
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,19 @@ from contract import scoring
 from contract.labels import LABELS
 from evaluation import calibration, confusion
 from evaluation.bootstrap import interval, resampled_counts, resampled_means
-from evaluation.metrics import RANKS, answer_figures, figures, rounded
+from evaluation.figures import (
+    AnswerConfidence,
+    Bin,
+    CalibrationFigures,
+    Evaluation,
+    Figures,
+    Group,
+    HardText,
+    Interval,
+    ProbabilityFigures,
+    rounded,
+)
+from evaluation.metrics import RANKS, answer_figures, figures
 from reviews.review import Review, Reviews, text_key
 
 Ids = NDArray[np.int64]
@@ -33,9 +44,9 @@ class Served:
     fitted_on: str | None
 
 
-def assess(
+def evaluate_logits(
     reviews: Sequence[Review], logits: Logits, scaling: tuple[Sequence[Review], Logits] | Served | None = None
-) -> dict[str, Any]:
+) -> Evaluation:
     """All figures of a classifier.
 
     Args:
@@ -43,21 +54,17 @@ def assess(
         logits: Its answers, shape (rows, classes).
         scaling: Reviews with logits to fit the temperature on, none of whose texts is measured, or the temperature
             itself; without either each half of the rows is scaled with the temperature of the other.
-
-    Returns:
-        `figures`, with intervals; calibration; results by category, words and stars; the hardest texts.
     """
     labels = ids_of(reviews)
     answers = logits.argmax(axis=1)
-    return {
-        **figures(labels, logits),
-        "intervals": intervals(labels, answers),
-        "calibration": _calibration(reviews, labels, logits, scaling),
-        "by_category": breakdown([review.category for review in reviews], labels, answers),
-        "by_words": _by_words(reviews, labels, answers),
-        "by_stars": breakdown([_stars(review) for review in reviews], labels, answers),
-        "hardest": _hardest(reviews, labels, logits),
-    }
+    return Evaluation(
+        **vars(replace(figures(labels, logits), intervals=intervals(labels, answers))),
+        calibration=_calibration(reviews, labels, logits, scaling),
+        by_category=breakdown([review.category for review in reviews], labels, answers),
+        by_words=_by_words(reviews, labels, answers),
+        by_stars=breakdown([_stars(review) for review in reviews], labels, answers),
+        hardest=_hardest(reviews, labels, logits),
+    )
 
 
 def ids_of(reviews: Sequence[Review]) -> Ids:
@@ -67,13 +74,13 @@ def ids_of(reviews: Sequence[Review]) -> Ids:
     return np.array([review.label for review in reviews], dtype=np.int64)
 
 
-def stand(labels: Ids, answers: Ids) -> dict[str, Any]:
-    """What a classifier is compared by: its figures with their intervals, of class ids (rows,)."""
-    return {**answer_figures(labels, answers), "intervals": intervals(labels, answers)}
+def summarise(labels: Ids, answers: Ids) -> Figures:
+    """What classifiers are compared by: figures of class ids (rows,), with their intervals."""
+    return replace(answer_figures(labels, answers), intervals=intervals(labels, answers))
 
 
-def intervals(labels: Ids, answers: Ids) -> dict[str, list[float]]:
-    """The 95 % bootstrap interval of each score, `[low, high]`, of class ids (rows,)."""
+def intervals(labels: Ids, answers: Ids) -> dict[str, Interval]:
+    """The 95 % bootstrap interval of each score, of class ids (rows,)."""
     drawn = resampled_counts(confusion.count(labels, answers, len(LABELS)))
     even = confusion.balanced(drawn)
     f1 = confusion.precision_recall_f1(drawn)[2]
@@ -88,7 +95,7 @@ def intervals(labels: Ids, answers: Ids) -> dict[str, list[float]]:
     return {name: _bounds(values) for name, values in scores.items()}
 
 
-def breakdown(keys: Sequence[str], labels: Ids, answers: Ids) -> dict[str, dict[str, Any]]:
+def breakdown(keys: Sequence[str], labels: Ids, answers: Ids) -> dict[str, Group]:
     """Figures of the rows of each key, keys in order; macro-F1 is None where a class is missing."""
     names, places = np.unique(np.array(keys, dtype=object).astype(str), return_inverse=True)
     matrices = [
@@ -98,18 +105,18 @@ def breakdown(keys: Sequence[str], labels: Ids, answers: Ids) -> dict[str, dict[
     return {str(name): _group(matrix) for name, matrix in zip(names, matrices, strict=True)}
 
 
-def _group(matrix: Ids) -> dict[str, Any]:
+def _group(matrix: Ids) -> Group:
     whole = bool(matrix.sum(axis=1).all())
-    return {
-        "rows": int(matrix.sum()),
-        "accuracy": rounded(confusion.accuracy(matrix)),
-        "macro_f1": rounded(confusion.macro_f1(matrix)) if whole else None,
-        "ordinal_error": rounded(confusion.ordinal_error(matrix, RANKS)),
-        "answered": {name: int(matrix[:, label].sum()) for label, name in enumerate(LABELS)},
-    }
+    return Group(
+        rows=int(matrix.sum()),
+        accuracy=rounded(confusion.accuracy(matrix)),
+        macro_f1=rounded(confusion.macro_f1(matrix)) if whole else None,
+        ordinal_error=rounded(confusion.ordinal_error(matrix, RANKS)),
+        answered={name: int(matrix[:, label].sum()) for label, name in enumerate(LABELS)},
+    )
 
 
-def _by_words(reviews: Sequence[Review], labels: Ids, answers: Ids) -> dict[str, dict[str, Any]]:
+def _by_words(reviews: Sequence[Review], labels: Ids, answers: Ids) -> dict[str, Group]:
     """Words, not tokens: classifiers with other tokenizers have the same buckets."""
     firsts = (1, *(most + 1 for most in _WORDS_MAX))
     names = [f"{first}-{most}" for first, most in zip(firsts, _WORDS_MAX, strict=False)] + [f"{firsts[-1]}-"]
@@ -127,7 +134,7 @@ def _calibration(
     labels: Ids,
     logits: Logits,
     scaling: tuple[Sequence[Review], Logits] | Served | None,
-) -> dict[str, Any]:
+) -> CalibrationFigures:
     """ECE, Brier score and cross-entropy before and after scaling with temperatures that never saw the row."""
     if scaling is None:
         temperatures: tuple[scoring.Temperature, ...]
@@ -138,13 +145,13 @@ def _calibration(
         served = scaling if isinstance(scaling, Served) else _fitted_apart(*scaling)
         scaled, fitted_on = scoring.scaled(logits, served.temperature), served.fitted_on
         temperatures = (served.temperature,)
-    return {
-        "fitted_on": fitted_on,
-        "temperatures": [by_label(temperature) for temperature in temperatures],
-        "bins": calibration.BINS,
-        "before": _probability_figures(labels, logits),
-        "after": _probability_figures(labels, scaled),
-    }
+    return CalibrationFigures(
+        fitted_on=fitted_on,
+        temperatures=[by_label(temperature) for temperature in temperatures],
+        bins=calibration.BINS,
+        before=_probability_figures(labels, logits),
+        after=_probability_figures(labels, scaled),
+    )
 
 
 def _fitted_apart(reviews: Sequence[Review], logits: Logits) -> Served:
@@ -157,34 +164,33 @@ def by_label(temperature: scoring.Temperature) -> dict[str, float]:
     return {name: rounded(value) for name, value in zip(LABELS, each, strict=True)}
 
 
-def _probability_figures(labels: Ids, logits: NDArray[np.floating]) -> dict[str, Any]:
+def _probability_figures(labels: Ids, logits: NDArray[np.floating]) -> ProbabilityFigures:
     predicted = scoring.probabilities(logits)
     table, brier = calibration.reliability(labels, predicted), calibration.brier(labels, predicted)
     drawn = resampled_means(np.column_stack([calibration.gaps(labels, predicted), brier]))
-    return {
-        "ece": rounded(table.error()),
-        "brier": rounded(brier.mean()),
-        "loss": rounded(calibration.cross_entropy(labels, logits)),
-        "by_answer": {name: _of_answer(label, labels, predicted) for label, name in enumerate(LABELS)},
-        "intervals": {"ece": _bounds(np.abs(drawn[:, :-1]).sum(axis=1)), "brier": _bounds(drawn[:, -1])},
-        "reliability": [
-            {"rows": int(rows), "confidence": rounded(confidence), "accuracy": rounded(accuracy)}
+    return ProbabilityFigures(
+        ece=rounded(table.error()),
+        brier=rounded(brier.mean()),
+        loss=rounded(calibration.cross_entropy(labels, logits)),
+        by_answer={name: _of_answer(label, labels, predicted) for label, name in enumerate(LABELS)},
+        intervals={"ece": _bounds(np.abs(drawn[:, :-1]).sum(axis=1)), "brier": _bounds(drawn[:, -1])},
+        reliability=[
+            Bin(rows=int(rows), confidence=rounded(confidence), accuracy=rounded(accuracy))
             for rows, confidence, accuracy in zip(table.rows, table.confidence, table.accuracy, strict=True)
         ],
-    }
+    )
 
 
-def _of_answer(label: int, labels: Ids, predicted: calibration.Floats) -> dict[str, Any]:
-    """Whether the confidence of the rows that are answered so means what it says; None where there are none."""
+def _of_answer(label: int, labels: Ids, predicted: calibration.Floats) -> AnswerConfidence:
     rows = predicted.argmax(axis=1) == label
     if not rows.any():
-        return {"rows": 0, "confidence": None, "accuracy": None, "ece": None}
-    return {
-        "rows": int(rows.sum()),
-        "confidence": rounded(predicted[rows, label].mean()),
-        "accuracy": rounded((labels[rows] == label).mean()),
-        "ece": rounded(calibration.reliability(labels[rows], predicted[rows], _BINS_OF_ANSWER).error()),
-    }
+        return AnswerConfidence(rows=0, confidence=None, accuracy=None, ece=None)
+    return AnswerConfidence(
+        rows=int(rows.sum()),
+        confidence=rounded(predicted[rows, label].mean()),
+        accuracy=rounded((labels[rows] == label).mean()),
+        ece=rounded(calibration.reliability(labels[rows], predicted[rows], _BINS_OF_ANSWER).error()),
+    )
 
 
 def _second_half(text: str) -> bool:
@@ -192,22 +198,22 @@ def _second_half(text: str) -> bool:
     return hashlib.sha256(text_key(text).encode()).digest()[1] % 2 == 1
 
 
-def _hardest(reviews: Sequence[Review], labels: Ids, logits: Logits) -> list[dict[str, Any]]:
-    """The texts of the highest loss: what the model is most wrong about, or the stars."""
+def _hardest(reviews: Sequence[Review], labels: Ids, logits: Logits) -> list[HardText]:
     losses, predicted = calibration.losses(labels, logits), scoring.probabilities(logits)
     return [
-        {
-            "text": " ".join(reviews[row].text.split())[:_LINE_CHARACTERS],
-            "category": reviews[row].category,
-            "stars": reviews[row].stars,
-            "label": LABELS[labels[row]],
-            "answer": LABELS[predicted[row].argmax()],
-            "confidence": rounded(predicted[row].max()),
-            "loss": rounded(losses[row]),
-        }
+        HardText(
+            text=" ".join(reviews[row].text.split())[:_LINE_CHARACTERS],
+            category=reviews[row].category,
+            stars=reviews[row].stars,
+            label=LABELS[labels[row]],
+            answer=LABELS[predicted[row].argmax()],
+            confidence=rounded(predicted[row].max()),
+            loss=rounded(losses[row]),
+        )
         for row in np.argsort(-losses, kind="stable")[:_HARDEST].tolist()
     ]
 
 
-def _bounds(resampled: NDArray[np.float64]) -> list[float]:
-    return [rounded(bound) for bound in interval(resampled)]
+def _bounds(resampled: NDArray[np.float64]) -> Interval:
+    low, high = interval(resampled)
+    return rounded(low), rounded(high)
