@@ -51,11 +51,15 @@ def apply_template(fields: Fields, encoding: Encoding) -> str:
     return text if title is None else f"{title}\n{text}"
 
 
+def ends_kept(tokens_max: int, truncation: str) -> tuple[int, int]:
+    """How many tokens are kept from the beginning of a text that is too long, and how many from its end."""
+    head = tokens_max if truncation == "head" else tokens_max // 4
+    return head, tokens_max - head
+
+
 def truncate(ids: Sequence[int], tokens_max: int, truncation: str) -> list[int]:
     """At most `tokens_max` of `ids` (no special tokens): the head, or a quarter head and the rest tail."""
     if len(ids) <= tokens_max:
         return list(ids)
-    if truncation == "head":
-        return list(ids[:tokens_max])
-    head = tokens_max // 4
-    return [*ids[:head], *ids[len(ids) - (tokens_max - head) :]]
+    head, tail = ends_kept(tokens_max, truncation)
+    return [*ids[:head], *ids[len(ids) - tail :]]

@@ -16,7 +16,11 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Reason(StrEnum):
-    """Why a record became a dead letter: a closed list."""
+    """Why a record became a dead letter: a closed list, explained in docs/operations.md.
+
+    Bad input is found in `worker.core.decoding`, a failing model in `worker.pipeline`, a result that does not fit
+    in `worker.outcomes`.
+    """
 
     INVALID_JSON = "invalid_json"
     NOT_AN_OBJECT = "not_an_object"

@@ -1,4 +1,4 @@
-"""The three classes: their ids, their order from bad to good, and the stars that stand for each."""
+"""The three classes: their ids, the order of ids from bad to good, and the stars that stand for each."""
 
 LABELS = ("neutral", "positive", "negative")
 """In class-id order. A checkpoint or a bundle with another order would serve wrong labels, and is refused."""

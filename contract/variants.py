@@ -1,4 +1,8 @@
-"""The graphs that a bundle may hold: how each is called, its file, the device it is for, and which one serves."""
+"""The graphs that a bundle may hold: how each is called, its file, the device it is for, and which one serves.
+
+How each is made, and what it is held to: `export.variants`. The worker tells padded from packed graphs by their
+inputs, so only a third kind of inputs touches `contract.inputs` and `worker.adapters.classifier`.
+"""
 
 from typing import Literal, NamedTuple
 

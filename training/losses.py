@@ -1,4 +1,7 @@
-"""What a step minimises: a mean over rows, so that any division of a batch over devices has the same gradient."""
+"""What a step minimises: a mean over rows, so that any division of a batch over devices has the same gradient.
+
+Each setting is a field of `training.recipe.Recipe`; the losses of the stars' head are in `training.ordinal`.
+"""
 
 from dataclasses import dataclass
 from typing import Any

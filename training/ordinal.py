@@ -41,16 +41,21 @@ def star_losses(kind: str, logits: torch.Tensor, stars: torch.Tensor) -> torch.T
     """The loss of each row, shape (rows,); 0 where it has no rating.
 
     Args:
-        kind: One of `STAR_OUTPUTS`.
+        kind: One of `STAR_OUTPUTS`, which a test holds to `training.recipe.STAR_LOSSES`.
         logits: Shape (rows, outputs).
         stars: Places among the ratings, shape (rows,); -1 for none.
+
+    Raises:
+        ValueError: If there is no such loss.
     """
     if kind == "softmax":
         return functional.cross_entropy(logits, stars, ignore_index=-1, reduction="none")
     there, places = stars >= 0, stars.clamp(min=0)
     if kind == "corn":
         return _corn(logits, places) * there
-    return functional.cross_entropy(logits, star_targets().to(logits)[places], reduction="none") * there
+    if kind == "smoothed":
+        return functional.cross_entropy(logits, star_targets().to(logits)[places], reduction="none") * there
+    raise ValueError(f"no loss of the stars is called {kind}")
 
 
 def _corn(logits: torch.Tensor, places: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,9 @@
 """The life of a window: decode, encode, batch, infer, publish, settle.
 
-`prepare`, `score` and `deliver` each run on a thread of their own (`worker.stages`), so that the host works on
-the windows before and after the one that the device works on. Within a stage windows keep their order.
+Before, `worker.loop` polls and `InFlight.take` closes the window; after, `worker.loop` has what is settled
+committed, as the ledger says. `prepare`, `score` and `deliver` each run on a thread of their own
+(`worker.stages`), so that the host works on the windows before and after the one that the device works on. Within
+a stage windows keep their order.
 """
 
 import time

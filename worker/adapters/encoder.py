@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from contract.encoding import Encoded, Encoding, apply_template, truncate
+from contract.encoding import Encoded, Encoding, apply_template, ends_kept, truncate
 from contract.fields import Fields
 
 _CHARACTERS_PER_TOKEN = 16
@@ -43,9 +43,7 @@ class TokenizersEncoder:
         self._before, self._after = frame
         self._text_tokens_max = encoding.tokens_max - len(frame)
         self._long = self._text_tokens_max * _CHARACTERS_PER_TOKEN
-        self._tail = (
-            self._text_tokens_max - self._text_tokens_max // 4 if encoding.truncation == "head+tail" else 0
-        )
+        self._head, self._tail = ends_kept(self._text_tokens_max, encoding.truncation)
 
     def encode(self, batch: Sequence[Fields]) -> list[Encoded]:
         """Token ids of each item with special tokens, at most `tokens_max` of them."""
@@ -64,15 +62,15 @@ class TokenizersEncoder:
         white space, punctuation and ideographs, whatever stands around them, so the tokens of a part that ends
         there are those of the whole. Where the ends give too few tokens, more of the text is taken.
         """
-        head, size = self._text_tokens_max - self._tail, self._long
+        size = self._long
         while size < len(text) and (until := _boundary(text, size)) < len(text):
             begin = self._ids(text[:until])
             if not self._tail:
-                if len(begin) >= head + _MARGIN:
+                if len(begin) >= self._head + _MARGIN:
                     return begin
             elif (since := _boundary(text, len(text) - size)) > until:
                 end = self._ids(text[since:])
-                if len(begin) >= head + _MARGIN and len(end) >= self._tail + _MARGIN:
+                if len(begin) >= self._head + _MARGIN and len(end) >= self._tail + _MARGIN:
                     return [*begin, *end]
             size *= 2
         return self._ids(text)

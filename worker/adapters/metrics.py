@@ -1,4 +1,8 @@
-"""The worker's metrics for Prometheus. Labels are few and closed, so that the series stay few."""
+"""The worker's metrics for Prometheus. Labels are few and closed, so that the series stay few.
+
+docs/metrics.md is generated from here (`make contracts`). What the pipeline reports has a method in
+`worker.ports.Telemetry` too; the poll loop calls the class itself.
+"""
 
 import time
 

@@ -1,7 +1,8 @@
 """The books of delivery: which offsets may be committed, and with which delivery count.
 
-Every commit of what is settled is decided here, as `{partition: Offset}`; the adapters only carry it out. The
-counts with which a worker begins and marks records are `worker.isolation`'s. The laws, stated as property tests in
+Every commit of what is settled is decided here, as `{partition: Offset}`; the adapters carry it out, and
+`worker.adapters.kafka_positions` adds which log it is of. The counts with which a worker begins and marks records
+are `worker.isolation`'s. The laws, stated as property tests in
 tests/worker/core/test_ledger.py:
 
 1. A commit never passes a record that is not settled.
@@ -32,7 +33,7 @@ class Offset(NamedTuple):
 
 
 Commit = Mapping[Partition, Offset]
-"""What one commit says; an adapter stores it as it is."""
+"""What one commit says; an adapter adds which log the positions are of, and stores it."""
 
 
 @dataclass
