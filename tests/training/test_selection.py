@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from contract.errors import InputError
+from contract.training_record import TrainingRecord
 from reviews.corpus import read_corpus
 from reviews.review import Review, Reviews
 from tests.review_files import fit_arguments, review, write_lines
@@ -111,7 +112,7 @@ def test_a_run_records_its_selection(reviews: Files, base_model: Path, tmp_path:
     assert record["settings"] | {"source_weights": {"train": 2.0}, "source_cap": 90} == record["settings"]
     assert sum(record["parts"]["training"].values()) == 90
     assert sum(record["parts"]["validation"].values()) == 45
-    words = shlex.split(command("again", record))
+    words = shlex.split(command("again", TrainingRecord.model_validate(record)))
     assert words[words.index("--source-weights") + 1] == "train=2.0"
     assert words[words.index("--source-cap") + 1] == "90"
 
