@@ -41,7 +41,8 @@ def provider_options(device: str, *, memory_bytes_max: int = 0) -> list[tuple[st
     """ONNX Runtime's providers for a device, with their options.
 
     On CUDA the arena grows by what is asked for (the default doubles, and dynamic shapes then exhaust the
-    card), and TF32 is off, so that fp32 means fp32.
+    card), and TF32 is off, so that fp32 means fp32. The CPU is not named beside it: ONNX Runtime refuses to load
+    a session that names the CPU and forbids it (`session.disable_cpu_ep_fallback`).
     """
     if device == "cpu":
         return [("CPUExecutionProvider", {})]
@@ -52,7 +53,7 @@ def provider_options(device: str, *, memory_bytes_max: int = 0) -> list[tuple[st
     }
     if memory_bytes_max:
         options["gpu_mem_limit"] = str(memory_bytes_max)
-    return [("CUDAExecutionProvider", options), ("CPUExecutionProvider", {})]
+    return [("CUDAExecutionProvider", options)]
 
 
 class OnnxClassifier:

@@ -29,6 +29,7 @@ def test_cuda_is_not_silently_replaced_by_the_cpu() -> None:
     """Where CUDA is wanted and missing the worker says so; `auto` takes the CPU."""
     options = dict(provider_options("cuda", memory_bytes_max=10))
 
+    assert list(options) == ["CUDAExecutionProvider"]  # a session that names the CPU may not forbid it
     assert options["CUDAExecutionProvider"]["arena_extend_strategy"] == "kSameAsRequested"
     assert options["CUDAExecutionProvider"]["gpu_mem_limit"] == "10"
     if available_device("auto") == "cpu":
