@@ -20,12 +20,16 @@ class _Record(BaseModel):
 
 
 class Golden(_Record):
-    """A text with the token ids and the fp32 probabilities (in class-id order) that it must give."""
+    """A text with the token ids and the fp32 probabilities (in class-id order) that it must give.
+
+    `own` are the probabilities that each variant gave itself where it was measured.
+    """
 
     text: str
     title: str | None = None
     ids: list[int]
     probabilities: list[float]
+    own: dict[str, list[float]] = {}
 
 
 class FileDigest(_Record):
@@ -52,9 +56,11 @@ class Variant(_Record):
     `temperature` divides its logits: one for all, or one for each label that may be the answer, in class-id order.
     An event with less confidence than `abstain_below` is marked as abstained.
     `accuracy` are figures on texts that trained and calibrated nothing; none where there are no such figures.
-    `golden_delta_max` is how far a golden probability may be off on the serving device before the worker
-    refuses the bundle. `flip_rate` is the share of labels that changed over random batchings of the same
-    texts; it is zero unless the batch influences its members, as in dynamic int8.
+    `own_golden_delta_max` is how far a probability of a golden text may be from the one that this very graph gave
+    at export before the worker refuses the bundle; where there is none (older bundles, or a graph that could not
+    run there), `golden_delta_max` is how far it may be from the fp32 graph's. `flip_rate` is the share of labels
+    that changed over random batchings of the same texts; it is zero unless the batch influences its members, as
+    in dynamic int8.
     """
 
     file: str
@@ -62,6 +68,7 @@ class Variant(_Record):
     temperature: PositiveFloat | Annotated[tuple[PositiveFloat, ...], Len(3, 3)] = 1.0
     abstain_below: float = Field(0.0, ge=0, le=1)
     golden_delta_max: float = Field(gt=0)
+    own_golden_delta_max: float | None = Field(None, gt=0)
     parity: Parity
     flip_rate: float | None = None
     accuracy: dict[str, float] = {}

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import JsonValue
 
 from contract.labels import LABELS
@@ -18,7 +19,7 @@ from export.gates.golden import choose_goldens
 from export.gates.limits import Result, Trial
 from export.gates.parity import (
     Probabilities,
-    golden_delta,
+    golden_answers,
     measure,
     reference_probabilities,
     speed_ratio,
@@ -97,7 +98,7 @@ def export_bundle(options: BundleOptions, progress: Progress) -> list[Result]:
             if result.refusal is None and isinstance(result.trial, Trial)
         }
         with progress.step("writing the bundle and loading it as the worker does"):
-            write_contents(folder, checkpoint, reference.goldens)
+            write_contents(folder, checkpoint, _with_own(reference.goldens, results))
             write_manifest(folder, _manifest(options, checkpoint, folder, results, held_out, measured))
             _try_out(folder, encoder, options.threads)
         publish(folder, options.output, overwrite=options.overwrite)
@@ -117,12 +118,21 @@ def _ask_pytorch(model: Any, sample: Sample, threads: int, progress: Progress) -
 def _make(
     recipe: VariantRecipe, source: GraphSource, file: Path, reference: Reference, threads: int, progress: Progress
 ) -> Result:
-    """Make a graph and hold it to its gates; a refused one is removed, and a refused reference ends the export."""
+    """Make a graph and hold it to its gates, until an attempt passes.
+
+    A refused one is removed, and a refused reference ends the export.
+    """
     name = recipe.kind.name
+    attempts = recipe.make(source, file)
     with progress.step(f"{name}: {recipe.doing}"):
-        details = recipe.make(source, file)
-    with progress.step(f"{name}: parity with PyTorch, alone and among random neighbours"):
-        result = _measure(recipe, file, source.reference, reference, threads, details)
+        details = next(attempts)
+    while True:
+        with progress.step(f"{name}: parity with PyTorch, alone and among random neighbours"):
+            result = _measure(recipe, file, source.reference, reference, threads, details)
+        if result.refusal is None or (further := next(attempts, None)) is None:
+            break
+        progress.say(f"{name}: {result.refusal}; trying again with less of it changed")
+        details = further
     if isinstance(result.trial, str):
         progress.say(f"{name}: its parity was not measured, and a worker's warm-up will: {result.trial}")
     if result.refusal and recipe.kind == REFERENCE:
@@ -159,12 +169,23 @@ def _try(recipe: VariantRecipe, file: Path, baseline: Path, reference: Reference
     if isinstance(classifier, str):
         check_without_device(file)
         return classifier
+    answers = golden_answers(classifier, reference.goldens)
     return Trial(
         device=hardware(device),
         deviation=measure(classifier, rows, reference.probabilities, batchings=recipe.gates.batchings),
-        golden_delta=golden_delta(classifier, reference.goldens),
+        golden_answers=answers.tolist(),
+        golden_delta=float(np.abs(answers - [golden.probabilities for golden in reference.goldens]).max()),
         speed_ratio=speed_ratio(file, baseline, rows, device),
     )
+
+
+def _with_own(goldens: Sequence[Golden], results: Sequence[Result]) -> list[Golden]:
+    """The golden texts with what each variant that serves and was measured here says of them itself."""
+    tried = {one.name: one.trial for one in results if one.refusal is None and isinstance(one.trial, Trial)}
+    return [
+        golden.model_copy(update={"own": {name: trial.golden_answers[place] for name, trial in tried.items()}})
+        for place, golden in enumerate(goldens)
+    ]
 
 
 def _manifest(

@@ -44,7 +44,7 @@ class Progress:
             caption=f"speed against {REFERENCE.name} on the same device, a CPU with one thread; for information",
         )
         table.add_column("variant", no_wrap=True)
-        for title in ("MB", "max Δp", "labels kept", "flip rate", "golden Δp", "allowed", "speed"):
+        for title in ("MB", "max Δp", "labels kept", "flip rate", "golden Δp", "speed"):
             table.add_column(title, justify="right", no_wrap=True)
         for result in results:
             table.add_row(*_row(result))
@@ -53,9 +53,9 @@ class Progress:
 
 def _row(result: Result) -> tuple[str, ...]:
     name = result.name if result.refusal is None else f"{result.name}: refused"
-    size, allowed = f"{result.size_bytes / 1e6:.1f}", f"{result.golden_delta_max:.1g}"
+    size = f"{result.size_bytes / 1e6:.1f}"
     if isinstance(result.trial, str):
-        return f"{name}: not run here", size, "", "", "", "", allowed, ""
+        return f"{name}: not run here", size, "", "", "", "", ""
     deviation = result.trial.deviation
     return (
         name,
@@ -64,6 +64,5 @@ def _row(result: Result) -> tuple[str, ...]:
         f"{deviation.label_agreement:.2%}",
         f"{deviation.flip_rate:.3%}",
         f"{result.trial.golden_delta:.1g}",
-        allowed,
         f"{result.trial.speed_ratio:.2f}x",
     )

@@ -23,6 +23,7 @@ class Deviation:
         probability_delta_p99: The 99th percentile over texts of each text's largest difference.
         label_agreement: The share of texts with PyTorch's label.
         batchings: How many random batchings were tried.
+        batched_texts: How many texts, of all lengths, went through them.
         flip_rate: The share of labels, over texts and random batchings, other than in sorted batches.
         neighbour_delta_max: The largest difference of a probability between a random batching and sorted batches.
     """
@@ -32,6 +33,7 @@ class Deviation:
     probability_delta_p99: float
     label_agreement: float
     batchings: int
+    batched_texts: int
     flip_rate: float
     neighbour_delta_max: float
 
@@ -46,9 +48,9 @@ class Gates:
         neighbour_delta_max: How far a probability may move with the other texts of its batch.
         label_agreement_min: The share of PyTorch's labels that has to be kept.
         flip_rate_max: The share of labels that may change with the batch.
-        golden_delta_max: What the worker allows at warm-up; None for what was measured here and `golden_margin`.
-        golden_margin: Added to the measured difference, for devices that round elsewhere.
-        golden_delta_cap: Allowing more would let a broken graph pass the worker's check as well.
+        golden_delta_max: How far from the reference's answers to the golden texts the worker lets it be; None for
+            what was measured here and `own_delta_max`.
+        own_delta_max: How far from its own answers, for devices that round elsewhere.
     """
 
     batchings: int
@@ -57,8 +59,7 @@ class Gates:
     label_agreement_min: float = 0.0
     flip_rate_max: float = 1.0
     golden_delta_max: float | None = None
-    golden_margin: float = 0.0
-    golden_delta_cap: float = math.inf
+    own_delta_max: float = 0.02
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,14 @@ class Trial:
     Attributes:
         device: ONNX Runtime's provider, and the hardware.
         deviation: From PyTorch, and between batchings.
-        golden_delta: The largest difference of a golden probability, as the worker's warm-up sees it.
+        golden_answers: Its probabilities of the golden texts, as the worker's warm-up sees them.
+        golden_delta: The largest difference of one from the reference's.
         speed_ratio: Against the reference on the same device, on a CPU with one thread.
     """
 
     device: str
     deviation: Deviation
+    golden_answers: list[list[float]]
     golden_delta: float
     speed_ratio: float
 
@@ -105,11 +108,11 @@ class Result:
 
     @property
     def golden_delta_max(self) -> float:
-        """What the worker allows at warm-up."""
+        """How far from the reference's golden answers the worker lets it be where it has none of its own."""
         if self.gates.golden_delta_max is not None:
             return self.gates.golden_delta_max
         measured = 0.0 if isinstance(self.trial, str) else self.trial.golden_delta
-        return measured + self.gates.golden_margin
+        return measured + self.gates.own_delta_max
 
     @property
     def refusal(self) -> str | None:
@@ -135,8 +138,6 @@ class Result:
             f"{flips:.3%} of labels change with the batch, where {gates.flip_rate_max:.1%} may": (
                 flips <= gates.flip_rate_max
             ),
-            f"its golden probabilities are {trial.golden_delta:.2f} off: a warm-up that lets this pass would let "
-            "a broken graph pass too": self.golden_delta_max <= gates.golden_delta_cap,
         }
 
     def manifest_entry(
@@ -149,6 +150,7 @@ class Result:
             temperature=temperature,
             abstain_below=abstain_below,
             golden_delta_max=self.golden_delta_max,
+            own_golden_delta_max=None if isinstance(self.trial, str) else self.gates.own_delta_max,
             parity=_parity(self.trial),
             flip_rate=None if isinstance(self.trial, str) else self.trial.deviation.flip_rate,
             accuracy=accuracy,

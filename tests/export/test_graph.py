@@ -33,7 +33,7 @@ def test_bert_base_goes_all_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     logits = OnnxClassifier(tmp_path / "model.onnx", device="cpu", threads=1).logits(rows)
     assert np.abs(probabilities(logits, 1.0) - reference_probabilities(model, rows)).max() <= 1e-4
     monkeypatch.setattr("export.int8.scales._MIGRATIONS", (0.0,))  # the search itself has its own tests
-    details = quantise(tmp_path / "model.onnx", tmp_path / "model.int8.onnx", rows[:2])
+    details = next(quantise(tmp_path / "model.onnx", tmp_path / "model.int8.onnx", rows[:2]))
     assert details["products"] == 4 * 12
     int8 = OnnxClassifier(tmp_path / "model.int8.onnx", device="cpu", threads=1).logits(rows)
     assert np.abs(probabilities(int8, 1.0) - probabilities(logits, 1.0)).max() <= 0.1

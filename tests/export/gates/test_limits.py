@@ -10,12 +10,12 @@ from export.gates.limits import Deviation, Gates, Result, Trial
 
 FOUND = Deviation(
     texts=500, probability_delta_max=0.1, probability_delta_p99=0.05, label_agreement=0.99, batchings=20,
-    flip_rate=0.001, neighbour_delta_max=0.01,
+    batched_texts=250, flip_rate=0.001, neighbour_delta_max=0.01,
 )  # fmt: skip
 
 
 def result(deviation: Deviation = FOUND, **gates: Any) -> Result:
-    trial = Trial("some CPU", deviation, golden_delta=0.06, speed_ratio=2.345)
+    trial = Trial("some CPU", deviation, golden_answers=[[0.2, 0.3, 0.5]], golden_delta=0.06, speed_ratio=2.345)
     return Result(INT8, Gates(batchings=20, **gates), 1000, 17, trial, {"products": 8})
 
 
@@ -47,16 +47,16 @@ def test_each_limit_refuses_and_names_the_figure(
 
 
 def test_the_warm_up_allows_what_was_measured_and_a_margin() -> None:
-    """Or a fixed difference; so much that a broken graph would pass is refused."""
-    assert result(golden_margin=0.02).golden_delta_max == pytest.approx(0.08)
-    assert result(golden_delta_max=0.5, golden_margin=0.02).golden_delta_max == 0.5
-    assert result(golden_margin=0.02, golden_delta_cap=0.081).refusal is None
-    assert "0.06 off" in (result(golden_margin=0.02, golden_delta_cap=0.079).refusal or "")
+    """From the reference's answers, or a fixed difference; from its own, however far those are from it."""
+    assert result(own_delta_max=0.03).golden_delta_max == pytest.approx(0.09)
+    assert result(golden_delta_max=0.5).golden_delta_max == 0.5
+    entry = result(own_delta_max=0.03).manifest_entry({}, temperature=1.0, abstain_below=0.0)
+    assert entry.own_golden_delta_max == 0.03
 
 
 def test_the_manifest_has_the_figures_that_were_measured() -> None:
     """The entry what a worker needs, the provenance all of them."""
-    entry = result(golden_margin=0.02).manifest_entry({"f1": 0.5}, temperature=2.0, abstain_below=0.7)
+    entry = result().manifest_entry({"f1": 0.5}, temperature=2.0, abstain_below=0.7)
     assert (entry.file, entry.device, entry.opset) == (INT8.file, INT8.device, 17)
     assert (entry.temperature, entry.abstain_below, entry.accuracy) == (2.0, 0.7, {"f1": 0.5})
     assert [entry.flip_rate, entry.golden_delta_max] == pytest.approx([0.001, 0.08])
@@ -75,4 +75,5 @@ def test_a_graph_that_this_machine_cannot_run_is_neither_refused_nor_praised() -
     entry = untried.manifest_entry({}, temperature=1.0, abstain_below=0.0)
     assert entry.parity.model_dump(exclude_none=True) == {"status": "not-run", "reason": "no CUDA here"}
     assert (entry.device, entry.flip_rate, entry.golden_delta_max) == ("cuda", None, 0.02)
+    assert entry.own_golden_delta_max is None, "it has no answers of its own"
     assert untried.measurements() == {"not_run": "no CUDA here", "fused": 12}

@@ -1,5 +1,6 @@
 """The check before a worker joins its group, on a BERT that this session trained."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,3 +39,32 @@ def test_a_model_that_misses_its_goldens_is_refused(bundle: Path) -> None:
 
     with pytest.raises(BundleRefusedError, match="golden"):
         warm_up(read, "fp32", encoder, Broken(bundle / "model.onnx", device="cpu"))
+
+
+def test_a_variant_that_was_measured_is_held_to_its_own_answers(bundle: Path) -> None:
+    """Tightly, and however far those are from the reference's; without them, to the reference's, loosely."""
+    read = read_bundle(bundle)
+    encoder = TokenizersEncoder(read.tokenizer_file, read.manifest.encoding)
+    limits = read.variant("fp32").model_copy(update={"golden_delta_max": 0.5, "own_golden_delta_max": 0.01})
+    manifest = read.manifest.model_copy(update={"variants": {"fp32": limits}})
+
+    def warm(shift: float, own_shift: float | None) -> None:
+        goldens = [
+            golden.model_copy(
+                update={
+                    "probabilities": [value + shift for value in golden.probabilities],
+                    "own": {}
+                    if own_shift is None
+                    else {"fp32": [value + own_shift for value in golden.probabilities]},
+                }
+            )
+            for golden in read.goldens
+        ]
+        warm_up(replace(read, manifest=manifest, goldens=tuple(goldens)), "fp32", encoder, classifier(bundle))
+
+    warm(shift=0.9, own_shift=0.0)
+    warm(shift=0.4, own_shift=None)
+    with pytest.raises(BundleRefusedError, match=r"off by 0\.0[0-9]+ .* 0\.0100 is allowed"):
+        warm(shift=0.0, own_shift=0.02)
+    with pytest.raises(BundleRefusedError, match=r"0\.5000 is allowed"):
+        warm(shift=0.6, own_shift=None)
