@@ -4,6 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
 from safetensors.numpy import load_file
 
 from reviews.review import Review, Reviews
@@ -14,7 +15,7 @@ from training.model import load_base
 from training.recipe import Recipe
 from training.sampler import EncodedReviews
 from training.targets import TrainingSet
-from training.trainer import make_trainer
+from training.trainer import layers_below_head, make_trainer
 
 Files = tuple[Path, Path]
 
@@ -60,3 +61,19 @@ def test_a_step_that_can_not_be_divided_is_refused(reviews: Files, base_model: P
     )  # fmt: skip
     assert done.returncode == 2
     assert "choose a multiple of 2" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "below"),
+    [
+        ("classifier.weight", 0),
+        ("stars.bias", 0),
+        ("bert.pooler.dense.weight", 0),
+        ("bert.encoder.layer.11.output.dense.weight", 1),
+        ("bert.encoder.layer.0.attention.self.query.bias", 12),
+        ("bert.embeddings.LayerNorm.weight", 13),
+    ],
+)
+def test_each_layer_has_its_distance_from_the_head(name: str, below: int) -> None:
+    """Of twelve layers the last is one below the head, the first twelve, and the embeddings thirteen."""
+    assert layers_below_head(name, 12) == below
