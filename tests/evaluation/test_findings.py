@@ -1,9 +1,7 @@
-"""What is said about a model: true to its figures, and a command that we take."""
+"""What is said about a model is true to its figures."""
 
-import shlex
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +10,7 @@ from contract.training_record import Settings, TrainingRecord
 from evaluation.figures import Evaluation, Group, read, written
 from evaluation.findings import findings, limits
 from evaluation.history import History
-from tests.evaluations import HISTORY, HOSTILE
-from training.__main__ import _parser
-from training.recipe import Recipe
-from training.report.reproduce import command
+from tests.evaluations import HISTORY
 
 Edit = Callable[[Evaluation], Evaluation]
 
@@ -73,28 +68,3 @@ def test_limits_tell_what_was_not_measured(evaluation: Evaluation) -> None:
     said = " ".join(limits(replace(evaluation, by_category={"Toys": toys}), TrainingRecord(settings=settings)))
     assert "more than 64 tokens the middle is not read" in said
     assert "of Toys" in said
-
-
-@pytest.mark.parametrize("taught", [False, True])
-def test_the_command_is_one_that_we_take(record: dict[str, Any], *, taught: bool) -> None:
-    """Our own parser reads the command back, with the settings of the record."""
-    if taught:
-        record["distillation"] = {
-            "soft_share": 0.9,
-            "fragments": 3,
-            "teachers": [{"name": "big"}, {"name": "old"}],
-            "unlabelled": {"files": [{"name": "u.jsonl", "sha256": "cd" * 32}]},
-        }
-        record["data"]["categories"] = ["Books", "Home & Kitchen"]
-    words = shlex.split(command("my <model>", TrainingRecord.model_validate(record)))
-    options = _parser(Recipe()).parse_args(words[3:])
-    assert words[:4] == ["python", "-m", "training", "distill" if taught else "fit"]
-    assert {name: getattr(options, name) for name in record["settings"]} == record["settings"]
-    assert (str(options.output), options.split) == ("my <model>", "hash")
-    assert [file.name for file in options.data] == [Path(f"{HOSTILE}.jsonl").name]
-    if taught:
-        assert (options.student, options.soft_share) == ("tiny-bert", 0.9)
-        assert options.teacher == [Path("big"), Path("old")]
-        assert options.categories == ["Books", "Home & Kitchen"]
-    else:
-        assert options.base_model == "tiny-bert"

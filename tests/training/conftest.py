@@ -1,4 +1,4 @@
-"""A BERT of a few thousand random weights, reviews that it can learn, and a checkpoint made of both."""
+"""A tiny BERT, reviews that it can learn, and a checkpoint made of both."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -6,29 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from transformers import BertModel, BertTokenizerFast
-from transformers.utils.logging import disable_progress_bar
 
-from tests.review_files import FILLER, WORDS, cache, fit_arguments, review, write_lines
-from tests.tiny_bert import tiny_config, word_tokenizer
+from tests.review_files import cache, fit_arguments, review, write_lines
+from tests.tiny_base_model import base_model
 from training.__main__ import main
 
-__all__ = ["cache"]
+__all__ = ["base_model", "cache"]
 
 Write = Callable[[Path, Sequence[Any]], Path]
-
-
-@pytest.fixture(scope="session")
-def base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a BERT with two layers of width 32 and a vocabulary of words and letters."""
-    folder = tmp_path_factory.mktemp("base")
-    tokenizer = word_tokenizer([*FILLER, *(word for words in WORDS.values() for word in words)])
-    disable_progress_bar()
-    BertTokenizerFast(tokenizer_object=tokenizer, vocab=tokenizer.get_vocab()).save_pretrained(folder)
-    torch.manual_seed(1)
-    BertModel(tiny_config(tokenizer, positions=64, heads=2, intermediate_size=64)).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
-"""Keeping the best weights, ending early, and what is said when something runs out."""
+"""Keeping the best weights, and ending early."""
 
-import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +14,6 @@ from tests.review_files import fit_arguments
 from training import evaluate, run
 from training.__main__ import main
 from training.callback import RunCallback
-from training.failures import what_to_do
-from training.trainer import layers_below_head
 
 Files = tuple[Path, Path]
 _FOUR_EPOCHS = ("--epochs", "4", "--early-stopping", "2")
@@ -72,57 +69,3 @@ def test_an_interrupted_run_remembers_its_best(
     history = json.loads((tmp_path / "out/history.json").read_text())
     told = {entry["step"]: entry["eval_macro_f1"] for entry in history if "eval_macro_f1" in entry}
     assert told == {19: 0.7, 38: 0.6, 57: 0.5}
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (MemoryError(), "lower --micro-batch-size"),
-        (
-            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
-            "--micro-batch-size",
-        ),
-        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "--micro-batch-size"),
-        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
-        (RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos"), "the disk is full"),
-    ],
-)
-def test_a_run_out_of_something_says_how_to_go_on(
-    error: Exception, said: str, reviews: Files, base_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    """Out of memory or disk: code 2, what helps, and that --resume goes on from the last good state."""
-    arguments = [*fit_arguments(reviews, base_model, tmp_path / "out"), "--save-steps", "5"]
-
-    def fail(self: RunCallback, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if state.global_step == 7:
-            raise error
-
-    with monkeypatch.context() as patched:
-        patched.setattr(RunCallback, "on_step_end", fail)
-        assert main(arguments) == 2
-    told = capsys.readouterr().err
-    assert said in told
-    assert "saved at step 5; the same command with --resume goes on" in told
-    assert main([*arguments, "--resume"]) == 0
-
-
-def test_a_fault_of_ours_keeps_its_traceback() -> None:
-    """What a user can't fix is not dressed up as advice."""
-    assert what_to_do(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
-
-
-@pytest.mark.parametrize(
-    ("name", "below"),
-    [
-        ("classifier.weight", 0),
-        ("stars.bias", 0),
-        ("bert.pooler.dense.weight", 0),
-        ("bert.encoder.layer.11.output.dense.weight", 1),
-        ("bert.encoder.layer.0.attention.self.query.bias", 12),
-        ("bert.embeddings.LayerNorm.weight", 13),
-    ],
-)
-def test_each_layer_has_its_distance_from_the_head(name: str, below: int) -> None:
-    """Of twelve layers the last is one below the head, the first twelve, and the embeddings thirteen."""
-    assert layers_below_head(name, 12) == below

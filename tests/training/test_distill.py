@@ -9,11 +9,11 @@ import pytest
 from scipy.special import softmax
 
 from reviews.corpus import read_corpus
-from reviews.review import Review
+from reviews.review import Review, Reviews
 from tests.review_files import RECIPE, fit_arguments, write_lines
 from training import distill as distilling
 from training.__main__ import main
-from training.distill import mean_answers, teacher_answers
+from training.distill import mean_answers, teacher_answers, unlabelled_reviews
 from training.folds import Fold
 from training.model import load_checkpoint
 
@@ -153,3 +153,11 @@ def test_wrong_input_is_told(
     """What the user can fix ends with code 2 and says what."""
     assert main([*_arguments(reviews, checkpoint, base_model, tmp_path / "student"), *extra]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_unlabelled_texts_are_none_that_are_measured() -> None:
+    """Not even written otherwise: case, spaces and punctuation make no other text."""
+    held_out = Reviews.of([Review("A great phone, really.", 1, "")])
+    others = Reviews.of([Review("a GREAT phone really", 1, ""), Review("something else", 1, "")])
+    left = unlabelled_reviews(others, held_out, "stratified")
+    assert [(one.text, one.label, one.stars) for one in left] == [("something else", -1, None)]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.int8.scales import WEIGHT_MAX, Floats, Observed, choose_scales
+from export.int8.scales import WEIGHT_MAX, Floats, Observed, _inverse_factor, choose_scales
 
 
 def product(scales_of: Observed, weight: Floats) -> tuple[Floats, Floats]:
@@ -65,3 +65,14 @@ def test_rounding_errors_cancel_out_where_inputs_go_together() -> None:
     )
     errors = [(((apart / channel) @ (rounded - scaled)) ** 2).mean() for rounded in (compensated, nearest)]
     assert errors[0] < 0.5 * errors[1]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12))
+def test_the_factor_is_that_of_the_inverse(seed: int, channels: int) -> None:
+    """Upper, with a positive diagonal, and its square is the inverse: which makes it the only one."""
+    inputs = np.random.default_rng(seed).normal(size=(3 * channels, channels))
+    moments = inputs.T @ inputs + np.eye(channels)
+    factor = _inverse_factor(moments)
+    assert np.array_equal(factor, np.triu(factor))
+    assert (factor.diagonal() > 0).all()
+    assert np.allclose(factor.T @ factor @ moments, np.eye(channels))

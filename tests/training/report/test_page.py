@@ -17,7 +17,6 @@ from evaluation.figures import ComparisonFigures, Evaluation, MeasuredData, read
 from evaluation.history import History
 from evaluation.metrics import figures
 from tests.evaluations import HISTORY, HOSTILE
-from training.report.card import model_card
 from training.report.page import write_evaluation_report, write_report
 
 NAMES = [LABELS[label] for label in ORDER]
@@ -174,28 +173,6 @@ def test_any_part_may_be_missing(
         write_report(tmp_path, "partial", partial, History(), run)
         _assert_self_contained((tmp_path / "report.html").read_text())
         ModelCard.load(tmp_path / "README.md")
-
-
-def test_the_card_has_metadata_that_the_hub_reads(report: Path, evaluation: Evaluation) -> None:
-    """Its YAML is valid and tells language, licence, library, task, base model, and the results."""
-    data = ModelCard.load(report / "README.md").data
-    told = data.language, data.license, data.library_name, data.pipeline_tag, data.base_model, data.metrics
-    task = "text-classification"
-    assert told == ("en", "unknown", "transformers", task, "tiny-bert", ["f1", "accuracy"])
-    results = {result.metric_name: result.metric_value for result in data.eval_results or []}
-    assert results == {
-        "Macro-F1": evaluation.macro_f1,
-        **{f"F1 of {name}": evaluation.by_class[name].f1 for name in NAMES},
-        "Accuracy": evaluation.accuracy,
-    }
-
-
-def test_a_licence_that_is_known_is_stated(evaluation: Evaluation, record: dict[str, Any]) -> None:
-    """`license` in the record is the model's."""
-    card = model_card("a", evaluation, TrainingRecord.model_validate({**record, "license": "mit"}))
-    data: Any = ModelCard(card).data
-    assert data.license == "mit"
-    assert "Not stated" not in card
 
 
 def test_the_gate_is_shown(tmp_path: Path, evaluation: Evaluation) -> None:
