@@ -13,7 +13,7 @@ from contract.fields import Fields
 _CHARACTERS_PER_TOKEN = 16
 """Past this many characters a token, a text's ends are tokenised first, and its middle if they are not enough."""
 _AT_ONCE = 2**20
-"""So many characters are tokenised at once: each may be a token, of about a hundred bytes until the text is cut."""
+"""So many characters are tokenised at once: each may be a token, of about a hundred bytes until it is cut off."""
 _MARGIN = 8
 """Tokens at a cut that are not kept: a literal such as "[SEP]", which is one token, may lie across it."""
 

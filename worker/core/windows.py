@@ -12,8 +12,8 @@ class WindowPolicy:
     """When a window closes.
 
     It closes when it holds `records_max` records, `bytes_max` of them, or `window_ms_target` of device time, as
-    far as the pace so far tells; and `wait_ms_max` after its first record when the device is idle, so with 0 a free
-    device never waits while records do.
+    far as the pace so far tells; and `wait_ms_max` after its first record when the device is idle, so with 0 a
+    free device never waits while records do.
     """
 
     records_max: int
