@@ -15,7 +15,7 @@ class Partition(NamedTuple):
 
 Header = tuple[str, bytes | None]
 
-_HEADER_BYTES = 128
+HEADER_BYTES = 128
 """What a header takes besides its text: a record of a megabyte can hold 300,000 that are empty."""
 
 
@@ -33,7 +33,7 @@ class Record:
     @property
     def size_bytes(self) -> int:
         """What the record takes while it is held: key, value and headers."""
-        headers = sum(len(name) + len(value or b"") + _HEADER_BYTES for name, value in self.headers)
+        headers = sum(len(name) + len(value or b"") + HEADER_BYTES for name, value in self.headers)
         return len(self.key or b"") + len(self.value or b"") + headers
 
 

@@ -85,7 +85,7 @@ def test_a_megabyte_costs_no_more_than_what_is_kept_of_it(
 def test_a_window_is_tokenised_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many texts of however many tokens: a few at a time, in their order, each as if it were alone."""
     few = encoder(tokens_max=256)
-    tokens = []
+    tokens: list[int] = []
 
     class Counting:
         def encode_batch_fast(self, texts: list[str], **options: bool) -> object:
