@@ -165,6 +165,7 @@ def pipeline_options(settings: Settings, model: Model) -> PipelineOptions:
         batch_tokens_max=model.limits.tokens,
         row_tokens_max=model.bundle.manifest.encoding.tokens_max,
         temperature=model.bundle.variant(model.variant).temperature,
+        served_tokens_max=max(len(golden.ids) for golden in model.bundle.goldens),
     )
 
 
