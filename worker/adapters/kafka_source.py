@@ -22,6 +22,7 @@ from kafka.structs import MemberState, OffsetAndMetadata
 from worker.adapters.kafka_client import connection
 from worker.adapters.kafka_log_guard import LogGuard
 from worker.adapters.kafka_positions import LogPositions, unstamp
+from worker.adapters.kafka_private import OF_A_CONSUMER, look_for
 from worker.adapters.kafka_rebalances import Rebalances, assignor, named
 from worker.adapters.kafka_unpacking import bound_reading
 from worker.core.ledger import Commit, Offset
@@ -78,6 +79,7 @@ class KafkaSource:
                 session_timeout_ms=settings.session_timeout_ms,
                 heartbeat_interval_ms=min(3000, settings.session_timeout_ms // 3),
             )
+            look_for(OF_A_CONSUMER, self._consumer)
             bound_reading(self._consumer)
             self.positions = LogPositions(self._consumer._cluster.topic_id)  # noqa: SLF001 - nothing public tells
             self._guard = LogGuard(self._consumer, self.positions, in_flight, settings)

@@ -16,6 +16,7 @@ import zstandard
 from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecordBatch
 
+from worker.adapters.kafka_private import OF_A_BATCH, look_for
 from worker.core.records import HEADER_BYTES
 
 POLL_BYTES_MAX = 16 * 2**20
@@ -32,6 +33,7 @@ _XERIAL_HEADER_BYTES = 16  # the magic and two versions
 
 def bound_reading(consumer: Any, poll_bytes_max: int = POLL_BYTES_MAX) -> None:
     """Let a `KafkaConsumer` unpack record by record, and end a poll after `poll_bytes_max` and a few records."""
+    look_for(OF_A_BATCH, DefaultRecordBatch)
     fetcher = consumer._fetcher  # noqa: SLF001 - no setting bounds what is unpacked
 
     class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc, name-defined]
