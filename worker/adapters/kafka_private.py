@@ -1,4 +1,4 @@
-"""What of kafka-python 3.0 has no public way: every private name that the adapters lean on, looked for at the start.
+"""What of kafka-python 3.0 has no public way: the private names that the adapters use, looked for at the start.
 
 `pyproject.toml` pins the version below 3.1. Where an attribute is missing all the same, the worker says so before
 it joins a group, and not with an AttributeError under load.
