@@ -19,6 +19,7 @@ OF_A_CONSUMER = (
     "_coordinator._offset_fetch_futures",
     "_fetcher._append",
     "_fetcher._next_partition_records",
+    "_fetcher.PartitionRecords._maybe_raise_next_inline_exception",
     "_fetcher.PartitionRecords._unpack_records",
     "_net.call_soon_threadsafe",
     "_subscription.seek",

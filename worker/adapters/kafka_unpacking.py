@@ -7,7 +7,7 @@ Here a batch is unpacked one record at a time, and a poll ends with the bytes th
 import gzip
 import io
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import lz4.frame
@@ -23,8 +23,6 @@ POLL_BYTES_MAX = 16 * 2**20
 RECORD_BYTES_MAX = 128 * 2**20
 """A larger record is not read: the worker ends and names it."""
 
-_RECORDS_AT_ONCE = 16
-"""Handed over between two looks at the bytes: so many records of any size may come on top of them."""
 _PIECE_BYTES = 2**20
 _VARINT_BYTES_MAX = 5
 _XERIAL_MAGIC = b"\x82SNAPPY\x00"
@@ -32,31 +30,39 @@ _XERIAL_HEADER_BYTES = 16  # the magic and two versions
 
 
 def bound_reading(consumer: Any, poll_bytes_max: int = POLL_BYTES_MAX) -> None:
-    """Let a `KafkaConsumer` unpack record by record, and end a poll after `poll_bytes_max` and a few records."""
+    """Let a `KafkaConsumer` unpack record by record, and end a poll when it brings `poll_bytes_max`."""
     look_for(OF_A_BATCH, DefaultRecordBatch)
     fetcher = consumer._fetcher  # noqa: SLF001 - no setting bounds what is unpacked
+    append, left_bytes = fetcher._append, poll_bytes_max  # noqa: SLF001
 
     class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc, name-defined]
         def _unpack_records(self, partition: Any, records: Any, *deserializers: Any) -> Any:
             return super()._unpack_records(partition, _Batches(records), *deserializers)
 
+        def take(self, records_max: int) -> list[Any]:
+            nonlocal left_bytes
+            self._maybe_raise_next_inline_exception()
+            taken: list[Any] = []
+            try:
+                while len(taken) < records_max and left_bytes > 0:
+                    if (record := next(self.record_iterator, None)) is None:
+                        break
+                    taken.append(record)
+                    left_bytes -= _size_bytes(record)
+            except Exception as error:
+                if not taken:
+                    raise
+                self._next_inline_exception = error  # for the next poll, as the client does
+            return taken
+
+    def append_until_full(drained: Any, part: Any, records_max: int, update_offsets: Any) -> int:
+        nonlocal left_bytes
+        left_bytes = left_bytes if drained else poll_bytes_max  # another poll
+        taken: int = append(drained, part, records_max, update_offsets)
+        return taken if left_bytes > 0 else records_max  # so many, it believes, and looks for no more
+
     fetcher.PartitionRecords = PartitionRecords
-    fetcher._append = _bounded(fetcher._append, poll_bytes_max)  # noqa: SLF001
-
-
-def _bounded(append: Callable[..., Any], poll_bytes_max: int) -> Callable[..., int]:
-    """The fetcher's step from a partition's records to those of the poll, until there are bytes enough."""
-    size_bytes = 0
-
-    def bounded(drained: Any, part: Any, records_max: int, update_offsets: Any) -> int:
-        nonlocal size_bytes
-        size_bytes = size_bytes if drained else 0  # another poll
-        before = len(drained.get(part.topic_partition, ()))
-        taken: int = append(drained, part, min(records_max, _RECORDS_AT_ONCE), update_offsets)
-        size_bytes += sum(map(_size_bytes, drained.get(part.topic_partition, ())[before:]))
-        return records_max if size_bytes >= poll_bytes_max else taken
-
-    return bounded
+    fetcher._append = append_until_full  # noqa: SLF001
 
 
 def _size_bytes(record: Any) -> int:

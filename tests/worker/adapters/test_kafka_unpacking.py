@@ -1,6 +1,5 @@
 """Compressed batches: read as kafka-python reads them, and never unpacked whole."""
 
-import itertools
 import tracemalloc
 from collections import defaultdict
 from types import SimpleNamespace
@@ -9,12 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kafka import TopicPartition
+from kafka.consumer.fetcher import Fetcher
 from kafka.errors import CorruptRecordError
 from kafka.record import MemoryRecords
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecordsBuilder
 
-from worker.adapters.kafka_unpacking import RECORD_BYTES_MAX, StreamedBatch, _Batches, _bounded
+from worker.adapters.kafka_unpacking import RECORD_BYTES_MAX, StreamedBatch, _Batches, bound_reading
 
 CODECS = {"gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 texts = st.none() | st.binary(max_size=300)
@@ -84,32 +85,49 @@ def test_a_record_too_large_to_read_is_refused_before_it_is_unpacked() -> None:
     tracemalloc.stop()
 
 
-@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 50), st.integers(0, 3)), max_size=200), st.data())
-def test_a_poll_ends_with_its_bytes(items: list[tuple[int, int, int]], data: st.DataObject) -> None:
-    """It brings at most so many and sixteen records more, none is left out, and an empty poll ends nothing."""
-    queues: list[list[Any]] = [[], []]
-    for number, size, headers in items:
-        sizes = {"serialized_key_size": -1, "serialized_value_size": size, "serialized_header_size": 0}
-        queues[number].append(SimpleNamespace(**sizes, headers=[("h", b"")] * headers))
+@given(
+    st.lists(st.lists(st.integers(0, 400), min_size=1, max_size=40), min_size=1, max_size=3), st.integers(1, 3000)
+)
+def test_a_poll_ends_with_its_bytes(partitions: list[list[int]], bytes_max: int) -> None:
+    """With the record that fills them, or with as many records as were asked for; and none is left out."""
 
-    def append(drained: Any, part: Any, records_max: int, update: bool) -> int:
-        taken, queues[part.number] = queues[part.number][:records_max], queues[part.number][records_max:]
+    def append(drained: Any, part: Any, records_max: int, update_offsets: bool) -> int:
+        taken = part.take(records_max)
         if taken:
-            drained[part.topic_partition] += taken
+            drained[part.topic_partition].extend(taken)
         return len(taken)
 
-    bytes_max = data.draw(st.integers(1, 1000))
-    bounded, seen = _bounded(append, bytes_max), 0
-    while any(queues):
+    consumer = SimpleNamespace(_fetcher=SimpleNamespace(PartitionRecords=Fetcher.PartitionRecords, _append=append))
+    bound_reading(consumer, bytes_max)
+    fetcher, waiting = consumer._fetcher, []
+    for number, sizes in enumerate(partitions):
+        buffer = batch(CODECS["lz4"], [(None, bytes(size), [("h", b"")] * (size % 3)) for size in sizes])
+        waiting.append(fetcher.PartitionRecords(0, TopicPartition("in", number), MemoryRecords(buffer)))
+    seen: list[tuple[int, int]] = []
+    while waiting:
         drained: Any = defaultdict(list)
-        left = 50
-        for number in itertools.cycle((0, 1)):
-            if left <= 0 or not any(queues):
-                break
-            left -= bounded(drained, SimpleNamespace(number=number, topic_partition=number), left, True)
-        brought = [item for part in drained.values() for item in part]
-        total = sum(item.serialized_value_size + 128 * len(item.headers) for item in brought)
-        assert len(brought) <= 50
-        assert total < bytes_max + 16 * (50 + 3 * 128)
-        seen += len(brought)
-    assert seen == len(items)
+        left = 25
+        while waiting and left > 0:  # as the client does
+            if waiting[0]:
+                left -= fetcher._append(drained, waiting[0], left, True)
+            else:
+                waiting.pop(0)
+        brought = [record for records in drained.values() for record in records]
+        sizes = [len(record.value) + 129 * len(record.headers) for record in brought]
+        assert len(brought) <= 25
+        assert sum(sizes[:-1]) < bytes_max
+        seen += [(record.partition, record.offset) for record in brought]
+    assert seen == [(number, offset) for number, sizes in enumerate(partitions) for offset in range(len(sizes))]
+
+
+def test_what_comes_before_a_damaged_record_is_handed_over_first() -> None:
+    """The error is the next poll's, so that everything before it is answered."""
+    buffer = bytearray(batch(CODECS["gzip"], [(b"k", bytes(range(256)), [])] * 5))
+    header = DefaultRecordBatch.HEADER_STRUCT.size
+    buffer[header - 4 : header] = (6).to_bytes(4, "big")
+    consumer = SimpleNamespace(_fetcher=SimpleNamespace(PartitionRecords=Fetcher.PartitionRecords, _append=None))
+    bound_reading(consumer)
+    part = consumer._fetcher.PartitionRecords(0, TopicPartition("in", 0), MemoryRecords(buffer), check_crcs=False)
+    assert len(part.take(100)) == 5
+    with pytest.raises(CorruptRecordError):
+        part.take(100)
