@@ -35,7 +35,7 @@ def small_batch_of_much(run: Run) -> None:
     """One batch of a few kilobytes that unpacks to 200 MB."""
     producer = KafkaProducer(
         bootstrap_servers=run.cluster.bootstrap_servers.split(","), compression_type="zstd",
-        batch_size=400 * MIB, max_request_size=400 * MIB, linger_ms=60_000, buffer_memory=400 * MIB,
+        batch_size=400 * MIB, max_request_size=400 * MIB, linger_ms=60_000,
     )  # fmt: skip
     sent = [producer.send(run.input_topic, DOTS, b"k", partition=0) for _ in range(200)]
     producer.flush()
@@ -46,7 +46,7 @@ def small_batch_of_much(run: Run) -> None:
 def headers(run: Run) -> None:
     """Records that are nothing but headers: as objects they take 40 times as much."""
     for _ in range(16):
-        run.send(b'{"text":"good"}', partition=0, headers=[(f"{n:x}", b"") for n in range(100_000)])
+        run.send(b'{"text":"good"}', partition=0, headers=[(f"{n:x}", b"") for n in range(60_000)])
         run.producer.flush()
 
 
