@@ -97,6 +97,9 @@ class EnrichedReview(BaseModel):
 class Review(BaseModel):
     """An event of the input topic: any JSON object with a text; a raw Amazon review record works as it is.
 
+    JSON is strict (RFC 8259): an event with NaN, which some libraries write for a missing value, is not JSON, and
+    neither is one behind a byte order mark; both become dead letters.
+
     The text is the first of `text`, `reviewText`, `review_text` and `body` that is a non-blank string, or the
     one field that the worker is set to read. Everything else is carried through untouched.
     """

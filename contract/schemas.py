@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from contract import __version__
 from contract.events import EVENT_TYPE, EnrichedReview, Reason, Review
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_DIALECT = "http://json-schema.org/draft-07/schema#"
+"""The one that every AsyncAPI parser has to know."""
 
 
 def contract_documents() -> dict[str, dict[str, Any]]:
@@ -47,6 +48,10 @@ def _messages() -> dict[str, dict[str, Any]]:
     return {
         "review": {
             "contentType": "application/json",
+            "description": (
+                "A record with a key and no value is a tombstone, and is sent on. One with neither is settled and "
+                "counted, and nothing is sent for it, its headers neither: kafka-python can't send such a record."
+            ),
             "payload": {**schema, "schema": {"$ref": "review.schema.json"}},
         },
         "sentiment": {

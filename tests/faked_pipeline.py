@@ -34,7 +34,10 @@ def pipeline_on_fakes(
 ) -> Pipeline:
     """The worker's own, with small batches."""
     return Pipeline(
-        PipelineOptions(None, 1000, batch_rows_max=8, batch_tokens_max=128, row_tokens_max=64, temperature=1),
+        PipelineOptions(
+            None, 1000, batch_rows_max=8, batch_tokens_max=128, row_tokens_max=64, temperature=1,
+            full_pauses_s=(0, 0),
+        ),
         in_flight=in_flight, encoder=FakeEncoder(), classifier=classifier, outcomes=outcomes, delivery=delivery,
         breaker=Breaker(policy or BreakerPolicy()), telemetry=telemetry,
     )  # fmt: skip

@@ -37,10 +37,12 @@ class FakeClassifier:
         self.fail: dict[str, Exception] = {}  # by a character that a row holds
         self.rows_max = 10**9  # more are too large for the device
         self.too_large: Exception | None = None
+        self.too_large_times = 10**9
 
     def logits(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         self.batches.append([list(row) for row in rows])
-        if self.too_large and len(rows) > self.rows_max:
+        if self.too_large and len(rows) > self.rows_max and self.too_large_times:
+            self.too_large_times -= 1
             raise self.too_large
         for char, error in self.fail.items():
             if any(ord(char) in row for row in rows):

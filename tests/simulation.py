@@ -18,7 +18,8 @@ from worker.isolation import Isolation
 from worker.outcomes import Outgoing
 
 PARTITIONS = (P0, P1)
-KILLER = "!"
+KILLER, HEAVY = "!", "#"
+"""A text that kills a worker, and one of which no two fit into its memory."""
 
 
 class Died(BaseException):
@@ -54,7 +55,7 @@ class SimulatedCluster:
 
 class _KillingClassifier(FakeClassifier):
     def logits(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        if any(ord(KILLER) in row for row in rows):
+        if any(ord(KILLER) in row for row in rows) or sum(ord(HEAVY) in row for row in rows) > 1:
             raise Died
         return super().logits(rows)
 

@@ -149,6 +149,7 @@ def _window_policy(settings: Settings, model: Model) -> WindowPolicy:
     """When windows close."""
     return WindowPolicy(
         records_max=settings.window_records_max,
+        bytes_max=settings.window_bytes_max,
         window_ms_target=settings.window_ms_target,
         wait_ms_max=settings.wait_ms_max,
         value_bytes_max=model.bundle.manifest.encoding.tokens_max * _BYTES_PER_TOKEN,
@@ -164,6 +165,7 @@ def pipeline_options(settings: Settings, model: Model) -> PipelineOptions:
         batch_tokens_max=model.limits.tokens,
         row_tokens_max=model.bundle.manifest.encoding.tokens_max,
         temperature=model.bundle.variant(model.variant).temperature,
+        served_tokens_max=max(len(golden.ids) for golden in model.bundle.goldens),
     )
 
 

@@ -27,6 +27,10 @@ class ModelFailedError(ReviewSentimentError):
     exit_code = 6
 
 
+class DeviceFullError(ModelFailedError):
+    """Something else has taken the device's memory: what has fitted before does not fit now."""
+
+
 class EventsExpiredError(ReviewSentimentError):
     """Unread events were deleted by the topic's retention before this group got to them."""
 

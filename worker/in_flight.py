@@ -208,9 +208,7 @@ class InFlight:
 
     def _held(self) -> tuple[int, int]:
         records = len(self._builder) + sum(map(len, self._in_flight))
-        size_bytes = self._builder.waiting_bytes + sum(
-            record.size_bytes for window in self._in_flight for record in window.records
-        )
+        size_bytes = self._builder.waiting_bytes + sum(window.size_bytes for window in self._in_flight)
         return records, size_bytes
 
     def _finish_drains(self) -> None:

@@ -85,20 +85,21 @@ class Isolation:
             self._found[partition] = self._in_flight.epoch(partition) or 0, found
             # or a quiet position would be committed over the count
             self._in_flight.committed({partition: found})
-        return (
-            not chunk.records or self._in_flight.has_begun(partition) or self._begin(partition, chunk.records[0])
-        )
+        return not chunk.records or self._in_flight.has_begun(partition) or self._begin(chunk)
 
-    def _begin(self, partition: Partition, first: Record) -> bool:
+    def _begin(self, chunk: Chunk) -> bool:
+        partition, first = chunk.partition, chunk.records[0]
         _, found = self._found[partition]
         position = first.offset if found.position < 0 else found.position
-        count = DeliveryCount.parse(found.metadata).isolating(first.offset, self._offsets_max).begun()
+        before = DeliveryCount.parse(found.metadata).isolating(first.offset, self._offsets_max)
+        # A worker that died had read more than it could tell with its last commit: a group more, say.
+        count = before.begun(max(chunk.position, first.offset + self._group if before.count else 0))
         if not self._write({partition: (position, count)}):
             return False
         if count.isolated_until > first.offset:
             log.warning("workers_died_here", partition=_named(partition), offset=first.offset,
                         isolated_until=count.isolated_until, single_until=count.single_until)  # fmt: skip
-            self._isolated[partition] = replace(count, count=1, poison=0)
+            self._isolated[partition] = replace(count, count=1, poison=0, read_until=0)
         if count.poison:
             log.error("poison_record", partition=_named(partition), offset=first.offset)
             self._in_flight.mark_poison(first)

@@ -9,7 +9,13 @@ from worker.adapters.kafka_source import KafkaSource
 from worker.adapters.metrics import Metrics
 from worker.core.watchdog import Watchdog
 from worker.delivery import Delivery
-from worker.errors import EventsExpiredError, InputReplacedError, KafkaUnfitError, ModelFailedError
+from worker.errors import (
+    DeviceFullError,
+    EventsExpiredError,
+    InputReplacedError,
+    KafkaUnfitError,
+    ModelFailedError,
+)
 from worker.in_flight import InFlight
 from worker.isolation import Isolation
 from worker.life import Life, State
@@ -144,6 +150,6 @@ class PollLoop:
 
 def _says_nothing_of_records(failure: BaseException | None) -> bool:
     """Whether the same records can be tried again without isolation."""
-    return failure is None or (
-        isinstance(failure, ReviewSentimentError) and not isinstance(failure, ModelFailedError)
-    )
+    if isinstance(failure, ModelFailedError):
+        return isinstance(failure, DeviceFullError)
+    return failure is None or isinstance(failure, ReviewSentimentError)

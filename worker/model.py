@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 import structlog
 
-from contract.errors import UsageError
+from contract.errors import ReviewSentimentError, UsageError
 from contract.events import ModelIdentity
 from worker.adapters.bundle import Bundle, read_bundle
 from worker.adapters.classifier import OnnxClassifier, available_device
 from worker.adapters.encoder import TokenizersEncoder
-from worker.adapters.warmup import warm_up
+from worker.adapters.warmup import WarmupReport, warm_up
 from worker.core.batching import LIMITS, BatchLimits
-from worker.ports import Classifier, Encoder
+from worker.errors import BundleRefusedError, ModelFailedError
+from worker.ports import Classifier, Encoder, OutOfDeviceMemoryError
 from worker.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -45,7 +46,7 @@ def load_model(settings: Settings) -> Model:
 
     Raises:
         BundleRefusedError: If it is incomplete or altered, or does not reproduce its golden texts here.
-        ModelFailedError: If the device can't be used.
+        ModelFailedError: If the device can't be used, or has no memory for the model.
         UsageError: If the settings don't fit the bundle.
     """
     started_s = time.monotonic()
@@ -57,14 +58,14 @@ def load_model(settings: Settings) -> Model:
     if limits.tokens < bundle.manifest.encoding.tokens_max:
         raise UsageError(f"batch_tokens_max must be at least the bundle's {bundle.manifest.encoding.tokens_max}")
     name = bundle.choose_variant(device, settings.variant)
-    encoder = TokenizersEncoder(bundle.tokenizer_file, bundle.manifest.encoding)
+    encoder = _encoder(bundle)
     classifier = OnnxClassifier(
         bundle.folder / bundle.variant(name).file,
         device=device,
         threads=settings.threads,
         memory_bytes_max=settings.device_memory_bytes_max,
     )
-    report = warm_up(bundle, name, encoder, classifier)
+    report = _warm_up(bundle, name, encoder, classifier)
     model = Model(bundle, name, encoder, classifier, limits)
     log.info(
         "model_ready",
@@ -74,3 +75,27 @@ def load_model(settings: Settings) -> Model:
         elapsed_s=round(time.monotonic() - started_s, 2),
     )
     return model
+
+
+def _encoder(bundle: Bundle) -> Encoder:
+    try:
+        return TokenizersEncoder(bundle.tokenizer_file, bundle.manifest.encoding)
+    except MemoryError as error:
+        raise ModelFailedError(f"there is no memory to load {bundle.tokenizer_file}") from error
+    except Exception as error:  # all that the library promises
+        raise BundleRefusedError(
+            f"{bundle.tokenizer_file} can't be read: {error}. Was it written by a newer version of tokenizers?"
+        ) from error
+
+
+def _warm_up(bundle: Bundle, variant: str, encoder: Encoder, classifier: Classifier) -> WarmupReport:
+    try:
+        return warm_up(bundle, variant, encoder, classifier)
+    except ReviewSentimentError:
+        raise
+    except (MemoryError, OutOfDeviceMemoryError) as error:
+        raise ModelFailedError(f"there is no memory to run {variant} of {bundle.folder}: {error}") from error
+    except Exception as error:  # whatever the runtime says of a graph, or numpy of the goldens
+        raise BundleRefusedError(
+            f"{variant} of {bundle.folder} does not run its golden texts: {error!r}"
+        ) from error

@@ -25,7 +25,7 @@ from worker.core.delivery_counts import DELIVERIES_MAX
 from worker.core.records import Record, Window
 from worker.core.retry import run_isolating
 from worker.delivery import Answered, Delivery
-from worker.errors import ModelFailedError, TooManyDeadLettersError
+from worker.errors import DeviceFullError, ModelFailedError, TooManyDeadLettersError
 from worker.in_flight import InFlight
 from worker.outcomes import OutcomeBuilder, Outgoing
 from worker.ports import Classifier, Encoder, OutOfDeviceMemoryError, Telemetry
@@ -43,6 +43,10 @@ class PipelineOptions:
     batch_tokens_max: int
     row_tokens_max: int
     temperature: Temperature
+    served_tokens_max: int = 0
+    """The longest row that this device has served before, at the warm-up."""
+    full_pauses_s: tuple[float, ...] = (0.1, 0.3, 1, 3)
+    """Before each further try of such a row when the device has no memory for it."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ class Pipeline:
         self._breaker = breaker
         self._telemetry = telemetry
         self._batch_tokens_max = options.batch_tokens_max
+        self._served_tokens_max = options.served_tokens_max
 
     def run(self, window: Window) -> None:
         """A window's whole life, for callers without use for the overlap of the stages."""
@@ -177,6 +182,21 @@ class Pipeline:
         return run_isolating(rows, self._forward, fatal=(ModelFailedError,), too_large=(OutOfDeviceMemoryError,))
 
     def _forward(self, rows: Sequence[list[int]]) -> list[NDArray[np.float64]]:
+        if len(rows) > 1 or len(rows[0]) > self._served_tokens_max:
+            return self._pass(rows)
+        for pause_s in self._options.full_pauses_s:
+            try:
+                return self._pass(rows)
+            except OutOfDeviceMemoryError:
+                time.sleep(pause_s)
+        try:
+            return self._pass(rows)
+        except OutOfDeviceMemoryError as error:  # the row can't be what is wrong
+            raise DeviceFullError(
+                f"the device has no memory for a row as long as others before: {error}"
+            ) from error
+
+    def _pass(self, rows: Sequence[list[int]]) -> list[NDArray[np.float64]]:
         longest, tokens = max(map(len, rows)), sum(map(len, rows))
         self._telemetry.batch(len(rows), tokens, longest * len(rows))
         try:
@@ -191,6 +211,7 @@ class Pipeline:
             raise
         if not np.isfinite(logits).all():
             raise FloatingPointError("the logits are NaN or infinite")
+        self._served_tokens_max = max(self._served_tokens_max, longest)
         return list(probabilities(logits, self._options.temperature))
 
     def _watch(self, scored: Scored) -> None:

@@ -90,6 +90,11 @@ class Settings(BaseSettings):
     input_bytes_max: int = Field(1_000_000, ge=1, description="A larger value becomes a dead letter unread.")
 
     window_records_max: int = Field(512, ge=1, description="Records of a window at most.")
+    window_bytes_max: int = Field(
+        8 * 2**20,
+        ge=1,
+        description="Bytes of a window at most, keys and headers included; one record always fits.",
+    )
     window_ms_target: float = Field(
         500, gt=0, description="Device time of a window, as far as it can be foreseen."
     )
@@ -103,7 +108,7 @@ class Settings(BaseSettings):
     held_records_max: int = Field(
         4096, ge=1, description="Records read and not yet settled: reading pauses there."
     )
-    held_bytes_max: int = Field(64 * 2**20, ge=1, description="The same in bytes of keys and values.")
+    held_bytes_max: int = Field(64 * 2**20, ge=1, description="The same in bytes of keys, values and headers.")
 
     delivery: Literal["at-least-once", "exactly-once"] = Field(
         "at-least-once",

@@ -4,14 +4,17 @@ import contextlib
 from collections import Counter
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.simulation import KILLER, PARTITIONS, Died, SimulatedCluster, SimulatedWorker
+from tests.faked_pipeline import P0
+from tests.simulation import HEAVY, KILLER, PARTITIONS, Died, SimulatedCluster, SimulatedWorker
 from worker.core.delivery_counts import DELIVERIES_MAX, DeliveryCount
 from worker.core.records import Partition, Record
 from worker.errors import OverdueError
+from worker.outcomes import Kind
 
 partitions = st.sampled_from(PARTITIONS)
 orders = st.sampled_from([[partition] for partition in PARTITIONS] + [[*PARTITIONS], [*reversed(PARTITIONS)]])
@@ -173,6 +176,31 @@ class CrashesExactlyOnce(Crashes):
     """The same with transactions."""
 
     exactly_once = True
+
+
+@pytest.mark.parametrize("exactly_once", [False, True])
+def test_settling_a_record_before_each_death_does_not_go_on_for_ever(exactly_once: bool) -> None:
+    """Each worker settles a heavy record and dies of the next ones together: that is found out, and ends."""
+    cluster, records, deaths = SimulatedCluster(), 60, 0
+    for _ in range(records):
+        cluster.produce(P0, f"a{HEAVY}")
+    while len({item.source.offset for item in cluster.written}) < records:
+        cluster.group.generation += 1
+        worker = SimulatedWorker(cluster, exactly_once=exactly_once)
+        alone = True  # nothing else is read before the first is committed
+        try:
+            for _ in range(2 * records):
+                worker.poll([P0], 1 if alone else 9)
+                alone = False
+                worker.work()
+                worker.commit()
+        except Died:
+            deaths += 1
+            assert deaths < records, "a death for each record: nothing has been learnt"
+
+    assert {item.kind for item in cluster.written} == {Kind.RESULT}, "heavy is no poison"
+    assert deaths <= records / 2 + DELIVERIES_MAX, "not one a record, but a few for each group"
+    assert cluster.group.committed[P0].position == records
 
 
 Crashes.TestCase.settings = CrashesExactlyOnce.TestCase.settings = settings(stateful_step_count=60)

@@ -3,7 +3,7 @@
 from tests.faked_pipeline import P0, P1
 from tests.fakes import FakeOffsets
 from worker.core.backpressure import Marks
-from worker.core.delivery_counts import DELIVERIES_MAX, FIRST_DELIVERY, DeliveryCount
+from worker.core.delivery_counts import DELIVERIES_MAX, DeliveryCount
 from worker.core.ledger import Offset
 from worker.core.records import Chunk, Partition, Record, Window
 from worker.core.windows import WindowPolicy
@@ -56,8 +56,8 @@ def test_nothing_is_handed_on_before_its_delivery_is_counted() -> None:
     intake.offsets.available = True
     intake.isolation.take_in([])
     assert intake.settle() == [(0, 0), (0, 1)]
-    assert intake.offsets.writes == [{P0: Offset(0, str(FIRST_DELIVERY))}]
-    assert intake.in_flight.due() == {P0: Offset(5, str(FIRST_DELIVERY))}
+    assert intake.offsets.writes == [{P0: Offset(0, str(DeliveryCount(1, read_until=2)))}]
+    assert intake.in_flight.due() == {P0: Offset(5, str(DeliveryCount(1, read_until=5)))}
 
 
 def test_a_quiet_partition_keeps_its_count() -> None:
@@ -113,7 +113,7 @@ def test_poison_stays_poison_until_its_dead_letter_is_committed() -> None:
     intake = Intake(p0=DeliveryCount(1, 10, in_trial=1), p1=DeliveryCount(1, 10, single_until=9))
     intake.read(P1, 0)
     intake.read(P0, 0)
-    assert stored(intake, P0) == (0, DeliveryCount(2, 10, poison=1))
+    assert stored(intake, P0) == (0, DeliveryCount(2, 10, poison=1, read_until=1))
 
     heir = Intake(p0=stored(intake, P0)[1], group=3)
     heir.read(P0, 0, 1, 2)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.faked_pipeline import P0, FakedPipeline, due, review
 from worker.core.records import Partition
-from worker.errors import ModelFailedError, TooManyDeadLettersError
+from worker.errors import DeviceFullError, ModelFailedError, TooManyDeadLettersError
 from worker.ports import OutOfDeviceMemoryError
 
 
@@ -53,6 +53,39 @@ def test_a_batch_too_large_for_the_device_is_halved_and_remembered() -> None:
 
     assert faked.kinds() == ["positive"] * 16
     assert max(map(len, faked.classifier.batches[first:])) < 8
+
+
+@pytest.mark.parametrize("tries", [1, 2, 3])
+def test_a_row_that_has_fitted_before_is_no_dead_letter(tries: int) -> None:
+    """Memory that something else takes for a moment costs a pause; for longer, the worker ends unsettled."""
+    faked = FakedPipeline()
+    faked.receive([review("b" * 9)])
+    faked.pipeline.run(faked.window())
+    faked.classifier.rows_max, faked.classifier.too_large = 0, OutOfDeviceMemoryError("no room")
+    faked.classifier.too_large_times = tries
+    faked.receive([review("a" * 9)], first=1)
+    if tries < 3:
+        faked.pipeline.run(faked.window())
+        assert faked.kinds() == ["negative", "positive"]
+        return
+    with pytest.raises(DeviceFullError) as caught:
+        faked.pipeline.run(faked.window())
+    assert caught.value.exit_code == ModelFailedError.exit_code
+    assert due(faked) == {P0: 1}, "nothing of it is settled"
+
+
+def test_a_row_longer_than_all_before_is_a_dead_letter_with_its_attempts() -> None:
+    """The device may be too small for it; so many attempts as it says, alone."""
+    faked = FakedPipeline()
+    faked.receive([review("b" * 9)])
+    faked.pipeline.run(faked.window())
+    faked.classifier.rows_max, faked.classifier.too_large = 0, OutOfDeviceMemoryError("no room")
+    before = len(faked.classifier.batches)
+    faked.receive([review("a" * 10)], first=1)
+    faked.pipeline.run(faked.window())
+
+    assert faked.kinds() == ["negative", "model_error"]
+    assert int(dict(faked.sink.written[1].headers)["x-dlq-attempts"]) == len(faked.classifier.batches) - before
 
 
 def test_a_lost_device_stops_the_pipeline_unsettled() -> None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator
 
 import worker
 from contract.errors import UsageError
@@ -91,7 +91,26 @@ def test_the_published_contract_is_that_of_the_code(name: str) -> None:
 
     assert published == contract_documents()[name]
     if name.endswith("schema.json"):
-        Draft202012Validator.check_schema(published)
+        Draft7Validator.check_schema(published)
+
+
+def test_the_contract_says_what_is_not_sent_and_what_is_not_json() -> None:
+    """In words where a schema can't: README and contract say the same of NaN; and parsers know the format."""
+    documents = contract_documents()
+    messages = documents["asyncapi.json"]["components"]["messages"]
+    assert "neither" in messages["review"]["description"]
+    assert "kafka-python" in messages["review"]["description"]
+    for message in ("review", "sentiment"):
+        assert messages[message]["payload"]["schemaFormat"] == "application/schema+json;version=draft-07"
+    pages = [
+        documents["review.schema.json"]["description"],
+        (_ROOT / "README.md").read_text(),
+        (_ROOT / "docs" / "architecture.md").read_text(),
+    ]
+    for page in pages:
+        (_, after) = page.split("raw Amazon review record works", 1)
+        assert "NaN" in after[:200]
+        assert "dead letter" in after[:400]
 
 
 def test_the_golden_record_of_the_contract_holds() -> None:
@@ -108,7 +127,7 @@ def test_the_golden_record_of_the_contract_holds() -> None:
             "source": {"topic": "reviews", "partition": 3, "offset": 1234},
         },
     }  # fmt: skip
-    validator = Draft202012Validator(contract_documents()["review.sentiment.schema.json"])
+    validator = Draft7Validator(contract_documents()["review.sentiment.schema.json"])
 
     assert validator.is_valid(golden)
     assert not validator.is_valid({"asin": "B000"})

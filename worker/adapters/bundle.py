@@ -76,6 +76,10 @@ def read_bundle(folder: Path) -> Bundle:
         raise BundleRefusedError(f"{folder} is not a bundle of format 1: {error}") from error
     if encoding != manifest.encoding:
         raise BundleRefusedError(f"{ENCODING_FILE} and {MANIFEST_FILE} of {folder} disagree on the encoding")
+    if not goldens:
+        raise BundleRefusedError(
+            f"{GOLDEN_FILE} of {folder} has no texts to check the model with; export it again"
+        )
     return Bundle(folder, manifest, hashlib.sha256(raw).hexdigest(), goldens)
 
 

@@ -70,7 +70,7 @@ class OnnxClassifier:
 
         Raises:
             BundleRefusedError: If ONNX Runtime can't load the graph.
-            ModelFailedError: If the device can't be used.
+            ModelFailedError: If the device can't be used, or has no memory for it.
         """
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -84,6 +84,8 @@ class OnnxClassifier:
         try:
             self._session = onnxruntime.InferenceSession(str(model_file), options, providers=providers)
         except Exception as error:  # the runtime's exceptions share no base class of their own
+            if isinstance(error, MemoryError) or isinstance(_translate(error), OutOfDeviceMemoryError):
+                raise ModelFailedError(f"there is no memory to load {model_file}: {error}") from error
             raise BundleRefusedError(f"ONNX Runtime can't load {model_file}: {error}") from error
         self.provider: str = self._session.get_providers()[0]
         if device == "cuda" and self.provider != "CUDAExecutionProvider":

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -12,6 +12,8 @@ from contract.fields import Fields
 
 _CHARACTERS_PER_TOKEN = 16
 """Past this many characters a token, a text's ends are tokenised first, and its middle if they are not enough."""
+_AT_ONCE = 2**20
+"""So many characters are tokenised at once: each may be a token, of about a hundred bytes until it is cut off."""
 _MARGIN = 8
 """Tokens at a cut that are not kept: a literal such as "[SEP]", which is one token, may lie across it."""
 
@@ -47,13 +49,29 @@ class TokenizersEncoder:
 
     def encode(self, batch: Sequence[Fields]) -> list[Encoded]:
         """Token ids of each item with special tokens, at most `tokens_max` of them."""
-        texts = [apply_template(fields, self._encoding) for fields in batch]
-        short = [text for text in texts if len(text) <= self._long]
-        tokenised = iter(self._tokenizer.encode_batch_fast(short, add_special_tokens=False))
-        return [
-            self._frame(next(tokenised).ids if len(text) <= self._long else self._ids_of_ends(text))
-            for text in texts
-        ]
+        encoded: list[Encoded] = []
+        for texts in self._parts(batch):
+            short = [text for text in texts if len(text) <= self._long]
+            tokenised = iter(self._tokenizer.encode_batch_fast(short, add_special_tokens=False))
+            encoded += [
+                self._frame(next(tokenised).ids if len(text) <= self._long else self._ids_of_ends(text))
+                for text in texts
+            ]
+        return encoded
+
+    def _parts(self, batch: Sequence[Fields]) -> Iterator[list[str]]:
+        """The texts in their order, in parts of about `_AT_ONCE` characters."""
+        texts: list[str] = []
+        characters = 0
+        for fields in batch:
+            text = apply_template(fields, self._encoding)
+            if texts and characters + len(text) > _AT_ONCE:
+                yield texts
+                texts, characters = [], 0
+            texts.append(text)
+            characters += len(text)
+        if texts:
+            yield texts
 
     def _ids_of_ends(self, text: str) -> list[int]:
         """Token ids of a very long text, or of so much of its ends that what is kept of them is the same.

@@ -32,7 +32,7 @@ class KafkaSink:
         Raises:
             KafkaUnfitError: If no broker answers or lets us in.
         """
-        self._limits = dict(message_bytes_max)
+        self._limits = {topic: min(limit, _REQUEST_BYTES_MAX) for topic, limit in message_bytes_max.items()}
         self._timeout_s = settings.publish_timeout_ms / 1000
         self._by_key = settings.output_partitioning == "key"
         request_timeout_ms = min(30_000, settings.publish_timeout_ms // 2)

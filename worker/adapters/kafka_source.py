@@ -22,7 +22,9 @@ from kafka.structs import MemberState, OffsetAndMetadata
 from worker.adapters.kafka_client import connection
 from worker.adapters.kafka_log_guard import LogGuard
 from worker.adapters.kafka_positions import LogPositions, unstamp
+from worker.adapters.kafka_private import OF_A_CONSUMER, look_for
 from worker.adapters.kafka_rebalances import Rebalances, assignor, named
+from worker.adapters.kafka_unpacking import bound_reading
 from worker.core.ledger import Commit, Offset
 from worker.core.records import Chunk, Partition, Record
 from worker.errors import KafkaUnfitError, OverdueError
@@ -73,9 +75,12 @@ class KafkaSource:
                 max_poll_records=settings.window_records_max,
                 metadata_max_age_ms=_METADATA_MS_MAX,
                 fetch_max_bytes=min(50 * 2**20, settings.held_bytes_max),
+                receive_message_max_bytes=2**31 - 1,  # one batch always comes, however large its topic lets it be
                 session_timeout_ms=settings.session_timeout_ms,
                 heartbeat_interval_ms=min(3000, settings.session_timeout_ms // 3),
             )
+            look_for(OF_A_CONSUMER, self._consumer)
+            bound_reading(self._consumer)
             self.positions = LogPositions(self._consumer._cluster.topic_id)  # noqa: SLF001 - nothing public tells
             self._guard = LogGuard(self._consumer, self.positions, in_flight, settings)
             self._rebalances = Rebalances(self._consumer, in_flight, self.positions, settings)

@@ -13,6 +13,7 @@ from kafka.errors import (
 from kafka.structs import OffsetAndMetadata
 
 from contract.errors import ReviewSentimentError
+from worker.adapters.kafka_private import OF_A_TRANSACTIONAL_PRODUCER, look_for
 from worker.adapters.kafka_sink import KafkaSink
 from worker.core.ledger import Commit
 from worker.errors import KafkaUnfitError, OverdueError
@@ -52,6 +53,7 @@ class KafkaTransactionalSink(KafkaSink):
             request_timeout_ms=settings.transaction_timeout_ms // 2,
             max_block_ms=settings.transaction_timeout_ms,
         )
+        look_for(OF_A_TRANSACTIONAL_PRODUCER, self._producer)
         try:
             self._producer.init_transactions()
         except KafkaError as error:

@@ -62,7 +62,7 @@ class Metrics:
         self._batch_tokens = histogram("batch_tokens", "Tokens of a forward pass, padding included.", _TOKENS)
         self._confidence = histogram("confidence", "Confidence of the results.", _SHARES)
         self._held_records = gauge("held_records", "Records read and not yet settled.")
-        self._held_bytes = gauge("held_bytes", "Bytes of keys and values read and not yet settled.")
+        self._held_bytes = gauge("held_bytes", "Bytes of keys, values and headers read and not yet settled.")
         self._paused = gauge("paused", "1 while reading is paused for back-pressure.")
         self._lag = gauge("lag_records", "Records of a partition not yet read.", "topic", "partition")
         self._assigned = gauge("partitions_assigned", "Partitions owned.")
@@ -95,7 +95,8 @@ class Metrics:
         if outgoing.kind is Kind.RESULT:
             self._results.labels(outgoing.detail).inc()
             self._confidence.observe(outgoing.confidence)
-            self._latency.observe(max(0.0, now_s - outgoing.source.timestamp_ms / 1000))
+            if outgoing.source.timestamp_ms >= 0:  # -1 stands for none
+                self._latency.observe(max(0.0, now_s - outgoing.source.timestamp_ms / 1000))
         elif outgoing.kind is Kind.DEAD_LETTER:
             self._dead.labels(outgoing.detail).inc()
         else:

@@ -5,6 +5,7 @@ read by every consumer downstream. Python's own parser accepts three things too 
 surrogates written as `\ud800`, nesting without limit); they are refused here.
 """
 
+import codecs
 import json
 import re
 from typing import Any, NamedTuple, NoReturn
@@ -13,6 +14,9 @@ from contract.events import Reason
 from contract.fields import TEXT_FIELDS, TITLE_FIELDS, Fields, first_text
 
 DEPTH_MAX = 64
+
+_BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+"""That of UTF-32 in little endian begins with UTF-16's."""
 
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 
@@ -58,6 +62,8 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=float)
 
 def _parse(value: bytes) -> Any:
     """The parsed value; ValueError says what RFC 8259, or our limit of depth, does not allow."""
+    if value.startswith(_BYTE_ORDER_MARKS):
+        raise ValueError("a byte order mark stands before the JSON, which has none: send UTF-8 without it")
     text = value.decode("utf-8")
     try:
         event = _DECODER.decode(text)

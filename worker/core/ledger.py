@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from worker.core.delivery_counts import FIRST_DELIVERY, DeliveryCount
+from worker.core.delivery_counts import DeliveryCount
 from worker.core.records import Chunk, Partition, PartitionRange, Record, Window
 
 
@@ -48,7 +48,7 @@ class _Entry:
     @property
     def going_on(self) -> str:
         """The metadata of an offset from which we go on: where no record came, nobody can have died of one."""
-        return str(FIRST_DELIVERY) if self.began else ""
+        return str(self.began[1].moved(self.watermark, self.position)) if self.began else ""
 
 
 class Ledger:
@@ -168,7 +168,7 @@ class Ledger:
             moved = entry.watermark > entry.committed
             first, count = entry.began or (-1, DeliveryCount())
             if in_good_order and (entry.began or moved):
-                last[partition] = Offset(position, str(count.left(progressed=position > first)))
+                last[partition] = Offset(position, str(count.left(position, progressed=position > first)))
             elif moved:
                 last[partition] = Offset(position, entry.going_on)
         return last

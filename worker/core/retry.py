@@ -22,7 +22,8 @@ def run_isolating(
         run: Gives one answer a row, in order, or raises.
         attempts: Tries of the same rows before they are halved.
         fatal: Exceptions that say nothing of the rows and are passed on.
-        too_large: Exceptions that halve at once, because the same size would fail again.
+        too_large: Exceptions that halve at once, because the same size would fail again; a row alone has all its
+            attempts.
 
     Returns:
         For each row its answer, or the exception with which it fails alone.
@@ -35,7 +36,8 @@ def run_isolating(
             raise
         except too_large as error:
             failure = error
-            break
+            if len(rows) > 1:
+                break
         except Exception as error:  # noqa: BLE001 - whatever the runtime says of these rows
             failure = error
         else:

@@ -11,9 +11,9 @@ from worker.core.records import Partition, Record
 class WindowPolicy:
     """When a window closes.
 
-    It closes when it holds `records_max` records or `window_ms_target` of device time, as far as the pace so
-    far tells; and `wait_ms_max` after its first record when the device is idle, so with 0 a free device never
-    waits while records do.
+    It closes when it holds `records_max` records, `bytes_max` of them, or `window_ms_target` of device time, as
+    far as the pace so far tells; and `wait_ms_max` after its first record when the device is idle, so with 0 a
+    free device never waits while records do.
     """
 
     records_max: int
@@ -21,9 +21,12 @@ class WindowPolicy:
     wait_ms_max: float
     value_bytes_max: int
     """The size beyond which a longer value costs the device no more, because it is truncated."""
+    bytes_max: int = 8 * 2**20
+    """Of keys, values and headers: what the host decodes and copies at once."""
 
     def __post_init__(self) -> None:
-        if self.records_max < 1 or self.window_ms_target <= 0 or self.wait_ms_max < 0 or self.value_bytes_max < 1:
+        limits = (self.records_max, self.value_bytes_max, self.bytes_max)
+        if min(limits) < 1 or self.window_ms_target <= 0 or self.wait_ms_max < 0:
             raise ValueError(f"a window policy needs positive limits: {self}")
 
 
@@ -58,21 +61,22 @@ class WindowBuilder:
     def __init__(self, policy: WindowPolicy, pace: Pace) -> None:
         self._policy = policy
         self._pace = pace
-        self._waiting: deque[tuple[Record, float]] = deque()  # with the time at which each came, in seconds
+        self._waiting: deque[tuple[Record, int, float]] = deque()  # with its size, and the second in which it came
         self.waiting_bytes = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def cost(self, record: Record) -> int:
-        """What a record weighs in a window, in bytes."""
-        return min(record.size_bytes, self._policy.value_bytes_max)
+        """What a record costs the device, in bytes of its value."""
+        return min(len(record.value or b""), self._policy.value_bytes_max)
 
     def add(self, records: Iterable[Record], now_s: float) -> None:
         """Append records that came now."""
         for record in records:
-            self._waiting.append((record, now_s))
-            self.waiting_bytes += record.size_bytes
+            size_bytes = record.size_bytes
+            self._waiting.append((record, size_bytes, now_s))
+            self.waiting_bytes += size_bytes
 
     def closes_in_s(self, now_s: float, *, device_idle: bool) -> float | None:
         """Seconds until the next window may close: 0 for now, None for not before something changes."""
@@ -80,7 +84,7 @@ class WindowBuilder:
             return None
         if device_idle:
             return (
-                max(0.0, self._waiting[0][1] + self._policy.wait_ms_max / 1000 - now_s)
+                max(0.0, self._waiting[0][2] + self._policy.wait_ms_max / 1000 - now_s)
                 if not self._full()
                 else 0.0
             )
@@ -88,19 +92,18 @@ class WindowBuilder:
 
     def close(self) -> tuple[Record, ...]:
         """Take the records of the next window: as many as fit, at least one."""
-        count = self._fitting()[0]
-        records = tuple(self._waiting.popleft()[0] for _ in range(count))
-        self.waiting_bytes -= sum(record.size_bytes for record in records)
-        return records
+        taken = [self._waiting.popleft() for _ in range(self._fitting()[0])]
+        self.waiting_bytes -= sum(size_bytes for _, size_bytes, _ in taken)
+        return tuple(record for record, _, _ in taken)
 
     def drop(self, partitions: Iterable[Partition]) -> dict[Partition, list[Record]]:
         """Remove and return what waits of these partitions."""
         gone = set(partitions)
         dropped: dict[Partition, list[Record]] = {}
-        for record, _ in self._waiting:
+        for record, size_bytes, _ in self._waiting:
             if record.partition in gone:
                 dropped.setdefault(record.partition, []).append(record)
-                self.waiting_bytes -= record.size_bytes
+                self.waiting_bytes -= size_bytes
         self._waiting = deque(item for item in self._waiting if item[0].partition not in gone)
         return dropped
 
@@ -109,12 +112,13 @@ class WindowBuilder:
         return limited or count == self._policy.records_max
 
     def _fitting(self) -> tuple[int, bool]:
-        """How many waiting records the next window takes, and whether the device's time is what limits it."""
+        """How many waiting records the next window takes, and whether time or bytes limit it."""
         budget = self._pace.bytes_in(self._policy.window_ms_target)
-        count, total = 0, 0
-        for record, _ in self._waiting:
-            total += self.cost(record)
-            if count and total > budget:
+        count, cost, total_bytes = 0, 0, 0
+        for record, size_bytes, _ in self._waiting:
+            cost += self.cost(record)
+            total_bytes += size_bytes
+            if count and (cost > budget or total_bytes > self._policy.bytes_max):
                 return count, True
             count += 1
             if count == self._policy.records_max:

@@ -82,6 +82,29 @@ def test_a_megabyte_costs_no_more_than_what_is_kept_of_it(
     assert len(encoded.ids) <= 256
 
 
+def test_a_window_is_tokenised_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many texts of however many tokens: a few at a time, in their order, each as if it were alone."""
+    few = encoder(tokens_max=256)
+    tokens: list[int] = []
+
+    class Counting:
+        def encode_batch_fast(self, texts: list[str], **options: bool) -> object:
+            found = whole.encode_batch_fast(texts, **options)
+            tokens.append(sum(len(item.ids) for item in found))
+            return found
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(whole, name)
+
+    whole = few._tokenizer
+    monkeypatch.setattr(few, "_tokenizer", Counting())
+    texts = [f"{number} " + "." * (4000 if number % 7 else 60_000) for number in range(512)]
+    encoded = few.encode([Fields(text) for text in texts])
+
+    assert max(tokens) <= 2**20
+    assert [few.encode([Fields(text)])[0] for text in texts[::50]] == encoded[::50]
+
+
 def test_head_and_tail_keep_both_ends() -> None:
     """A quarter of the budget comes from the front, the rest from the back."""
     both = encoder(tokens_max=10, truncation="head+tail").encode([Fields("one two " * 20 + "the end")])[0]

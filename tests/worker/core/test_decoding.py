@@ -1,6 +1,7 @@
 """The input table of the contract, row by row, and what strictness means."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -104,6 +105,25 @@ def test_a_named_field_is_the_only_one_read() -> None:
 def test_the_title_is_read_beside_the_text() -> None:
     """The title is `title`, else `summary`, and never a blank one."""
     assert outcome(b'{"text":"a","title":" ","summary":"s"}') == Fields("a", "s")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_is_called_one(encoding: str) -> None:
+    """Whoever reads the dead letter can look for the program that writes it."""
+    found = outcome('{"text":"a"}'.encode(encoding))
+    assert isinstance(found, Rejection)
+    assert (found.reason, found.detail.split(" stands")[0]) == (Reason.INVALID_JSON, "a byte order mark")
+
+
+@pytest.mark.parametrize("piece", [b'{"":0}', b"[]", b"{}", b"0", b"[0]", b"[{}]", b"[[{}]]", b'{"a":[]}', b'""'])
+def test_parsing_takes_at_most_forty_times_the_value(piece: bytes) -> None:
+    """docs/operations.md counts on it, whatever the value is made of."""
+    value = b'{"text":"good","x":[%s]}' % b",".join([piece] * (200_000 // (len(piece) + 1)))
+    tracemalloc.start()
+    assert isinstance(decode(value, text_field=None, bytes_max=10**6), Fields)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 40 * len(value)
 
 
 @given(st.binary(max_size=200))

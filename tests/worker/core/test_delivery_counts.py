@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from worker.core.delivery_counts import DELIVERIES_MAX, DeliveryCount
 
 counts = st.builds(
-    DeliveryCount, st.integers(0, 9), st.integers(0, 99), st.integers(0, 99), st.integers(0, 9), st.integers(0, 1)
-)
+    DeliveryCount, st.integers(0, 9), st.integers(0, 99), st.integers(0, 99), st.integers(0, 9), st.integers(0, 1),
+    st.integers(0, 99),
+)  # fmt: skip
+offsets = st.integers(0, 120)
 
 
 @given(counts)
@@ -30,14 +32,31 @@ def test_counts_of_the_version_before_are_read() -> None:
     assert DeliveryCount.parse(written) == DeliveryCount(2, 90, 40, 7, 1)
 
 
-@given(counts)
-def test_beginning_and_leaving_in_good_order_changes_nothing(count: DeliveryCount) -> None:
-    """A worker that comes and goes is no death; one that got further has disproved the deaths before it."""
-    assert count.begun().left(progressed=False).count == count.count
-    assert count.begun().left(progressed=True).count == 0
-    assert not count.begun().in_trial, "only the mark of one record says that it was tried"
-    assert count.begun().left(progressed=False).begun().poison == count.begun().poison, "a verdict stays"
-    assert not count.begun().left(progressed=True).poison, "until its record is settled"
+@given(counts, offsets, offsets)
+def test_beginning_and_leaving_in_good_order_changes_nothing(count: DeliveryCount, read: int, end: int) -> None:
+    """A worker that comes and goes is no death; one that settled what the dead had read has disproved them."""
+    begun = count.begun(read)
+    for progressed in (False, True):
+        left = begun.left(end, progressed=progressed)
+        assert left.count == (0 if progressed and end >= begun.read_until else count.count)
+        assert left.read_until == (begun.read_until if left.count else 0)
+    assert not begun.in_trial, "only the mark of one record says that it was tried"
+    assert begun.left(end, progressed=False).begun(read).poison == begun.poison, "a verdict stays"
+    assert not begun.left(end, progressed=True).poison, "until its record is settled"
+
+
+@given(counts, offsets, offsets, offsets)
+def test_a_death_is_disproved_by_settling_all_that_the_dead_had_read(
+    found: DeliveryCount, read: int, position: int, read_by_now: int
+) -> None:
+    """A commit before that keeps the count, however far it moved; one beyond says what its own worker has read."""
+    begun = found.begun(read)
+    assert begun.read_until == max(found.read_until, read)
+    moved = begun.moved(position, read_by_now)
+    if position < begun.read_until:
+        assert (moved.count, moved.read_until) == (found.count + 1, begun.read_until)
+    else:
+        assert (moved.count, moved.read_until) == (1, read_by_now)
 
 
 @given(counts, st.integers(0, 120), st.integers(1, 50))
@@ -50,5 +69,6 @@ def test_after_too_many_deaths_the_next_records_are_isolated_once(
         assert isolating == count
     else:
         assert (isolating.count, isolating.isolated_until) == (0, first_offset + offsets)
+        assert not isolating.read_until
         assert (isolating.single_until, isolating.poison) == (count.single_until, count.poison)
     assert isolating.isolating(first_offset, offsets) == isolating

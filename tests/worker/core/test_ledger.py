@@ -1,5 +1,7 @@
 """The laws of the books, against a model that remembers every record."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -115,24 +117,42 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert self.highest[partition] == self.position[partition], "all settled: the position itself"
 
 
-@pytest.mark.parametrize(("settled", "expected"), [(0, (0, DeliveryCount(1))), (2, (2, DeliveryCount()))])
+@pytest.mark.parametrize(
+    ("settled", "expected"),
+    [
+        (0, (0, DeliveryCount(1, read_until=3))),
+        (2, (2, DeliveryCount(1, read_until=3))),
+        (3, (3, DeliveryCount())),
+    ],
+)
 def test_leaving_in_good_order_is_no_death(settled: int, expected: tuple[int, DeliveryCount]) -> None:
-    """The worker takes itself off the count; if it got further, the deaths before it are disproved too."""
-    ledger = begun(DeliveryCount(2), settled)
+    """The worker takes itself off the count; past what the dead had read, their deaths are disproved too."""
+    ledger = begun(DeliveryCount(2, read_until=3), settled)
     offset = ledger.farewell(PARTITIONS)[PARTITIONS[0]]
     assert (offset.position, DeliveryCount.parse(offset.metadata)) == expected
 
 
 def test_a_commit_counts_the_delivery_that_goes_on_from_there() -> None:
-    """An offset that moves counts one delivery, that of the worker which moved it."""
-    assert begun(DeliveryCount(2), 2).due() == {PARTITIONS[0]: Offset(2, str(FIRST_DELIVERY))}
+    """Past what the dead had read it counts one delivery, of the worker which moved it, and what that has read."""
+    first = replace(FIRST_DELIVERY, read_until=4)
+    assert begun(DeliveryCount(2, read_until=2), 2).due() == {PARTITIONS[0]: Offset(2, str(first))}
+
+
+def test_progress_just_before_a_death_keeps_the_count() -> None:
+    """A worker that runs out of memory settles a record each time: that disproves nothing."""
+    count = DeliveryCount(2, read_until=3)
+    kept = {PARTITIONS[0]: Offset(2, str(count))}
+    assert begun(count, 2).due() == kept
+    ledger = begun(count, 0)
+    window = Window((record(PARTITIONS[0], 0),), ledger.ranges([record(PARTITIONS[0], 0)]))
+    assert ledger.due_after([window]) == {PARTITIONS[0]: Offset(1, str(count))}
 
 
 def test_leaving_because_of_records_stays_in_the_count() -> None:
     """The next owner shall know; an offset that did not move is not written again."""
     assert begun(DeliveryCount(2), 0).farewell(PARTITIONS, in_good_order=False) == {}
     moved = begun(DeliveryCount(2), 2).farewell(PARTITIONS, in_good_order=False)
-    assert moved == {PARTITIONS[0]: Offset(2, str(FIRST_DELIVERY))}
+    assert moved == {PARTITIONS[0]: Offset(2, str(DeliveryCount(1, read_until=4)))}
 
 
 def test_an_offset_is_not_committed_over_a_transaction_in_doubt() -> None:

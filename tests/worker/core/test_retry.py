@@ -51,6 +51,15 @@ def test_fatal_errors_pass_and_large_batches_halve_at_once() -> None:
     assert run_isolating([1, 2], too_large, too_large=(MemoryError,)) == [1, 2]
     assert sizes == [2, 1, 1]
 
+    sizes.clear()
+
+    def full(rows: Sequence[int]) -> list[int]:
+        sizes.append(len(rows))
+        raise MemoryError
+
+    (failure,) = run_isolating([1], full, too_large=(MemoryError,))
+    assert (type(failure), sizes) == (MemoryError, [1, 1]), "a row alone has its attempts"
+
     def lost(rows: Sequence[int]) -> list[int]:
         raise ConnectionError
 

@@ -64,6 +64,25 @@ def test_the_pace_of_the_device_bounds_a_window() -> None:
     assert len(windows.close()) == 1, "at least one record, however long"
 
 
+def test_bytes_bound_a_window_whatever_they_cost_the_device() -> None:
+    """Keys, headers and what is cut off a value cost the device nothing, and the host memory."""
+    windows = WindowBuilder(WindowPolicy(100, 100, 0, value_bytes_max=10, bytes_max=1200), Pace())
+    headers = (("h", b"x" * 200),)
+    windows.add([Record(PARTITION, n, 0, b"k" * 200, b"x" * 200, headers if n % 2 else ()) for n in range(6)], 0)
+    assert windows.closes_in_s(0, device_idle=False) == 0, "it is full"
+
+    assert [len(windows.close()) for _ in range(3)] == [2, 2, 2]
+    windows.add([Record(PARTITION, 7, 0, None, b"x" * 5000)] * 2, 0)
+    assert len(windows.close()) == 1, "at least one record, however large"
+
+
+def test_a_header_takes_more_than_its_text() -> None:
+    """A record of a megabyte may hold 300,000 empty headers: as objects they take 40 times as much."""
+    empty = tuple((f"{number}", b"") for number in range(1000))
+    assert Record(PARTITION, 0, 0, None, None, empty).size_bytes > 100 * 1000
+    assert Record(PARTITION, 0, 0, b"k", b"vv", (("h", None),)).size_bytes > 4
+
+
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 50)), max_size=30))
 def test_dropping_a_partition_leaves_the_others_in_order(items: list[tuple[int, int]]) -> None:
     """What is dropped is exactly the partition's, and the bytes waiting are those of the rest."""
@@ -87,7 +106,7 @@ PARTITIONS = [Partition("reviews", number) for number in range(3)]
 partitions = st.sampled_from(PARTITIONS)
 
 
-RECORDS_MAX, TARGET_MS, VALUE_BYTES_MAX = 5, 100.0, 50
+RECORDS_MAX, TARGET_MS, VALUE_BYTES_MAX, BYTES_MAX = 5, 100.0, 50, 300
 
 
 class Windows(RuleBasedStateMachine):
@@ -96,7 +115,9 @@ class Windows(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.pace = Pace()
-        self.builder = WindowBuilder(WindowPolicy(RECORDS_MAX, TARGET_MS, 0, VALUE_BYTES_MAX), self.pace)
+        self.builder = WindowBuilder(
+            WindowPolicy(RECORDS_MAX, TARGET_MS, 0, VALUE_BYTES_MAX, BYTES_MAX), self.pace
+        )
         self.model: list[Record] = []
         self.offset = 0
 
@@ -119,6 +140,7 @@ class Windows(RuleBasedStateMachine):
         assert list(records) == self.model[: len(records)], "in the order read"
         cost = sum(min(record.size_bytes, VALUE_BYTES_MAX) for record in records)
         assert len(records) == 1 or cost <= self.pace.bytes_in(TARGET_MS), "no more than the device's time allows"
+        assert len(records) == 1 or sum(record.size_bytes for record in records) <= BYTES_MAX, "nor more bytes"
         del self.model[: len(records)]
 
     @rule(gone=st.sets(partitions))
@@ -144,8 +166,10 @@ Windows.TestCase.settings = settings(stateful_step_count=40)
 TestWindows = Windows.TestCase
 
 
-@pytest.mark.parametrize("wrong", [(0, 1, 0, 1), (1, 0, 0, 1), (1, 1, -1, 1), (1, 1, 0, 0)])
-def test_a_window_without_room_is_a_mistake_of_the_settings(wrong: tuple[int, float, float, int]) -> None:
+@pytest.mark.parametrize(
+    "wrong", [(0, 1, 0, 1, 1), (1, 0, 0, 1, 1), (1, 1, -1, 1, 1), (1, 1, 0, 0, 1), (1, 1, 0, 1, 0)]
+)
+def test_a_window_without_room_is_a_mistake_of_the_settings(wrong: tuple[int, float, float, int, int]) -> None:
     """It would never close."""
     with pytest.raises(ValueError, match="positive limits"):
         WindowPolicy(*wrong)
