@@ -15,7 +15,7 @@ from worker.core.windows import WindowPolicy
 from worker.delivery import Answered, AtLeastOnce, Delivery, ExactlyOnce, TransactionPolicy
 from worker.errors import OverdueError
 from worker.in_flight import InFlight
-from worker.outcomes import Kind, Outgoing
+from worker.outcomes import Kind, Outgoing, Unwritten
 
 _LIMIT_BYTES = 20
 _WINDOW = WindowPolicy(2, window_ms_target=1e9, wait_ms_max=0, value_bytes_max=10**6)
@@ -28,7 +28,7 @@ class _HangingSink(FakeTransactionalSink):
         super().__init__(group)
         self._ask = ask
 
-    def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
+    def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Unwritten]:
         self._ask()
         return super().transact(outgoing, offsets, member)
 
