@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import structlog
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
@@ -13,6 +14,8 @@ from worker.adapters.kafka_refusals import answer_every_batch, unwritten
 from worker.errors import KafkaUnfitError, OverdueError
 from worker.outcomes import Kind, Outgoing, Unwritten
 from worker.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 _BATCH_BYTES_MAX = 256 * 1024
 _REQUEST_BYTES_MAX = 32 * 2**20
@@ -60,8 +63,10 @@ class KafkaSink:
             raise KafkaUnfitError(f"can't write to Kafka: {error!r}") from error
         answer_every_batch(self._producer)
 
-    def _begin_anew(self) -> None:
+    def _begin_anew(self, found: Sequence[Unwritten]) -> None:
         """Begin another session: one in which a batch was refused can't go on."""
+        said = [item.refusal.detail for item in found if item.refusal] or ["the broker does not say which"]
+        log.warning("records_refused", records=len(said), with_neighbours=len(found), first=said[0])
         self.close()
         self._connect()
 
@@ -74,7 +79,7 @@ class KafkaSink:
         except KafkaError as error:
             raise KafkaUnfitError(f"Kafka does not take our records: {error!r}") from error
         if found:
-            self._begin_anew()
+            self._begin_anew(found)
         return found
 
     def close(self) -> None:

@@ -91,7 +91,7 @@ class KafkaTransactionalSink(KafkaSink):
         except (KafkaError, ReviewSentimentError) as error:
             failure = error
         if found:
-            self._begin_anew()  # which aborts it
+            self._begin_anew(found)  # which aborts it
         if failure is not None:
             self._abort(failure)
         return found
