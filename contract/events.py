@@ -18,8 +18,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Reason(StrEnum):
     """Why a record became a dead letter: a closed list, explained in docs/operations.md.
 
-    Bad input is found in `worker.core.decoding`, a failing model in `worker.pipeline`, a result that does not fit
-    in `worker.outcomes`.
+    Bad input is found in `worker.core.decoding`, a failing model in `worker.pipeline`, and what the broker
+    refuses in `worker.adapters.kafka_refusals`.
     """
 
     INVALID_JSON = "invalid_json"
@@ -30,6 +30,7 @@ class Reason(StrEnum):
     SENTIMENT_PRESENT = "sentiment_present"
     TOO_LARGE = "too_large"
     OUTPUT_TOO_LARGE = "output_too_large"
+    OUTPUT_REFUSED = "output_refused"
     MODEL_ERROR = "model_error"
     CRASHED_WORKER = "crashed_worker"
 

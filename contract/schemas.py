@@ -64,7 +64,8 @@ def _messages() -> dict[str, dict[str, Any]]:
                     "ce_id": "CLUSTER/TOPIC/PARTITION/OFFSET of the input: the same again for a redelivery",
                     "ce_time": "when the event was scored",
                     "content-type": "application/json",
-                    "x-worker-session": "the process and its assignment, within which a partition keeps its order",
+                    "x-worker-session": "the process, its assignment, and +N for what is published again: "
+                    "within it a partition keeps its order",
                 }
             ),
             "payload": {**schema, "schema": {"$ref": "review.sentiment.schema.json"}},
@@ -82,9 +83,17 @@ def _messages() -> dict[str, dict[str, Any]]:
                     "x-dlq-reason": ", ".join(Reason),
                     "x-dlq-attempts": "how often it was tried",
                     "x-dlq-model-sha256": "which bundle",
-                    "x-worker-session": "the process and its assignment",
-                    "x-dlq-value-sha256": "stands for a value that did not fit",
-                    "x-dlq-value-bytes": "its size",
+                    "x-worker-session": "the process, its assignment, and +N for what is published again",
+                    "x-dlq-left-out": "what the topic refused of the record: timestamp, headers, value, key",
+                    "x-dlq-timestamp-ms": "a timestamp that was left out, in milliseconds since 1970",
+                    **{
+                        f"x-dlq-{part}-{name}": text
+                        for part in ("headers", "value", "key")
+                        for name, text in (
+                            ("sha256", f"stands for a {part} that was left out"),
+                            ("bytes", "its size"),
+                        )
+                    },
                 }
             ),
         },

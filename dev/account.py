@@ -47,12 +47,10 @@ class Account:
         """Book an outcome."""
         partition, offset = outcome.position
         self.outcomes.setdefault(outcome.position, []).append(outcome)
-        # What did not fit the output topic is published after the window that it was in.
-        if outcome.kind != "output_too_large":
-            latest = self._latest.get((topic, outcome.session, partition), -1)
-            if offset < latest:
-                self.disorders.append(f"{topic}/{partition}: {offset} after {latest} in session {outcome.session}")
-            self._latest[topic, outcome.session, partition] = max(latest, offset)
+        latest = self._latest.get((topic, outcome.session, partition), -1)
+        if offset < latest:
+            self.disorders.append(f"{topic}/{partition}: {offset} after {latest} in session {outcome.session}")
+        self._latest[topic, outcome.session, partition] = max(latest, offset)
 
     def lost(self, inputs: Iterable[Position]) -> list[Position]:
         """Inputs without an outcome."""

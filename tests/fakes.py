@@ -1,15 +1,17 @@
 """Stand-ins for the outside, for speed; tests/adapters holds them to the same suite as the real ones."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contract.encoding import Encoded
+from contract.events import Reason
 from contract.fields import Fields
+from worker.core.decoding import Rejection
 from worker.core.ledger import Commit, Offset
 from worker.core.records import Partition, Record
-from worker.outcomes import Outgoing
+from worker.outcomes import Outgoing, Unwritten
 from worker.ports import TransactionAbortedError
 
 
@@ -53,20 +55,46 @@ class FakeClassifier:
         return answer
 
 
+class FakeBroker:
+    """What a broker refuses: of records that are too large each alone, of others all that go to its partition."""
+
+    def __init__(self, message_bytes_max: int) -> None:
+        self._limit_bytes = message_bytes_max
+        self.refuses: Callable[[Outgoing], bool] = lambda _: False
+        self.names = True  # which records of a batch it refuses
+
+    def unwritten(self, outgoing: Sequence[Outgoing]) -> list[Unwritten]:
+        large = {id(item) for item in outgoing if len(item.value or b"") > self._limit_bytes}
+        batches: dict[Partition, list[Outgoing]] = {}
+        for item in outgoing:
+            if id(item) not in large:
+                batches.setdefault(item.target, []).append(item)
+        fallen = {target for target, batch in batches.items() if any(map(self.refuses, batch))}
+        found = []
+        for item in outgoing:
+            if id(item) in large:
+                found.append(Unwritten(item, Rejection(Reason.OUTPUT_TOO_LARGE, "too large")))
+            elif item.target in fallen:
+                named = self.refuses(item) and (self.names or len(batches[item.target]) == 1)
+                found.append(Unwritten(item, Rejection(Reason.OUTPUT_REFUSED, "refused") if named else None))
+        return found
+
+
 class FakeSink:
     """A broker in memory, with a limit of bytes for each topic."""
 
     def __init__(self, message_bytes_max: int = 10**6) -> None:
         self.written: list[Outgoing] = []
         self.failure: Exception | None = None
-        self._limit_bytes = message_bytes_max
+        self.broker = FakeBroker(message_bytes_max)
 
-    def publish(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
+    def publish(self, outgoing: Sequence[Outgoing]) -> list[Unwritten]:
         if self.failure:
             raise self.failure
-        fits = [len(item.value or b"") <= self._limit_bytes for item in outgoing]
-        self.written += [item for item, fit in zip(outgoing, fits, strict=True) if fit]
-        return [item for item, fit in zip(outgoing, fits, strict=True) if not fit]
+        found = self.broker.unwritten(outgoing)
+        missing = {id(item.outgoing) for item in found}
+        self.written += [item for item in outgoing if id(item) not in missing]
+        return found
 
 
 class FakeGroup:
@@ -107,11 +135,14 @@ class FakeTransactionalSink:
     def __init__(self, group: FakeGroup, message_bytes_max: int = 10**6) -> None:
         self.written: list[Outgoing] = []
         self.aborts = 0  # so many of the next transactions are aborted by the broker
-        self._group, self._limit_bytes = group, message_bytes_max
+        self._group, self.broker = group, FakeBroker(message_bytes_max)
 
-    def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
-        if too_large := [item for item in outgoing if len(item.value or b"") > self._limit_bytes]:
-            return too_large
+    def rehearse(self, outgoing: Sequence[Outgoing]) -> list[Unwritten]:
+        return self.broker.unwritten(outgoing)
+
+    def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Unwritten]:
+        if found := self.broker.unwritten(outgoing):
+            return found
         if self.aborts:
             self.aborts -= 1
             raise TransactionAbortedError("the broker said so")

@@ -10,6 +10,8 @@ from dev.kafka import AnyCluster
 from worker.settings import Settings
 
 LIMIT_BYTES = 20_000
+TOO_LATE_MS = int(time.time() * 1000) + 2 * 3_600_000
+"""A timestamp that a topic refuses: more than an hour ahead (message.timestamp.after.max.ms)."""
 
 
 def kafka_settings(cluster: AnyCluster, name: str) -> Settings:

@@ -15,7 +15,7 @@ from worker.core.windows import WindowPolicy
 from worker.delivery import AtLeastOnce, Delivery, ExactlyOnce, TransactionPolicy
 from worker.in_flight import InFlight
 from worker.isolation import Isolation
-from worker.outcomes import Outgoing
+from worker.outcomes import Outgoing, Unwritten
 
 PARTITIONS = (P0, P1)
 KILLER, HEAVY = "!", "#"
@@ -67,7 +67,7 @@ class _SharedSink(FakeSink):
         super().__init__()
         self._cluster, self.dies_after = cluster, 10**9
 
-    def publish(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
+    def publish(self, outgoing: Sequence[Outgoing]) -> list[Unwritten]:
         for item in outgoing:
             if self.dies_after == 0:
                 raise Died
@@ -83,7 +83,7 @@ class _SharedTransactions(FakeTransactionalSink):
         super().__init__(cluster.group)
         self._cluster, self.dies_after = cluster, 10**9
 
-    def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
+    def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Unwritten]:
         if self.dies_after == 0:
             raise Died
         super().transact(outgoing, offsets, member)

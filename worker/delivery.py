@@ -2,17 +2,18 @@
 
 import random
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import structlog
 
-from worker.core.ledger import Commit
+from worker.core.decoding import Rejection
 from worker.core.records import Partition, Record, Window
 from worker.errors import OverdueError
 from worker.in_flight import InFlight
-from worker.outcomes import OutcomeBuilder, Outgoing
+from worker.outcomes import OutcomeBuilder, Outgoing, Unwritten
 from worker.ports import Sink, Telemetry, TransactionAbortedError, TransactionalSink
 
 log = structlog.get_logger(__name__)
@@ -57,18 +58,33 @@ class AtLeastOnce:
 
     def __init__(self, in_flight: InFlight, sink: Sink, outcomes: OutcomeBuilder, telemetry: Telemetry) -> None:
         self._in_flight, self._sink, self._outcomes, self._telemetry = in_flight, sink, outcomes, telemetry
+        self._again = 0
+        """How often records were published again, after what the broker refuses of them or of others."""
 
     def deliver(self, answered: Answered) -> None:
         """Publish and settle a window; see `Delivery`."""
-        waiting = _of(answered, self._in_flight.still_owned(answered.window))
-        while waiting:
-            too_large = self._sink.publish(waiting)
-            refused = {id(item) for item in too_large}
-            for item in waiting:
-                if id(item) not in refused:
-                    self._telemetry.outcome(item)
-            waiting = [self._outcomes.too_large(item) for item in too_large]
+        groups = [_of(answered, self._in_flight.still_owned(answered.window))]
+        while groups:
+            group = groups.pop()
+            unwritten = self._sink.publish(group)
+            missing = {id(item.outgoing) for item in unwritten}
+            for outgoing in group:
+                if id(outgoing) not in missing:
+                    self._telemetry.outcome(outgoing)
+            if unwritten:
+                groups += reversed(self._next(unwritten, known=len(group)))
         _settle(answered, self._in_flight, self._telemetry)
+
+    def _next(self, unwritten: Sequence[Unwritten], known: int) -> list[list[Outgoing]]:
+        """What to publish next, in order: all that is missing, or its halves where that taught us nothing."""
+        self._again += 1
+        again = [
+            (self._outcomes.instead(it.outgoing, it.refusal) if it.refusal else it.outgoing).again(self._again)
+            for it in unwritten
+        ]
+        if len(again) < known or any(it.refusal for it in unwritten):
+            return [again]
+        return [again[: known // 2], again[known // 2 :]]
 
     def due_in_s(self) -> None:
         """Nothing is ever put off."""
@@ -165,7 +181,7 @@ class ExactlyOnce:
             _settle(answered, self._in_flight, self._telemetry)
 
     def _attempt(self, windows: Sequence[Answered], replaced: dict[int, Outgoing]) -> bool:
-        """Run the transaction once; False if something was too large: its substitute is in `replaced`."""
+        """Run the transaction once; False if something was refused: its substitute is in `replaced`."""
         # The membership is taken before the books are asked: if it changes after that, the broker refuses.
         member = self._membership()
         offsets, ours = self._in_flight.due_after([answered.window for answered in windows])
@@ -175,21 +191,38 @@ class ExactlyOnce:
             return True  # all of it was lost to other members
         if member is None:
             raise TransactionAbortedError("not a member of the group at the moment")
-        too_large = {id(item) for item in self._transact(outgoing, offsets, member)}
-        for original, item in zip(owned, outgoing, strict=True):
-            if id(item) in too_large:
-                replaced[id(original)] = self._outcomes.too_large(item)
-        if too_large:
+        if unwritten := self._watched(lambda: self._sink.transact(outgoing, offsets, member)):
+            self._replace(unwritten, dict(zip(map(id, outgoing), map(id, owned), strict=True)), replaced)
             return False
         self._in_flight.committed(offsets)
         for item in outgoing:
             self._telemetry.outcome(item)
         return True
 
-    def _transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
+    def _replace(
+        self, unwritten: Sequence[Unwritten], originals: Mapping[int, int], replaced: dict[int, Outgoing]
+    ) -> None:
+        named = self._named(unwritten)
+        if not named:
+            raise TransactionAbortedError("the broker refused records, and none of them when asked again")
+        for outgoing, refusal in named:
+            replaced[originals[id(outgoing)]] = self._outcomes.instead(outgoing, refusal)
+
+    def _named(self, unwritten: Sequence[Unwritten]) -> list[tuple[Outgoing, Rejection]]:
+        """Those with which something is wrong; where the broker names none, halves are tried without effect."""
+        named = [(it.outgoing, it.refusal) for it in unwritten if it.refusal]
+        if named or not unwritten:
+            return named
+        items, middle = [it.outgoing for it in unwritten], len(unwritten) // 2
+        halves = (items[:middle], items[middle:])
+        return [
+            found for half in halves for found in self._named(self._watched(partial(self._sink.rehearse, half)))
+        ]
+
+    def _watched(self, transaction: Callable[[], list[Unwritten]]) -> list[Unwritten]:
         self._began_s = started_s = time.monotonic()
         try:
-            return self._sink.transact(outgoing, offsets, member)
+            return transaction()
         finally:
             self._began_s = None
             self._telemetry.stage("transaction", time.monotonic() - started_s)

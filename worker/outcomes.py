@@ -1,6 +1,5 @@
 """What can become of a record: a result, a dead letter, or the record itself passed on."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,11 +20,12 @@ from worker.core.headers import (
     Headers,
     Origin,
     first_origin,
-    of_dead_letter,
     of_result,
 )
+from worker.core.leaving_out import Part, Parts, headers_without, key_without, leave_out_more
 from worker.core.records import Partition, Record
 from worker.core.splicing import splice
+from worker.errors import KafkaUnfitError
 
 
 class Kind(StrEnum):
@@ -47,6 +47,39 @@ class Outgoing:
     headers: Headers
     detail: str = ""  # a result's label, a dead letter's reason
     confidence: float = 0.0
+    left_out: Parts = frozenset()  # of a dead letter that its topic refused
+
+    @property
+    def key(self) -> bytes | None:
+        """The record's, unless a dead letter has to do without."""
+        return key_without(self.source, self.left_out)
+
+    @property
+    def timestamp_ms(self) -> int | None:
+        """The record's; None for the time of writing."""
+        has_none = self.source.timestamp_ms < 0 or Part.TIMESTAMP in self.left_out
+        return None if has_none else self.source.timestamp_ms
+
+    def again(self, number: int) -> "Outgoing":
+        """The same in the session of what is published again for the `number`th time in this process.
+
+        What was with it may have been written already, so that it is out of order in its first session.
+        """
+        headers = [
+            (name, value.partition(b"+")[0] + b"+%d" % number if name == SESSION else value)
+            for name, value in self.headers
+        ]
+        return replace(self, headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritten:
+    """An outgoing record that the broker has not written."""
+
+    outgoing: Outgoing
+    refusal: Rejection | None = None
+    """What the broker has against it; None where it fell with another, or where the broker names none of several.
+    One that is sent alone is always named."""
 
 
 def _utc_now() -> datetime:
@@ -114,6 +147,8 @@ class OutcomeBuilder:
         self, record: Record, rejection: Rejection, *, stage: str, attempts: int = 1, error: str = ""
     ) -> Outgoing:
         """The record as it was, with its reason in headers of Kafka Connect's dialect and our own."""
+        # The one record that the client can't send at all: it gets a key.
+        left_out = frozenset({Part.KEY} if record.key is None and record.value is None else ())
         source = record.partition
         here = Origin(source.topic, str(source.number), str(record.offset))
         origin = first_origin(record.headers, here)
@@ -132,26 +167,34 @@ class OutcomeBuilder:
             source=record,
             target=Partition(self.dead_letter_topic, source.number),
             value=record.value,
-            headers=[*of_dead_letter(record.headers), *((name, value.encode()) for name, value in added.items())],
+            headers=headers_without(record, left_out) + [(name, value.encode()) for name, value in added.items()],
             detail=rejection.reason,
+            left_out=left_out,
         )
 
-    def too_large(self, outgoing: Outgoing) -> Outgoing:
-        """What takes the place of a record that its topic does not take.
+    def instead(self, outgoing: Outgoing, refusal: Rejection) -> Outgoing:
+        """What takes the place of a record that its topic refuses: its dead letter, then less and less of that.
 
-        For a result its dead letter; for a dead letter the same without its value, for which a hash stands.
+        Raises:
+            KafkaUnfitError: If the dead-letter topic refuses even what is left of a dead letter in the end.
         """
         if outgoing.kind is not Kind.DEAD_LETTER:
-            size_bytes = len(outgoing.value or b"")
-            rejection = Rejection(Reason.OUTPUT_TOO_LARGE, f"{size_bytes} bytes don't fit the topic")
             same_session = replace(self, session=dict(outgoing.headers)[SESSION].decode())
-            return same_session.dead_letter(outgoing.source, rejection, stage="publish")
-        value = outgoing.value or b""
-        digest = [
-            (f"{DEAD_LETTER}value-sha256", hashlib.sha256(value).hexdigest().encode()),
-            (f"{DEAD_LETTER}value-bytes", str(len(value)).encode()),
-        ]
-        return replace(outgoing, value=b"", headers=outgoing.headers + digest)
+            return same_session.dead_letter(outgoing.source, refusal, stage="publish")
+        record, before = outgoing.source, outgoing.left_out
+        for_size = refusal.reason is Reason.OUTPUT_TOO_LARGE
+        if (left_out := leave_out_more(record, before, for_size=for_size)) is None:
+            raise KafkaUnfitError(
+                f"{outgoing.target.topic} refuses even a dead letter without the headers, value and key of its "
+                f"record: {refusal.detail}. Look at the topic's settings, max.message.bytes first."
+            )
+        own = outgoing.headers[len(headers_without(record, before)) :]
+        return replace(
+            outgoing,
+            value=b"" if Part.VALUE in left_out else record.value,
+            headers=headers_without(record, left_out) + own,
+            left_out=left_out,
+        )
 
     def _own_headers(self, record: Record, now: datetime) -> Headers:
         """The input's headers, then CloudEvents' in binary mode, then the session."""

@@ -10,7 +10,7 @@ from contract.encoding import Encoded
 from contract.fields import Fields
 from worker.core.ledger import Commit, Offset
 from worker.core.records import Partition, Record
-from worker.outcomes import Outgoing
+from worker.outcomes import Outgoing, Unwritten
 
 
 class OutOfDeviceMemoryError(Exception):
@@ -44,14 +44,15 @@ class Classifier(Protocol):
 class Sink(Protocol):
     """Publishes what became of a window."""
 
-    def publish(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
+    def publish(self, outgoing: Sequence[Outgoing]) -> list[Unwritten]:
         """Send in order and return when the broker has acknowledged all but the ones returned.
 
         Returns:
-            The ones that their topic does not take for their size; they were not written.
+            In the order given, the ones that their topic refuses for what they are, and those that fell with them.
 
         Raises:
-            ReviewSentimentError: If the broker does not acknowledge in time, or refuses for any other reason.
+            ReviewSentimentError: If the broker does not acknowledge in time, or refuses for a reason that has
+                nothing to do with single records.
         """
         ...
 
@@ -75,7 +76,7 @@ class TransactionAbortedError(Exception):
 class TransactionalSink(Protocol):
     """Publishes what became of windows together with the positions after them, or neither."""
 
-    def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
+    def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Unwritten]:
         """Run one transaction: send in order, commit the offsets for the group, commit.
 
         Args:
@@ -84,13 +85,18 @@ class TransactionalSink(Protocol):
             member: A snapshot of our membership; if it no longer holds, the broker refuses the offsets.
 
         Returns:
-            Nothing if it is committed; else the ones that their topic does not take for their size, and then
-            the transaction was aborted.
+            Nothing if it is committed; else the transaction was aborted, and these are the ones that their topic
+            refuses for what they are, and those that fell with them.
 
         Raises:
             TransactionAbortedError: If it was aborted for a reason that may pass.
-            ReviewSentimentError: If it is not known how it ended, or the broker refuses for any other reason.
+            ReviewSentimentError: If it is not known how it ended, or the broker refuses for a reason that has
+                nothing to do with single records.
         """
+        ...
+
+    def rehearse(self, outgoing: Sequence[Outgoing]) -> list[Unwritten]:
+        """What `transact` would return for these; no reader of committed records sees any of them."""
         ...
 
 

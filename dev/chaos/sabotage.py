@@ -17,7 +17,7 @@ from worker.adapters.kafka_sink import KafkaSink
 from worker.adapters.kafka_transactions import KafkaTransactionalSink
 from worker.core.ledger import Commit
 from worker.delivery import Answered, AtLeastOnce
-from worker.outcomes import Outgoing
+from worker.outcomes import Outgoing, Unwritten
 from worker.pipeline import Pipeline, Scored
 from worker.settings import load_settings
 
@@ -81,14 +81,14 @@ def _skip_the_commit_on_revocation() -> None:
 def _send_outside_the_transaction() -> None:
     original = KafkaTransactionalSink.transact
 
-    def transact(self: Any, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
+    def transact(self: Any, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Unwritten]:
         if not hasattr(self, "outside"):
             settings = load_settings()
-            self.outside = KafkaSink(settings, self._limits)
-        too_large: list[Outgoing] = self.outside.publish(outgoing)
+            self.outside = KafkaSink(settings, {})
+        unwritten: list[Unwritten] = self.outside.publish(outgoing)
         time.sleep(1)  # a crash comes in between
         original(self, [], offsets, member)
-        return too_large
+        return unwritten
 
     KafkaTransactionalSink.transact = transact  # type: ignore[method-assign]
 

@@ -34,6 +34,7 @@ class Run:
     folder: Path
     partitions: int = 4
     delivery: str = "at-least-once"
+    input_configs: dict[str, str] = field(default_factory=dict)
     output_configs: dict[str, str] = field(default_factory=dict)
     dead_letter_configs: dict[str, str] = field(default_factory=dict)
     sent: dict[Position, bytes | None] = field(default_factory=dict)
@@ -46,7 +47,7 @@ class Run:
         self._workers = 0
 
     def __enter__(self) -> Self:
-        self.cluster.create_topics({self.input_topic: self.partitions})
+        self.cluster.create_topics({self.input_topic: self.partitions}, self.input_configs)
         self.cluster.create_topics({self.output_topic: self.partitions}, self.output_configs)
         self.cluster.create_topics({self.dlq: self.partitions}, self.dead_letter_configs)
         self.producer = Producer(

@@ -15,7 +15,7 @@ from worker.core.windows import WindowPolicy
 from worker.delivery import Answered, AtLeastOnce, Delivery, ExactlyOnce, TransactionPolicy
 from worker.errors import OverdueError
 from worker.in_flight import InFlight
-from worker.outcomes import Kind, Outgoing
+from worker.outcomes import Kind, Outgoing, Unwritten
 
 _LIMIT_BYTES = 20
 _WINDOW = WindowPolicy(2, window_ms_target=1e9, wait_ms_max=0, value_bytes_max=10**6)
@@ -28,7 +28,7 @@ class _HangingSink(FakeTransactionalSink):
         super().__init__(group)
         self._ask = ask
 
-    def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
+    def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Unwritten]:
         self._ask()
         return super().transact(outgoing, offsets, member)
 
@@ -134,6 +134,36 @@ def test_what_is_too_large_is_replaced_and_the_rest_comes_with_it() -> None:
     assert transactions.group.committed[P0].position == 2
 
 
+def bad(outgoing: Outgoing) -> bool:
+    """Whether the topic of results refuses it."""
+    return outgoing.kind is Kind.RESULT and (outgoing.value or b"").startswith(b"bad")
+
+
+@pytest.mark.parametrize("names", [True, False])
+def test_a_refused_record_is_replaced_in_its_place(names: bool) -> None:
+    """In one transaction with its neighbours, also where the broker does not say which of them it refuses."""
+    transactions = Transactions()
+    transactions.sink.broker.refuses, transactions.sink.broker.names = bad, names
+    for first in range(0, 6, 2):
+        transactions.delivery.deliver(transactions.answered([b"good", b"bad"], first=first))
+    transactions.delivery.catch_up()
+    assert [(item.source.offset, item.detail) for item in transactions.sink.written] == [
+        (0, ""), (1, "output_refused"), (2, ""), (3, "output_refused"), (4, ""), (5, "output_refused")
+    ]  # fmt: skip
+    assert transactions.group.committed[P0].position == 6
+
+
+def test_a_refusal_that_nobody_repeats_is_an_aborted_transaction() -> None:
+    """It is tried again, for as long as any other."""
+    transactions = Transactions(retry_s_max=-1)
+    transactions.sink.broker.names = False
+    asked = iter([True])
+    transactions.sink.broker.refuses = lambda _: next(asked, False)
+    transactions.delivery.deliver(transactions.answered([b"a", b"b"]))
+    with pytest.raises(OverdueError, match="none of them when asked again"):
+        transactions.delivery.catch_up()
+
+
 def test_a_transaction_that_hangs_is_told_to_the_poll_loop() -> None:
     """The client has no time limit of its own; between transactions nothing hangs."""
     transactions = Transactions(overdue_s=-1)
@@ -193,6 +223,27 @@ def test_at_least_once_replaces_what_is_too_large_after_the_rest() -> None:
     ]
     assert once.telemetry.outcomes == once.sink.written
     assert once.in_flight.due()[P0].position == 2
+
+
+@pytest.mark.parametrize("names", [True, False])
+def test_at_least_once_publishes_the_neighbours_of_a_refused_record_once(names: bool) -> None:
+    """Each record has one outcome, and within each session they are in order."""
+    once = AtOnce()
+    once.sink.broker.refuses, once.sink.broker.names = bad, names
+    for first in range(0, 6, 2):
+        once.delivery.deliver(answered(once.in_flight, [b"good", b"bad"], first=first))
+    assert sorted((item.source.offset, item.detail) for item in once.sink.written) == [
+        (0, ""), (1, "output_refused"), (2, ""), (3, "output_refused"), (4, ""), (5, "output_refused")
+    ]  # fmt: skip
+    assert once.telemetry.outcomes == once.sink.written
+    by_session: dict[tuple[str, bytes], list[int]] = {}
+    for item in once.sink.written:
+        by_session.setdefault((item.target.topic, dict(item.headers)["x-worker-session"]), []).append(
+            item.source.offset
+        )
+    assert all(offsets == sorted(offsets) for offsets in by_session.values())
+    assert {session for _, session in by_session} > {b"session+1", b"session+2"}
+    assert once.in_flight.due()[P0].position == 6
 
 
 def test_at_least_once_leaves_a_lost_partition_to_its_new_owner() -> None:

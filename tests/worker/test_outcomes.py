@@ -4,8 +4,11 @@ import json
 
 import pytest
 
-from tests.faked_pipeline import P0, FakedPipeline, due, review
+from contract.events import Reason
+from tests.faked_pipeline import P0, FakedPipeline, due, outcome_builder, review
+from worker.core.decoding import Rejection
 from worker.core.records import Chunk, Header, Record
+from worker.errors import KafkaUnfitError
 from worker.outcomes import Kind, Outgoing
 
 
@@ -32,6 +35,34 @@ def test_a_result_too_large_becomes_a_dead_letter_and_that_one_may_lose_its_valu
     assert [item.value for item in faked.sink.written] == [fits, b""]
     assert dict(faked.sink.written[1].headers)["x-dlq-value-bytes"] == str(len(too_long)).encode()
     assert [item.kind for item in faked.telemetry.outcomes] == [Kind.DEAD_LETTER] * 2
+
+
+def test_a_dead_letter_is_cut_until_its_topic_takes_it() -> None:
+    """What is left in the end says where the record is, and why it is here; less than that is no dead letter."""
+    faked = FakedPipeline()
+    faked.sink.broker.refuses = lambda item: item.kind is Kind.RESULT or item.key == b"k"
+    faked.receive([review("a")])
+    faked.pipeline.run(faked.window())
+
+    (dead,) = faked.sink.written
+    said = dict(dead.headers)
+    assert (dead.detail, dead.key, dead.value, dead.timestamp_ms) == ("output_refused", b"in/0/0", b"", None)
+    assert said["x-dlq-left-out"] == b"timestamp,value,key"
+    assert said["x-dlq-timestamp-ms"] == b"1000"
+    assert said["x-dlq-reason"] == b"output_refused"
+
+    faked.sink.broker.refuses = lambda item: True
+    faked.receive([review("a")], first=1)
+    with pytest.raises(KafkaUnfitError, match="dead refuses even a dead letter without"):
+        faked.pipeline.run(faked.window())
+    assert due(faked) == {P0: 1}
+
+
+def test_a_dead_letter_of_nothing_at_all_has_a_key() -> None:
+    """Without key and value no client of ours could send it."""
+    record = Record(P0, 2, 0, None, None)
+    dead = outcome_builder().dead_letter(record, Rejection(Reason.CRASHED_WORKER, "died"), stage="decode")
+    assert (dead.key, dead.value, dict(dead.headers)["x-dlq-left-out"]) == (b"in/0/2", None, b"key")
 
 
 def test_tombstones_pass_and_empty_records_are_settled() -> None:
@@ -95,6 +126,10 @@ def test_a_result_does_not_carry_an_old_failure(value: bytes | None) -> None:
         (("x-dlq-reason", b"invalid_json"), ("__connect.errors.topic", b"t")),
         (("x-dlq-reason", b"r"), ("__connect.errors.topic", b"t"), ("__connect.errors.partition", b"x"),
          ("__connect.errors.offset", b"4")),
+        (("x-dlq-reason", b"r"), ("__connect.errors.topic", b"t" * 250), ("__connect.errors.partition", b"3"),
+         ("__connect.errors.offset", b"4")),
+        (("x-dlq-reason", b"r"), ("__connect.errors.topic", b"t"), ("__connect.errors.partition", b"3"),
+         ("__connect.errors.offset", b"4" * 30)),
     ],
 )  # fmt: skip
 def test_an_origin_that_is_not_ours_or_not_whole_is_replaced(headers: tuple[Header, ...]) -> None:

@@ -24,6 +24,11 @@ OF_A_CONSUMER = (
     "_net.call_soon_threadsafe",
     "_subscription.seek",
 )
+OF_A_PRODUCER = (
+    "_transaction_manager.ERROR_CLASS_NEEDS_EPOCH_BUMP",
+    "_transaction_manager.ERROR_CLASS_RETRIABLE",
+    "_transaction_manager.classify_batch_error",
+)
 OF_A_TRANSACTIONAL_PRODUCER = ("_transaction_manager._pending_txn_offset_commits",)
 OF_A_BATCH = (
     "_buffer",

@@ -1,116 +1,123 @@
 """Writing: an idempotent producer; what it returns from is acknowledged by all replicas in sync."""
 
 import contextlib
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import structlog
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from worker.adapters.kafka_client import connection
+from worker.adapters.kafka_private import OF_A_PRODUCER, look_for
+from worker.adapters.kafka_refusals import answer_every_batch, unwritten
 from worker.errors import KafkaUnfitError, OverdueError
-from worker.outcomes import Kind, Outgoing
+from worker.outcomes import Kind, Outgoing, Unwritten
 from worker.settings import Settings
 
-_BATCH_BYTES = 61  # header of a record batch of format 2
-_RECORD_BYTES = 36  # attributes, deltas and lengths of a record at their longest
-_HEADER_BYTES = 10  # the two lengths of a header at their longest
+log = structlog.get_logger(__name__)
+
+_BATCH_BYTES_MAX = 256 * 1024
 _REQUEST_BYTES_MAX = 32 * 2**20
 
 
 class KafkaSink:
-    """One producer's session. Called from one thread."""
+    """One producer, and a new one after each refusal. Called from one thread."""
 
     def __init__(self, settings: Settings, message_bytes_max: Mapping[str, int], **options: Any) -> None:
         """Connect.
 
         Args:
             settings: Where, and how patient to be.
-            message_bytes_max: The largest batch, in bytes, that each topic takes.
+            message_bytes_max: The largest batch, in bytes, that each topic is known to take. Batches of several
+                records keep to the smallest; whether a record fits is for its broker to say.
             options: More settings of the client.
 
         Raises:
             KafkaUnfitError: If no broker answers or lets us in.
         """
-        self._limits = {topic: min(limit, _REQUEST_BYTES_MAX) for topic, limit in message_bytes_max.items()}
         self._timeout_s = settings.publish_timeout_ms / 1000
         self._by_key = settings.output_partitioning == "key"
-        request_timeout_ms = min(30_000, settings.publish_timeout_ms // 2)
-        compression = None if settings.output_compression == "none" else settings.output_compression
+        self._options = {
+            **connection(settings),
+            "client_id": "review-sentiment",
+            "enable_idempotence": True,
+            "acks": "all",
+            "compression_type": None if settings.output_compression == "none" else settings.output_compression,
+            "linger_ms": 20,  # `publish` flushes: the linger only lets a window fill its batches
+            "batch_size": min([_BATCH_BYTES_MAX, *message_bytes_max.values()]),
+            "max_request_size": _REQUEST_BYTES_MAX,
+            "request_timeout_ms": min(30_000, settings.publish_timeout_ms // 2),
+            "delivery_timeout_ms": settings.publish_timeout_ms,
+            "max_block_ms": settings.publish_timeout_ms,
+            "allow_auto_create_topics": False,
+            **options,
+        }
+        self._connect()
+
+    def _connect(self) -> None:
+        """Begin a producer's session."""
         try:
-            self._producer = KafkaProducer(
-                **{
-                    **connection(settings),
-                    "client_id": "review-sentiment",
-                    "enable_idempotence": True,
-                    "acks": "all",
-                    "compression_type": compression,
-                    "linger_ms": 20,  # `publish` flushes: the linger only lets a window fill its batches
-                    "batch_size": min(256 * 1024, *self._limits.values()),
-                    "max_request_size": _REQUEST_BYTES_MAX,
-                    "request_timeout_ms": request_timeout_ms,
-                    "delivery_timeout_ms": settings.publish_timeout_ms,
-                    "max_block_ms": settings.publish_timeout_ms,
-                    "allow_auto_create_topics": False,
-                    **options,
-                }
-            )
+            self._producer = KafkaProducer(**self._options)
         except (KafkaError, OSError, ValueError) as error:
             raise KafkaUnfitError(f"can't write to Kafka: {error!r}") from error
+        look_for(OF_A_PRODUCER, self._producer)
+        answer_every_batch(self._producer)
 
-    def publish(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
+    def _begin_anew(self, found: Sequence[Unwritten]) -> None:
+        """Begin another session: one in which a batch was refused can't go on."""
+        said = [item.refusal.detail for item in found if item.refusal] or ["the broker does not say which"]
+        log.warning("records_refused", records=len(said), with_neighbours=len(found), first=said[0])
+        self.close()
+        self._connect()
+
+    def publish(self, outgoing: Sequence[Outgoing]) -> list[Unwritten]:
         """Send in order and wait for every acknowledgement; see `worker.ports.Sink`."""
         try:
-            return self._publish(outgoing)
+            found = self._publish(outgoing)
         except KafkaTimeoutError as error:
             raise OverdueError(f"no acknowledgement within publish_timeout_ms: {error!r}") from error
         except KafkaError as error:
             raise KafkaUnfitError(f"Kafka does not take our records: {error!r}") from error
+        if found:
+            self._begin_anew(found)
+        return found
 
     def close(self) -> None:
         """Disconnect; whatever was published is acknowledged already."""
         with contextlib.suppress(KafkaError):  # what hangs now is not settled, and will come again
             self._producer.close(timeout=1)
 
-    def _publish(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
-        """The ones that are too large; KafkaError for any other reason why one is not written."""
-        too_large = [item for item in outgoing if _size_bytes(item) > self._limits[item.target.topic]]
-        refused = {id(item) for item in too_large}
-        for item in too_large:
-            if item.kind is Kind.DEAD_LETTER and not item.value:
-                raise KafkaUnfitError(
-                    f"{item.target.topic} does not even take a dead letter without its value: raise its "
-                    "max.message.bytes above the input topic's"
-                )
-        sent = [(item, self._send(item)) for item in outgoing if id(item) not in refused]
-        self._producer.flush(timeout=self._timeout_s)
-        return too_large + [item for item, future in sent if not _acknowledged(item, future)]
+    def _publish(self, outgoing: Sequence[Outgoing]) -> list[Unwritten]:
+        """What the broker refuses, and what fell with it; KafkaError for any other reason not to write one."""
+        until_s = time.monotonic() + self._timeout_s
+        sent = [self._send(item) for item in outgoing]
+        with contextlib.suppress(KafkaError):  # each record says more; a batch that was split looks like a failure
+            self._producer.flush(timeout=self._timeout_s)
+        errors = [it if isinstance(it, KafkaError) else _error(it, until_s) for it in sent]
+        return unwritten(outgoing, errors)
 
     def _send(self, item: Outgoing) -> Any:
-        keyed = self._by_key and item.kind is not Kind.DEAD_LETTER and item.source.key is not None
-        return self._producer.send(
-            item.target.topic,
-            key=item.source.key,
-            value=item.value,
-            headers=item.headers,
-            partition=None if keyed else item.target.number,
-            timestamp_ms=item.source.timestamp_ms if item.source.timestamp_ms >= 0 else None,
-        )
+        """What will tell how it went, or that it is larger than any request of ours may be."""
+        keyed = self._by_key and item.kind is not Kind.DEAD_LETTER and item.key is not None
+        try:
+            return self._producer.send(
+                item.target.topic,
+                key=item.key,
+                value=item.value,
+                headers=item.headers,
+                partition=None if keyed else item.target.number,
+                timestamp_ms=item.timestamp_ms,
+            )
+        except MessageSizeTooLargeError as error:
+            return error
 
 
-def _acknowledged(item: Outgoing, future: Any) -> bool:
-    """Whether the record is written; False if it is too large after all, as only the broker can tell."""
-    if future.succeeded():
-        return True
-    error = future.exception
-    if isinstance(error, MessageSizeTooLargeError):
-        return False
-    if error is None:
-        raise KafkaTimeoutError(f"nothing is known of a record for {item.target.topic}")
-    raise error
-
-
-def _size_bytes(item: Outgoing) -> int:
-    """What a record takes alone in a batch, at most: the broker measures batches."""
-    headers = sum(len(name.encode()) + len(value) + _HEADER_BYTES for name, value in item.headers)
-    return _BATCH_BYTES + _RECORD_BYTES + len(item.source.key or b"") + len(item.value or b"") + headers
+def _error(future: Any, until_s: float) -> KafkaError | None:
+    """How a record failed; None if it is written."""
+    try:
+        future.get(timeout=max(0.0, until_s - time.monotonic()))
+    except KafkaError as error:
+        return error
+    return None

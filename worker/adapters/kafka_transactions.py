@@ -2,8 +2,9 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
 
-from kafka import TopicPartition
+from kafka import KafkaProducer, TopicPartition
 from kafka.errors import (
     AuthorizationError,
     InvalidProducerEpochError,
@@ -17,7 +18,7 @@ from worker.adapters.kafka_private import OF_A_TRANSACTIONAL_PRODUCER, look_for
 from worker.adapters.kafka_sink import KafkaSink
 from worker.core.ledger import Commit
 from worker.errors import KafkaUnfitError, OverdueError
-from worker.outcomes import Outgoing
+from worker.outcomes import Outgoing, Unwritten
 from worker.ports import TransactionAbortedError
 from worker.settings import Settings
 
@@ -53,6 +54,10 @@ class KafkaTransactionalSink(KafkaSink):
             request_timeout_ms=settings.transaction_timeout_ms // 2,
             max_block_ms=settings.transaction_timeout_ms,
         )
+
+    def _connect(self) -> None:
+        """Begin a session; it ends what the one before it left open."""
+        super()._connect()
         look_for(OF_A_TRANSACTIONAL_PRODUCER, self._producer)
         try:
             self._producer.init_transactions()
@@ -60,37 +65,53 @@ class KafkaTransactionalSink(KafkaSink):
             self.close()
             raise KafkaUnfitError(f"Kafka does not let us use transactions: {error!r}") from error
 
-    def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
+    def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Unwritten]:
         """Run one transaction; see `worker.ports.TransactionalSink`."""
+
+        def commit(producer: KafkaProducer) -> None:
+            if offsets:
+                producer.send_offsets_to_transaction(self._address(offsets), member)
+            producer.commit_transaction()
+
+        return self._run(outgoing, commit)
+
+    def rehearse(self, outgoing: Sequence[Outgoing]) -> list[Unwritten]:
+        """Run one transaction, and abort it; see `worker.ports.TransactionalSink`."""
+        return self._run(outgoing, KafkaProducer.abort_transaction)
+
+    def _run(self, outgoing: Sequence[Outgoing], end: Callable[[KafkaProducer], None]) -> list[Unwritten]:
         producer = self._producer
-        failure: KafkaError | ReviewSentimentError | None = None
-        too_large: list[Outgoing] = []
         # kafka-python 3.0.12 keeps the positions of an aborted transaction and commits them with the next one, of
         # lost partitions too: their records would be skipped by their new owner.
         producer._transaction_manager._pending_txn_offset_commits.clear()  # noqa: SLF001
+        failure: KafkaError | ReviewSentimentError | None = None
+        found: list[Unwritten] = []
         try:
             producer.begin_transaction()
-            too_large = self._publish(outgoing)
-            if not too_large:
-                if offsets:
-                    producer.send_offsets_to_transaction(self._address(offsets), member)
-                producer.commit_transaction()
-                return []
+            if not (found := self._publish(outgoing)):
+                end(producer)
         except (KafkaError, ReviewSentimentError) as error:
             failure = error
+        if found:
+            self._begin_anew(found)  # which aborts it
+        if failure is not None:
+            self._abort(failure)
+        return found
+
+    def _abort(self, failure: KafkaError | ReviewSentimentError) -> NoReturn:
+        """End a transaction that failed, and say whether it may be tried again."""
         try:
-            producer.abort_transaction()
+            self._producer.abort_transaction()
         except KafkaError as error:
-            cause = failure or error
-            fenced = isinstance(cause, (ProducerFencedError, InvalidProducerEpochError))
+            fenced = isinstance(failure, (ProducerFencedError, InvalidProducerEpochError))
             how = (
-                "was fenced: its time was over, or another has taken our place" if fenced else f"failed: {cause!r}"
+                "was fenced: its time was over, or another has taken our place"
+                if fenced
+                else f"failed: {failure!r}"
             )
             raise OverdueError(f"a transaction {how}; what it held comes again") from error
         if isinstance(failure, ReviewSentimentError):
             raise failure
         if isinstance(failure, AuthorizationError):
             raise KafkaUnfitError(f"Kafka does not take our records: {failure!r}") from failure
-        if failure is not None:
-            raise TransactionAbortedError(repr(failure)) from failure
-        return too_large
+        raise TransactionAbortedError(repr(failure)) from failure

@@ -10,7 +10,13 @@ import pytest
 from kafka.record.default_records import DefaultRecordBatch
 
 from worker.adapters import kafka_private
-from worker.adapters.kafka_private import OF_A_BATCH, OF_A_CONSUMER, OF_A_TRANSACTIONAL_PRODUCER, look_for
+from worker.adapters.kafka_private import (
+    OF_A_BATCH,
+    OF_A_CONSUMER,
+    OF_A_PRODUCER,
+    OF_A_TRANSACTIONAL_PRODUCER,
+    look_for,
+)
 from worker.errors import KafkaUnfitError
 
 _ROOT = Path(__file__).parents[3]
@@ -20,9 +26,8 @@ _ADAPTERS = sorted((_ROOT / "worker" / "adapters").glob("kafka_*.py"))
 @pytest.mark.parametrize("file", _ADAPTERS, ids=lambda file: file.name)
 def test_every_private_name_is_listed(file: Path) -> None:
     """Whatever an adapter takes of another object with an underscore before it stands in the one list."""
-    listed = {
-        part for name in (*OF_A_CONSUMER, *OF_A_TRANSACTIONAL_PRODUCER, *OF_A_BATCH) for part in name.split(".")
-    }
+    lists = (OF_A_CONSUMER, OF_A_PRODUCER, OF_A_TRANSACTIONAL_PRODUCER, OF_A_BATCH)
+    listed = {part for names in lists for name in names for part in name.split(".")}
     used = {
         node.attr
         for node in ast.walk(ast.parse(file.read_text()))

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +12,14 @@ from kafka.structs import ConsumerGroupMetadata
 
 from dev.kafka import AnyCluster
 from tests.fakes import FakeGroup, FakeTransactionalSink
-from tests.kafka_topics import LIMIT_BYTES, kafka_settings, read
+from tests.kafka_topics import LIMIT_BYTES, TOO_LATE_MS, kafka_settings, read
 from worker.adapters.kafka_client import examine_cluster
 from worker.adapters.kafka_positions import LogPositions
 from worker.adapters.kafka_transactions import KafkaTransactionalSink
 from worker.core.delivery_counts import FIRST_DELIVERY
 from worker.core.ledger import Commit, Offset
 from worker.core.records import Partition, Record
-from worker.outcomes import Kind, Outgoing
+from worker.outcomes import Kind, Outgoing, Unwritten
 from worker.ports import TransactionAbortedError, TransactionalSink
 
 
@@ -35,8 +35,8 @@ class Target:
     values: Callable[[], list[bytes | None]]
     committed: Callable[[], Commit]
 
-    def outgoing(self, value: bytes | None) -> Outgoing:
-        source = Record(Partition(self.input_topic, 0), 0, 1_700_000_000_000, b"key", b"")
+    def outgoing(self, value: bytes | None, timestamp_ms: int = 1_700_000_000_000) -> Outgoing:
+        source = Record(Partition(self.input_topic, 0), 0, timestamp_ms, b"key", b"")
         return Outgoing(Kind.RESULT, source, Partition(self.topic, 0), value, [("h", b"")])
 
     def offsets(self, position: int) -> Commit:
@@ -46,10 +46,16 @@ class Target:
 def fake() -> Target:
     group = FakeGroup()
     sink = FakeTransactionalSink(group, LIMIT_BYTES)
+    sink.broker.refuses = lambda item: (item.timestamp_ms or 0) >= TOO_LATE_MS
     return Target(
         sink, 1, 0, "out", "in", lambda: [item.value for item in sink.written],
         lambda: group.committed,
     )  # fmt: skip
+
+
+def named(unwritten: Sequence[Unwritten]) -> list[Outgoing]:
+    """The ones that are refused for themselves."""
+    return [item.outgoing for item in unwritten if item.refusal]
 
 
 @pytest.fixture(params=["fake", pytest.param("kafka", marks=pytest.mark.kafka)])
@@ -105,11 +111,35 @@ def test_a_record_too_large_aborts_and_the_next_transaction_goes_well(target: Ta
     """What does not fit is returned, nothing of its transaction shows, and the sink can go on."""
     small, large = target.outgoing(b"small"), target.outgoing(b"x" * (LIMIT_BYTES + 1))
 
-    assert target.sink.transact([small, large], target.offsets(2), target.member) == [large]
+    assert named(target.sink.transact([small, large], target.offsets(2), target.member)) == [large]
     assert target.values() == []
     assert target.committed() == {}
     assert target.sink.transact([small], target.offsets(2), target.member) == []
     assert target.values() == [b"small"]
+
+
+def test_all_that_a_topic_refuses_is_named_at_once(target: Target) -> None:
+    """One transaction finds out all of it, whatever batches it is in, and no other record is blamed."""
+    padding = b"." * 500  # several batches
+    small = [target.outgoing(b"%d" % n + padding) for n in range(200)]
+    large = [target.outgoing(b"x" * (LIMIT_BYTES + n)) for n in (1, 2, 3)]
+    late = [target.outgoing(b"late", TOO_LATE_MS) for _ in range(2)]
+    outgoing = [*small[:80], large[0], late[0], *small[80:], late[1], *large[1:]]
+
+    unwritten = target.sink.transact(outgoing, target.offsets(2), target.member)
+    assert list(map(id, named(unwritten))) == list(map(id, [large[0], *late, *large[1:]]))
+    assert target.sink.transact(small, target.offsets(2), target.member) == []
+    assert target.values() == [item.value for item in small]
+
+
+def test_what_is_rehearsed_never_shows(target: Target) -> None:
+    """The answer is that of a transaction, and the next one has nothing of it."""
+    good, late = target.outgoing(b"good"), target.outgoing(b"late", TOO_LATE_MS)
+
+    assert target.sink.rehearse([good]) == []
+    assert named(target.sink.rehearse([late])) == [late]
+    assert target.sink.transact([good], target.offsets(1), target.member) == []
+    assert target.values() == [b"good"]
 
 
 def test_a_membership_that_is_over_is_fenced(target: Target) -> None:
