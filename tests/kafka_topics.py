@@ -3,7 +3,7 @@
 import time
 
 from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewPartitions
 
 from dev.account import wait_for_open_transactions
 from dev.kafka import AnyCluster
@@ -33,6 +33,12 @@ def recreate(cluster: AnyCluster, topic: str, partitions: int) -> None:
         assert time.monotonic() < deadline_s, f"{topic} is still there"
         time.sleep(0.1)
     cluster.create_topics({topic: partitions})
+
+
+def add_partitions(cluster: AnyCluster, topic: str, total: int) -> None:
+    """Raise a topic's number of partitions."""
+    admin = AdminClient({"bootstrap.servers": cluster.bootstrap_servers})
+    admin.create_partitions([NewPartitions(topic, total)])[topic].result(30)
 
 
 def read(cluster: AnyCluster, topic: str, partition: int) -> list[bytes | None]:

@@ -17,6 +17,7 @@ from worker.adapters.kafka_sink import KafkaSink
 from worker.adapters.kafka_source import KafkaSource
 from worker.adapters.kafka_transactions import KafkaTransactionalSink
 from worker.adapters.metrics import Metrics
+from worker.adapters.patience import Patience, StartAbandonedError
 from worker.core.backpressure import Marks
 from worker.core.breaker import Breaker, BreakerPolicy
 from worker.core.windows import WindowPolicy
@@ -67,7 +68,11 @@ class Worker:
             # The model first: a worker that can't score must not take partitions from one that can.
             model = load_model(self._settings)
             self._metrics.model(model.identity)
-            self._serve(model, examine_cluster(self._settings))
+            patience = Patience(self._settings, stopped=lambda: bool(self._life.stop_signal))
+            try:
+                self._serve(model, examine_cluster(self._settings, patience), patience)
+            except StartAbandonedError:
+                self._life.become(State.DRAINING, f"{self._life.stop_signal} asked for a stop during the start")
             self._life.become(State.STOPPED, "all that was in flight is settled and committed")
         except BaseException as error:
             self._life.become(State.FAILED, repr(error))
@@ -93,7 +98,7 @@ class Worker:
         longest_s = max(60.0, 2 * settings.drain_timeout_ms / 1000, 2 * settings.publish_timeout_ms / 1000)
         return still_s < longest_s, f"{what} {still_s:.1f} s ago"
 
-    def _serve(self, model: Model, facts: ClusterFacts) -> None:
+    def _serve(self, model: Model, facts: ClusterFacts, patience: Patience) -> None:
         settings = self._settings
         session = uuid.uuid4().hex
         in_flight = InFlight(
@@ -102,8 +107,8 @@ class Worker:
             transactional=settings.delivery == "exactly-once",
         )
         outcomes = outcome_builder(settings, model, facts, session)
-        source = KafkaSource(settings, in_flight)
-        delivery, sink = _delivery(settings, facts, in_flight, outcomes, self._metrics, source)
+        source = KafkaSource(settings, in_flight, patience)
+        delivery, sink = _delivery(settings, facts, in_flight, outcomes, self._metrics, source, patience)
         pipeline = Pipeline(
             pipeline_options(settings, model),
             in_flight=in_flight,
@@ -187,6 +192,7 @@ def _delivery(
     outcomes: OutcomeBuilder,
     telemetry: Telemetry,
     source: KafkaSource,
+    patience: Patience,
 ) -> tuple[Delivery, KafkaSink]:
     """How windows are published and settled, and the client to close at the end.
 
@@ -194,7 +200,7 @@ def _delivery(
         KafkaUnfitError: If no broker answers, or lets us write.
     """
     if settings.delivery == "at-least-once":
-        sink = KafkaSink(settings, facts.message_bytes_max)
+        sink = KafkaSink(settings, facts.message_bytes_max, patience)
         return AtLeastOnce(in_flight, sink, outcomes, telemetry), sink
     policy = TransactionPolicy(
         wait_ms_max=settings.transaction_ms_max,
@@ -203,7 +209,7 @@ def _delivery(
         overdue_s=1.25 * settings.transaction_timeout_ms / 1000,  # it could not be committed any more
         idle_ms=settings.commit_interval_ms,
     )
-    transactions = KafkaTransactionalSink(settings, facts.message_bytes_max, source.positions.address)
+    transactions = KafkaTransactionalSink(settings, facts.message_bytes_max, source.positions.address, patience)
     return ExactlyOnce(policy, in_flight, transactions, outcomes, telemetry, source.membership), transactions
 
 

@@ -7,6 +7,7 @@ import structlog
 from contract.errors import ReviewSentimentError
 from worker.adapters.kafka_source import KafkaSource
 from worker.adapters.metrics import Metrics
+from worker.core.records import Partition
 from worker.core.watchdog import Watchdog
 from worker.delivery import Delivery
 from worker.errors import EventsExpiredError, InputReplacedError, KafkaUnfitError, ModelFailedError
@@ -48,6 +49,7 @@ class PollLoop:
         )
         self._watchdog = Watchdog(settings.stall_timeout_ms / 1000)
         self._turned_s = self._joined_s = time.monotonic()
+        self._placeless: list[Partition] = []
 
     @property
     def turned_s(self) -> float:
@@ -131,7 +133,10 @@ class PollLoop:
         self._metrics.lag(lag)
         self._metrics.partitions(len(lag))
         settled = self._in_flight.positions(ends)
-        stalled = self._watchdog.observe(now_s, {p: (settled.get(p, -1), end) for p, end in ends.items()})
+        # What has no place counts as having records: it is not read, so nobody knows.
+        missing = self._without_place()
+        positions = {p: (settled.get(p, -1), end) for p, end in ends.items()} | dict.fromkeys(missing, (-1, 0))
+        stalled = self._watchdog.observe(now_s, positions)
         if stalled != set(self._life.stalled):
             report = log.error if stalled else log.info
             names = sorted(f"{partition.topic}/{partition.number}" for partition in stalled)
@@ -140,6 +145,20 @@ class PollLoop:
             )
             self._life.stalled = frozenset(stalled)
         self._metrics.stalled(len(stalled))
+
+    def _without_place(self) -> list[Partition]:
+        """Partitions that are not read, since their outcomes could be written nowhere; each change is told."""
+        missing = sorted(self._source.without_place())
+        if missing != self._placeless:
+            self._placeless = missing
+            report = log.error if missing else log.info
+            report(
+                "partitions_without_place",
+                partitions=[f"{p.topic}/{p.number}" for p in missing],
+                reason="the outgoing topics have no partition of that number: give them as many as the input has",
+            )
+            self._metrics.without_place(len(missing))
+        return missing
 
 
 def _says_nothing_of_records(failure: BaseException | None) -> bool:

@@ -1,6 +1,7 @@
 """Writing: an idempotent producer; what it returns from is acknowledged by all replicas in sync."""
 
 import contextlib
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from worker.adapters.kafka_client import connection
+from worker.adapters.patience import Patience
 from worker.errors import KafkaUnfitError, OverdueError
 from worker.outcomes import Kind, Outgoing
 from worker.settings import Settings
@@ -16,45 +18,58 @@ _BATCH_BYTES = 61  # header of a record batch of format 2
 _RECORD_BYTES = 36  # attributes, deltas and lengths of a record at their longest
 _HEADER_BYTES = 10  # the two lengths of a header at their longest
 _REQUEST_BYTES_MAX = 32 * 2**20
+_METADATA_PAUSE_S = 0.1
 
 
 class KafkaSink:
     """One producer's session. Called from one thread."""
 
-    def __init__(self, settings: Settings, message_bytes_max: Mapping[str, int], **options: Any) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        message_bytes_max: Mapping[str, int],
+        patience: Patience | None = None,
+        **options: Any,
+    ) -> None:
         """Connect.
 
         Args:
             settings: Where, and how patient to be.
             message_bytes_max: The largest batch, in bytes, that each topic takes.
+            patience: For brokers that are away; `start_timeout_ms` from now by default.
             options: More settings of the client.
 
         Raises:
             KafkaUnfitError: If no broker answers or lets us in.
         """
+        self._settings, self._options = settings, options
         self._limits = dict(message_bytes_max)
         self._timeout_s = settings.publish_timeout_ms / 1000
         self._by_key = settings.output_partitioning == "key"
-        request_timeout_ms = min(30_000, settings.publish_timeout_ms // 2)
+        self._partitions: dict[str, set[int]] = {}
+        self._connect(patience or Patience(settings))
+
+    def _connect(self, patience: Patience) -> None:
+        """Begin a producer's session."""
+        settings = self._settings
         compression = None if settings.output_compression == "none" else settings.output_compression
+        options = {
+            **connection(settings),
+            "client_id": "review-sentiment",
+            "enable_idempotence": True,
+            "acks": "all",
+            "compression_type": compression,
+            "linger_ms": 20,  # `publish` flushes: the linger only lets a window fill its batches
+            "batch_size": min(256 * 1024, *self._limits.values()),
+            "max_request_size": _REQUEST_BYTES_MAX,
+            "request_timeout_ms": min(30_000, settings.publish_timeout_ms // 2),
+            "delivery_timeout_ms": settings.publish_timeout_ms,
+            "max_block_ms": settings.publish_timeout_ms,
+            "allow_auto_create_topics": False,
+            **self._options,
+        }
         try:
-            self._producer = KafkaProducer(
-                **{
-                    **connection(settings),
-                    "client_id": "review-sentiment",
-                    "enable_idempotence": True,
-                    "acks": "all",
-                    "compression_type": compression,
-                    "linger_ms": 20,  # `publish` flushes: the linger only lets a window fill its batches
-                    "batch_size": min(256 * 1024, *self._limits.values()),
-                    "max_request_size": _REQUEST_BYTES_MAX,
-                    "request_timeout_ms": request_timeout_ms,
-                    "delivery_timeout_ms": settings.publish_timeout_ms,
-                    "max_block_ms": settings.publish_timeout_ms,
-                    "allow_auto_create_topics": False,
-                    **options,
-                }
-            )
+            self._producer = patience.keep_trying("can't write to Kafka", lambda: KafkaProducer(**options))
         except (KafkaError, OSError, ValueError) as error:
             raise KafkaUnfitError(f"can't write to Kafka: {error!r}") from error
 
@@ -87,15 +102,40 @@ class KafkaSink:
         return too_large + [item for item, future in sent if not _acknowledged(item, future)]
 
     def _send(self, item: Outgoing) -> Any:
-        keyed = self._by_key and item.kind is not Kind.DEAD_LETTER and item.source.key is not None
         return self._producer.send(
             item.target.topic,
             key=item.source.key,
             value=item.value,
             headers=item.headers,
-            partition=None if keyed else item.target.number,
+            partition=self._partition(item),
             timestamp_ms=item.source.timestamp_ms if item.source.timestamp_ms >= 0 else None,
         )
+
+    def _partition(self, item: Outgoing) -> int | None:
+        """Where an outcome goes; None for where its key hashes."""
+        topic, number = item.target
+        by_key = self._by_key and item.kind is not Kind.DEAD_LETTER
+        if by_key and item.source.key is not None:
+            return None
+        if number not in self._partitions.get(topic, ()):
+            self._partitions[topic] = self._learn(topic, 0 if by_key else number)
+        return number % len(self._partitions[topic]) if by_key else number
+
+    def _learn(self, topic: str, number: int) -> set[int]:
+        """The topic's partitions, once this one is among them: what the client knows can be minutes old.
+
+        Raises:
+            KafkaUnfitError: If it does not come within `publish_timeout_ms`.
+        """
+        deadline_s = time.monotonic() + self._timeout_s
+        while number not in (known := set(self._producer.partitions_for(topic))):
+            if time.monotonic() > deadline_s:
+                raise KafkaUnfitError(
+                    f"{topic} has no partition {number}: give it as many as {self._settings.input_topic} has"
+                )
+            self._producer._metadata.request_update()  # noqa: SLF001 - nothing public asks again
+            time.sleep(_METADATA_PAUSE_S)
+        return known
 
 
 def _acknowledged(item: Outgoing, future: Any) -> bool:

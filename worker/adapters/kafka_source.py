@@ -21,8 +21,10 @@ from kafka.structs import MemberState, OffsetAndMetadata
 
 from worker.adapters.kafka_client import connection
 from worker.adapters.kafka_log_guard import LogGuard
+from worker.adapters.kafka_places import Places
 from worker.adapters.kafka_positions import LogPositions, unstamp
 from worker.adapters.kafka_rebalances import Rebalances, assignor, named
+from worker.adapters.patience import Patience
 from worker.core.ledger import Commit, Offset
 from worker.core.records import Chunk, Partition, Record
 from worker.errors import KafkaUnfitError, OverdueError
@@ -47,8 +49,13 @@ _METADATA_MS_MAX = 5000
 class KafkaSource:
     """A member of the consumer group. Every method is for the poll thread."""
 
-    def __init__(self, settings: Settings, in_flight: InFlight) -> None:
+    def __init__(self, settings: Settings, in_flight: InFlight, patience: Patience | None = None) -> None:
         """Connect and subscribe; the group is joined by the first polls.
+
+        Args:
+            settings: Where, what, and as which member.
+            in_flight: The books of what is read.
+            patience: For brokers that are away; `start_timeout_ms` from now by default.
 
         Raises:
             KafkaUnfitError: If no broker answers or lets us in.
@@ -58,33 +65,41 @@ class KafkaSource:
         self._committing_since_s: float | None = None
         self._looked_s = 0.0
         self._offsets_refused = False
+        patience = patience or Patience(settings)
         try:
-            self._consumer = KafkaConsumer(
-                **connection(settings),
-                group_id=settings.group_id,
-                group_instance_id=settings.group_instance_id,
-                client_id="review-sentiment",
-                # No offset and an offset out of range look the same to a reset policy; we tell them apart.
-                auto_offset_reset="none",
-                enable_auto_commit=False,
-                isolation_level="read_committed",
-                allow_auto_create_topics=False,
-                partition_assignment_strategy=[assignor(in_flight)],
-                max_poll_records=settings.window_records_max,
-                metadata_max_age_ms=_METADATA_MS_MAX,
-                fetch_max_bytes=min(50 * 2**20, settings.held_bytes_max),
-                session_timeout_ms=settings.session_timeout_ms,
-                heartbeat_interval_ms=min(3000, settings.session_timeout_ms // 3),
-            )
-            self.positions = LogPositions(self._consumer._cluster.topic_id)  # noqa: SLF001 - nothing public tells
+            self._consumer = patience.keep_trying("can't read from Kafka", self._connect)
+            cluster = self._consumer._cluster  # noqa: SLF001 - nothing public tells a topic's id without asking
+            self.positions = LogPositions(cluster.topic_id)
+            self._places = Places(cluster, settings)
             self._guard = LogGuard(self._consumer, self.positions, in_flight, settings)
-            self._rebalances = Rebalances(self._consumer, in_flight, self.positions, settings)
+            self._rebalances = Rebalances(self._consumer, in_flight, self.positions, self._places, settings)
             self._consumer.subscribe([settings.input_topic], listener=self._rebalances)
+            self._places.watch()
             # A group that is joined before the topic is known gets no partition, and may stay without; and a
             # leader that learns of the topic after it subscribed, but not before it joined, joins twice.
-            self._consumer.topics()
+            patience.keep_trying("Kafka does not describe its topics", self._consumer.topics)
         except (KafkaError, OSError, ValueError) as error:
             raise KafkaUnfitError(f"can't read from Kafka: {error!r}") from error
+
+    def _connect(self) -> Any:
+        settings = self._settings
+        return KafkaConsumer(
+            **connection(settings),
+            group_id=settings.group_id,
+            group_instance_id=settings.group_instance_id,
+            client_id="review-sentiment",
+            # No offset and an offset out of range look the same to a reset policy; we tell them apart.
+            auto_offset_reset="none",
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            allow_auto_create_topics=False,
+            partition_assignment_strategy=[assignor(self._in_flight)],
+            max_poll_records=settings.window_records_max,
+            metadata_max_age_ms=_METADATA_MS_MAX,
+            fetch_max_bytes=min(50 * 2**20, settings.held_bytes_max),
+            session_timeout_ms=settings.session_timeout_ms,
+            heartbeat_interval_ms=min(3000, settings.session_timeout_ms // 3),
+        )
 
     @property
     def joined(self) -> bool:
@@ -140,13 +155,17 @@ class KafkaSource:
         return polled
 
     def pause(self, *, paused: bool) -> None:
-        """Pause or resume every partition that is ours now; polling goes on either way."""
-        assigned = self._consumer.assignment()
-        if paused:
-            self._consumer.pause(*assigned)
-        elif self._rebalances.paused:
-            self._consumer.resume(*assigned)
+        """Pause or resume every partition that is ours and has a place; polling goes on either way."""
+        assigned, resting = self._consumer.assignment(), self._consumer.paused()
+        wanted = assigned if paused else set(self._places.missing(assigned))
+        self._consumer.pause(*wanted - resting)
+        self._consumer.resume(*resting - wanted)
         self._rebalances.paused = paused
+
+    def without_place(self) -> list[Partition]:
+        """Partitions of ours that are not read, since an outgoing topic has none of their number."""
+        self._places.watch()
+        return [Partition(*partition) for partition in self._places.missing(self._consumer.assignment())]
 
     def commit(self) -> None:
         """Begin to commit what may be committed, unless a commit is under way; never waits for it.

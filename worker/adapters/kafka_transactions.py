@@ -7,6 +7,7 @@ from kafka import TopicPartition
 from kafka.errors import (
     AuthorizationError,
     InvalidProducerEpochError,
+    InvalidProducerIdMappingError,
     KafkaError,
     ProducerFencedError,
 )
@@ -14,6 +15,7 @@ from kafka.structs import OffsetAndMetadata
 
 from contract.errors import ReviewSentimentError
 from worker.adapters.kafka_sink import KafkaSink
+from worker.adapters.patience import Patience
 from worker.core.ledger import Commit
 from worker.errors import KafkaUnfitError, OverdueError
 from worker.outcomes import Outgoing
@@ -30,13 +32,20 @@ class KafkaTransactionalSink(KafkaSink):
     other replica has one of its own for each process, and what it leaves open ends by the transaction's timeout.
     """
 
-    def __init__(self, settings: Settings, message_bytes_max: Mapping[str, int], address: Address) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        message_bytes_max: Mapping[str, int],
+        address: Address,
+        patience: Patience | None = None,
+    ) -> None:
         """Connect, and end what a predecessor with the same transactional id left open.
 
         Args:
             settings: Where, and how patient to be.
             message_bytes_max: The largest batch, in bytes, that each topic takes.
             address: Turns a commit into what the client wants, or refuses it.
+            patience: For brokers that are away; `start_timeout_ms` from now by default.
 
         Raises:
             KafkaUnfitError: If no broker answers, or lets us use transactions.
@@ -46,17 +55,21 @@ class KafkaTransactionalSink(KafkaSink):
         super().__init__(
             settings,
             message_bytes_max,
+            patience,
             transactional_id=f"{settings.group_id}-{replica}",
             transaction_timeout_ms=settings.transaction_timeout_ms,
             delivery_timeout_ms=settings.transaction_timeout_ms,
             request_timeout_ms=settings.transaction_timeout_ms // 2,
             max_block_ms=settings.transaction_timeout_ms,
         )
+
+    def _connect(self, patience: Patience) -> None:
+        super()._connect(patience)
         try:
-            self._producer.init_transactions()
-        except KafkaError as error:
+            patience.keep_trying("Kafka does not begin transactions", self._producer.init_transactions)
+        except (KafkaError, KafkaUnfitError) as error:
             self.close()
-            raise KafkaUnfitError(f"Kafka does not let us use transactions: {error!r}") from error
+            raise KafkaUnfitError(f"Kafka does not let us use transactions: {error}") from error
 
     def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
         """Run one transaction; see `worker.ports.TransactionalSink`."""
@@ -80,6 +93,12 @@ class KafkaTransactionalSink(KafkaSink):
             producer.abort_transaction()
         except KafkaError as error:
             cause = failure or error
+            if _expired(cause):
+                self._begin_anew()
+                raise TransactionAbortedError(
+                    f"the transactional id {self._options['transactional_id']} expired while there was nothing to "
+                    "publish (the brokers' transactional.id.expiration.ms); a new session has begun"
+                ) from cause
             fenced = isinstance(cause, (ProducerFencedError, InvalidProducerEpochError))
             how = (
                 "was fenced: its time was over, or another has taken our place" if fenced else f"failed: {cause!r}"
@@ -92,3 +111,13 @@ class KafkaTransactionalSink(KafkaSink):
         if failure is not None:
             raise TransactionAbortedError(repr(failure)) from failure
         return too_large
+
+    def _begin_anew(self) -> None:
+        """Another session under the same transactional id; the old one has no transaction open."""
+        self.close()
+        self._connect(Patience(self._settings))
+
+
+def _expired(error: BaseException) -> bool:
+    """Whether the coordinator has forgotten the transactional id; the client wraps that in a bare KafkaError."""
+    return any(isinstance(it, InvalidProducerIdMappingError) for it in (error, *error.args))
