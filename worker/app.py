@@ -22,7 +22,7 @@ from worker.core.backpressure import Marks
 from worker.core.breaker import Breaker, BreakerPolicy
 from worker.core.windows import WindowPolicy
 from worker.delivery import AtLeastOnce, Delivery, ExactlyOnce, TransactionPolicy
-from worker.errors import OverdueError
+from worker.errors import InstanceFencedError, OverdueError, TransactionFencedError
 from worker.in_flight import InFlight
 from worker.life import Life, State
 from worker.loop import PollLoop
@@ -32,9 +32,11 @@ from worker.pipeline import Pipeline, PipelineOptions
 from worker.ports import Classifier, Telemetry
 from worker.settings import Settings
 from worker.stages import Stages
+from worker.standby import StandBy
 
 log = structlog.get_logger(__name__)
 
+_RIVAL_JOINS_S = 10.0  # after it has fenced our transactions
 _BYTES_PER_TOKEN = 8  # more than reviews have, so that few texts weigh less than they cost
 
 
@@ -49,6 +51,7 @@ class Worker:
         self._life = Life()
         self._started_s = time.monotonic()
         self._loop: PollLoop | None = None
+        self._standing_by = False
 
     def run(self) -> None:
         """Serve until a signal comes.
@@ -92,10 +95,14 @@ class Worker:
         overdue.start()
 
     def _live(self) -> tuple[bool, str]:
+        if self._standing_by:
+            return True, "standing by"
         still_s = time.monotonic() - (self._loop.turned_s if self._loop else self._started_s)
         what = "the poll loop turned" if self._loop else "the worker started"
         settings = self._settings
         longest_s = max(60.0, 2 * settings.drain_timeout_ms / 1000, 2 * settings.publish_timeout_ms / 1000)
+        if not self._loop:
+            longest_s += settings.start_timeout_ms / 1000
         return still_s < longest_s, f"{what} {still_s:.1f} s ago"
 
     def _serve(self, model: Model, facts: ClusterFacts, patience: Patience) -> None:
@@ -132,14 +139,26 @@ class Worker:
         except BaseException as error:  # noqa: BLE001 - raised again below, once the group is left
             failure = error
         failure = failure or stages.failure
+        member_id = source.membership.member_id
         settled = loop.drain(failure)
         sink.close()
+        if settings.group_instance_id and isinstance(failure, (InstanceFencedError, TransactionFencedError)):
+            failure = self._stand_by(failure, member_id)
         if failure is not None:
             raise _as_worker_error(failure) from failure
         if not settled:
             raise OverdueError(
                 "not all was settled and committed within shutdown_timeout_ms; the rest comes again"
             )
+
+    def _stand_by(self, failure: ReviewSentimentError, ours: str) -> ReviewSentimentError:
+        """Leave our place to the member that has taken it; what to end with, once it has left."""
+        stand_by = StandBy(self._settings, stopped=lambda: bool(self._life.stop_signal))
+        self._standing_by = True
+        rival = stand_by.rival(ours, _RIVAL_JOINS_S)
+        if rival is None and isinstance(failure, TransactionFencedError):
+            return failure  # a transaction of ours that took too long
+        return stand_by.wait(rival, lambda why: self._life.become(State.FAILED, why))
 
 
 def run(settings: Settings, *, wrap: Callable[[Classifier], Classifier] = lambda it: it) -> None:
@@ -210,7 +229,9 @@ def _delivery(
         idle_ms=settings.commit_interval_ms,
     )
     transactions = KafkaTransactionalSink(settings, facts.message_bytes_max, source.positions.address, patience)
-    return ExactlyOnce(policy, in_flight, transactions, outcomes, telemetry, source.membership), transactions
+    return ExactlyOnce(
+        policy, in_flight, transactions, outcomes, telemetry, source.membership.snapshot
+    ), transactions
 
 
 def _end_at_once() -> None:

@@ -120,10 +120,10 @@ class InFlight:
         if abandoned:
             self.abandon()
 
-    def forget(self, partitions: Iterable[Partition]) -> None:
-        """These partitions are no longer ours; windows in flight no longer count for them."""
-        gone = frozenset(partitions)
+    def forget(self, partitions: Iterable[Partition] | None = None) -> None:
+        """These partitions, or all, are no longer ours; windows in flight no longer count for them."""
         with self._changed:
+            gone = frozenset(self._ledger.partitions if partitions is None else partitions)
             self._builder.drop(gone)
             self._ledger.forget(gone)
 

@@ -10,7 +10,13 @@ from worker.adapters.metrics import Metrics
 from worker.core.records import Partition
 from worker.core.watchdog import Watchdog
 from worker.delivery import Delivery
-from worker.errors import EventsExpiredError, InputReplacedError, KafkaUnfitError, ModelFailedError
+from worker.errors import (
+    EventsExpiredError,
+    InputReplacedError,
+    InstanceFencedError,
+    KafkaUnfitError,
+    ModelFailedError,
+)
 from worker.in_flight import InFlight
 from worker.isolation import Isolation
 from worker.life import Life, State
@@ -92,6 +98,8 @@ class PollLoop:
             signal=self._life.stop_signal or "failure",
             held_records=self._in_flight.pressure()[0],
         )
+        if isinstance(failure, InstanceFencedError):  # another answers what we have in flight
+            self._in_flight.forget()
         sound = self._stages.failure is None and (failure is None or isinstance(failure, _READING_FAILED))
         if failure and sound:  # what was read before is answered now: a restart may fail at the same record
             self._in_flight.wait_empty(deadline_s - time.monotonic() - 2)
@@ -119,7 +127,9 @@ class PollLoop:
 
     def _watch_membership(self, now_s: float) -> None:
         """A client that has lost its way into the group would poll for ever, in vain."""
-        if self._source.joined:
+        if self._source.membership.fenced:
+            raise InstanceFencedError("another member of the group has our WORKER_GROUP_INSTANCE_ID")
+        if self._source.membership.joined:
             self._joined_s = now_s
             self._life.become(State.SERVING, "in the group")
             return

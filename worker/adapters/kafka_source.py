@@ -17,10 +17,11 @@ from kafka.errors import (
     RebalanceInProgressError,
     RetriableError,
 )
-from kafka.structs import MemberState, OffsetAndMetadata
+from kafka.structs import OffsetAndMetadata
 
 from worker.adapters.kafka_client import connection
 from worker.adapters.kafka_log_guard import LogGuard
+from worker.adapters.kafka_membership import Membership, refusal
 from worker.adapters.kafka_places import Places
 from worker.adapters.kafka_positions import LogPositions, unstamp
 from worker.adapters.kafka_rebalances import Rebalances, assignor, named
@@ -50,12 +51,7 @@ class KafkaSource:
     """A member of the consumer group. Every method is for the poll thread."""
 
     def __init__(self, settings: Settings, in_flight: InFlight, patience: Patience | None = None) -> None:
-        """Connect and subscribe; the group is joined by the first polls.
-
-        Args:
-            settings: Where, what, and as which member.
-            in_flight: The books of what is read.
-            patience: For brokers that are away; `start_timeout_ms` from now by default.
+        """Connect with patience for brokers that are away, and subscribe; the first polls join the group.
 
         Raises:
             KafkaUnfitError: If no broker answers or lets us in.
@@ -70,6 +66,7 @@ class KafkaSource:
             self._consumer = patience.keep_trying("can't read from Kafka", self._connect)
             cluster = self._consumer._cluster  # noqa: SLF001 - nothing public tells a topic's id without asking
             self.positions = LogPositions(cluster.topic_id)
+            self.membership = Membership(self._consumer)
             self._places = Places(cluster, settings)
             self._guard = LogGuard(self._consumer, self.positions, in_flight, settings)
             self._rebalances = Rebalances(self._consumer, in_flight, self.positions, self._places, settings)
@@ -101,11 +98,6 @@ class KafkaSource:
             heartbeat_interval_ms=min(3000, settings.session_timeout_ms // 3),
         )
 
-    @property
-    def joined(self) -> bool:
-        """Whether the group knows us, with or without a partition."""
-        return bool(self._consumer.group_metadata().state == MemberState.STABLE)
-
     def poll(self, timeout_ms: int) -> list[Chunk]:
         """What came, at most after the timeout; a rebalance can make it take as long as a drain.
 
@@ -113,6 +105,7 @@ class KafkaSource:
             EventsExpiredError: If unread events were deleted, and the settings do not allow that.
             InputReplacedError: If it is another log than before, and the settings do not allow that.
             KafkaUnfitError: If the broker refuses us for good.
+            InstanceFencedError: If it does so since another member has our `group_instance_id`.
         """
         try:
             polled = self._poll(timeout_ms)
@@ -135,7 +128,7 @@ class KafkaSource:
             log.warning("poll_failed", error=repr(error))
             return []
         except (AuthorizationError, KafkaError) as error:
-            raise KafkaUnfitError(f"Kafka refuses to go on: {error!r}") from error
+            raise refusal(error) from error
         chunks = [
             self._chunk(partition, records) for partition, records in polled.items()
             if self._guard.lets_go_on(partition, records[0].offset)
@@ -182,11 +175,6 @@ class KafkaSource:
             self._committing_since_s = time.monotonic()
             self._consumer.commit_async(self.positions.address(due), callback=self._on_commit)
 
-    def membership(self) -> object | None:
-        """A snapshot of our membership in the group; None while there is none. For any thread."""
-        snapshot = self._consumer.group_metadata()
-        return snapshot if snapshot.member_id and snapshot.generation_id >= 0 else None
-
     def committed_offset(self, partition: Partition) -> Offset | None:
         """What is committed; None when that can't be known now. See `worker.ports.Offsets`."""
         try:
@@ -209,7 +197,7 @@ class KafkaSource:
             self._refuse("offset_not_written", offsets, error)
             return False
         except KafkaError as error:
-            raise KafkaUnfitError(f"Kafka refuses to go on: {error!r}") from error
+            raise refusal(error) from error
         self._offsets_refused = False
         return True
 
@@ -250,7 +238,9 @@ class KafkaSource:
     def _complete_rebalance(self, deadline_s: float) -> None:
         """Poll until the client commits again, if there is something to commit: it won't between join and sync."""
         self.pause(paused=True)
-        while self._in_flight.farewell(in_good_order=self._rebalances.in_good_order) and not self.joined:
+        while (
+            self._in_flight.farewell(in_good_order=self._rebalances.in_good_order) and not self.membership.joined
+        ):
             if time.monotonic() > deadline_s:
                 return
             try:

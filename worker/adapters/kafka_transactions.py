@@ -17,7 +17,7 @@ from contract.errors import ReviewSentimentError
 from worker.adapters.kafka_sink import KafkaSink
 from worker.adapters.patience import Patience
 from worker.core.ledger import Commit
-from worker.errors import KafkaUnfitError, OverdueError
+from worker.errors import KafkaUnfitError, OverdueError, TransactionFencedError
 from worker.outcomes import Outgoing
 from worker.ports import TransactionAbortedError
 from worker.settings import Settings
@@ -99,11 +99,12 @@ class KafkaTransactionalSink(KafkaSink):
                     f"the transactional id {self._options['transactional_id']} expired while there was nothing to "
                     "publish (the brokers' transactional.id.expiration.ms); a new session has begun"
                 ) from cause
-            fenced = isinstance(cause, (ProducerFencedError, InvalidProducerEpochError))
-            how = (
-                "was fenced: its time was over, or another has taken our place" if fenced else f"failed: {cause!r}"
-            )
-            raise OverdueError(f"a transaction {how}; what it held comes again") from error
+            if isinstance(cause, (ProducerFencedError, InvalidProducerEpochError)):
+                raise TransactionFencedError(
+                    "a transaction was fenced: its time was over, or another has taken our place; what it held "
+                    "comes again"
+                ) from error
+            raise OverdueError(f"a transaction failed: {cause!r}; what it held comes again") from error
         if isinstance(failure, ReviewSentimentError):
             raise failure
         if isinstance(failure, AuthorizationError):
