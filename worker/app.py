@@ -20,6 +20,7 @@ from worker.adapters.metrics import Metrics
 from worker.adapters.patience import Patience, StartAbandonedError
 from worker.core.backpressure import Marks
 from worker.core.breaker import Breaker, BreakerPolicy
+from worker.core.portions import PublishPace
 from worker.core.windows import WindowPolicy
 from worker.delivery import AtLeastOnce, Delivery, ExactlyOnce, TransactionPolicy
 from worker.errors import InstanceFencedError, OverdueError, TransactionFencedError
@@ -29,6 +30,7 @@ from worker.loop import PollLoop
 from worker.model import Model, load_model
 from worker.outcomes import OutcomeBuilder
 from worker.pipeline import Pipeline, PipelineOptions
+from worker.portions import InPortions, PacedSink, PacedTransactions
 from worker.ports import Classifier, Telemetry
 from worker.settings import Settings
 from worker.stages import Stages
@@ -131,7 +133,7 @@ class Worker:
         log.info("worker_serving", session=session, topic=settings.input_topic, delivery=settings.delivery)
         self._loop = loop = PollLoop(
             settings, self._life, source=source, in_flight=in_flight, stages=stages, delivery=delivery,
-            metrics=self._metrics,
+            metrics=self._metrics, throttle_s=sink.throttle_s,
         )  # fmt: skip
         failure: BaseException | None = None
         try:
@@ -218,9 +220,11 @@ def _delivery(
     Raises:
         KafkaUnfitError: If no broker answers, or lets us write.
     """
+    pace = PublishPace(_portion_s(settings))
     if settings.delivery == "at-least-once":
         sink = KafkaSink(settings, facts.message_bytes_max, patience)
-        return AtLeastOnce(in_flight, sink, outcomes, telemetry), sink
+        at_least_once = AtLeastOnce(in_flight, PacedSink(sink, pace), outcomes, telemetry)
+        return InPortions(at_least_once, in_flight, pace), sink
     policy = TransactionPolicy(
         wait_ms_max=settings.transaction_ms_max,
         records_max=settings.transaction_records_max,
@@ -229,9 +233,17 @@ def _delivery(
         idle_ms=settings.commit_interval_ms,
     )
     transactions = KafkaTransactionalSink(settings, facts.message_bytes_max, source.positions.address, patience)
-    return ExactlyOnce(
-        policy, in_flight, transactions, outcomes, telemetry, source.membership.snapshot
-    ), transactions
+    paced = PacedTransactions(transactions, pace)
+    exactly_once = ExactlyOnce(policy, in_flight, paced, outcomes, telemetry, source.membership.snapshot)
+    return InPortions(exactly_once, in_flight, pace), transactions
+
+
+def _portion_s(settings: Settings) -> float:
+    """How long publishing one portion may take, so that several fit into whatever waits for them."""
+    waits_ms = [settings.publish_timeout_ms, settings.drain_timeout_ms]
+    if settings.delivery == "exactly-once":
+        waits_ms.append(settings.transaction_timeout_ms)
+    return min(waits_ms) / 4 / 1000
 
 
 def _end_at_once() -> None:

@@ -1,6 +1,7 @@
 """The poll loop: one thread that reads, pauses, commits and watches, and at the end drains."""
 
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -46,7 +47,9 @@ class PollLoop:
         stages: Stages,
         delivery: Delivery,
         metrics: Metrics,
+        throttle_s: Callable[[], float],
     ) -> None:
+        """Poll `source`; `throttle_s` tells for how long the brokers have made a publication wait of late."""
         self._settings, self._life, self._source, self._in_flight = settings, life, source, in_flight
         self._stages, self._delivery, self._metrics = stages, delivery, metrics
         # So many offsets can have been in the pipeline when a worker died.
@@ -56,6 +59,7 @@ class PollLoop:
         self._watchdog = Watchdog(settings.stall_timeout_ms / 1000)
         self._turned_s = self._joined_s = time.monotonic()
         self._placeless: list[Partition] = []
+        self._throttle_s, self._throttled = throttle_s, False
 
     @property
     def turned_s(self) -> float:
@@ -146,7 +150,9 @@ class PollLoop:
         # What has no place counts as having records: it is not read, so nobody knows.
         missing = self._without_place()
         positions = {p: (settled.get(p, -1), end) for p, end in ends.items()} | dict.fromkeys(missing, (-1, 0))
-        stalled = self._watchdog.observe(now_s, positions)
+        # Back-pressure holds up all of them, until what is held is settled.
+        waiting = set(positions) if self._in_flight.pressure()[2] else self._in_flight.held_partitions()
+        stalled = self._watchdog.observe(now_s, positions, waiting.difference(missing))
         if stalled != set(self._life.stalled):
             report = log.error if stalled else log.info
             names = sorted(f"{partition.topic}/{partition.number}" for partition in stalled)
@@ -155,6 +161,16 @@ class PollLoop:
             )
             self._life.stalled = frozenset(stalled)
         self._metrics.stalled(len(stalled))
+        self._report_throttling()
+
+    def _report_throttling(self) -> None:
+        """Tell when the brokers begin and cease to slow our publishing down."""
+        throttle_s = self._throttle_s()
+        self._metrics.throttle(throttle_s)
+        if bool(throttle_s) != self._throttled:
+            self._throttled = bool(throttle_s)
+            report = log.warning if throttle_s else log.info
+            report("publishing_throttled", throttle_s=throttle_s)
 
     def _without_place(self) -> list[Partition]:
         """Partitions that are not read, since their outcomes could be written nowhere; each change is told."""

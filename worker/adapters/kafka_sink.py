@@ -82,6 +82,12 @@ class KafkaSink:
         except KafkaError as error:
             raise KafkaUnfitError(f"Kafka does not take our records: {error!r}") from error
 
+    def throttle_s(self) -> float:
+        """The longest that a quota has held us up within the client's last samples, a minute. For any thread."""
+        metrics = self._producer.metrics(raw=True) or {}
+        times_ms = [it.value() for name, it in metrics.items() if name.name == "throttle-time-max"]
+        return float(max([0.0, *times_ms])) / 1000
+
     def close(self) -> None:
         """Disconnect; whatever was published is acknowledged already."""
         with contextlib.suppress(KafkaError):  # what hangs now is not settled, and will come again
