@@ -9,7 +9,6 @@ from kafka import KafkaAdminClient, TopicPartition
 from dev.kafka import Cluster
 from dev.processes import WorkerProcess
 from tests.integration.harness import Run, until
-from tests.kafka_topics import add_partitions
 
 pytestmark = pytest.mark.kafka
 
@@ -19,10 +18,7 @@ def test_partitions_added_to_all_topics_are_served(run: Run) -> None:
     worker = run.worker()
     run.send_reviews(40)
     run.read_all()
-    for topic in (run.input_topic, run.output_topic, run.dlq):
-        add_partitions(run.cluster, topic, 6)
-    run.partitions = 6
-    run.producer.list_topics(run.input_topic, timeout=10)
+    run.add_partitions(run.input_topic, run.output_topic, run.dlq, total=6)
     run.send_reviews(60)
     run.send(b"no json", partition=5)
     run.producer.flush()
@@ -36,8 +32,7 @@ def test_partitions_added_to_all_topics_are_served(run: Run) -> None:
 def test_an_input_that_alone_got_more_partitions_is_served_as_far_as_there_is_place(run: Run) -> None:
     """The worker says which partitions it does not read and why, answers the others, and so does its successor."""
     worker = run.worker()
-    add_partitions(run.cluster, run.input_topic, 6)
-    run.partitions = 6
+    run.add_partitions(run.input_topic, total=6)
     run.send_reviews(60)
     missing = [f"{run.input_topic}/{number}" for number in (4, 5)]
     until(lambda: told(worker) == missing, "it says nothing")
@@ -50,8 +45,7 @@ def test_an_input_that_alone_got_more_partitions_is_served_as_far_as_there_is_pl
     until(lambda: told(successor) == missing, "it says nothing")
     run.read_until(lambda: all(position[0] > 3 for position in run.account.lost(run.sent)))
     assert not any(position[0] > 3 for position in run.account.outcomes)
-    for topic in (run.output_topic, run.dlq):
-        add_partitions(run.cluster, topic, 6)
+    run.add_partitions(run.output_topic, run.dlq, total=6)
     run.read_all()
 
     assert told(successor) == []
