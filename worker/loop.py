@@ -131,11 +131,15 @@ class PollLoop:
 
     def _watch_membership(self, now_s: float) -> None:
         """A client that has lost its way into the group would poll for ever, in vain."""
-        if self._source.membership.fenced:
+        membership = self._source.membership
+        if membership.fenced:
             raise InstanceFencedError("another member of the group has our WORKER_GROUP_INSTANCE_ID")
-        if self._source.membership.joined:
+        if membership.joined:
             self._joined_s = now_s
-            self._life.become(State.SERVING, "in the group")
+            if membership.confirmed:
+                self._life.become(State.SERVING, "in the group")
+            else:  # its broker is away, and the client comes back by itself
+                self._life.become(State.JOINING, "no answer of the group's coordinator within session_timeout_ms")
             return
         alone_s = now_s - self._joined_s
         self._life.become(State.JOINING, f"not in the group for {alone_s:.0f} s")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from worker.core.ledger import Commit
 from worker.core.portions import PublishPace, cut
+from worker.core.records import Partition, Record, Window
 from worker.delivery import Answered, Delivery
 from worker.in_flight import InFlight
 from worker.outcomes import Outgoing
@@ -27,16 +28,13 @@ class InPortions:
     def deliver(self, answered: Answered) -> None:
         """Publish and settle a window part by part."""
         self._in_flight.limit_windows(self._pace.window_bytes)
-        rest = answered
-        while True:
-            part, rest_or_none = self._cut(rest)
+        rest: Answered | None = answered
+        while rest is not None:
+            part, rest = self._cut(rest)
             self._inner.deliver(part)
             self._given_bytes += _size_bytes(part.outgoing)
             if self._given_bytes >= self._pace.limit_bytes:
                 self.catch_up()
-            if rest_or_none is None:
-                return
-            rest = rest_or_none
 
     def due_in_s(self) -> float | None:
         """Seconds until `catch_up` has something to do; None for never."""
@@ -53,10 +51,10 @@ class InPortions:
 
     def _cut(self, answered: Answered) -> tuple[Answered, Answered | None]:
         """As much of a window as may be published in one go, at least a record; and the rest, if there is any."""
-        outcomes = {id(item.source): item for item in answered.outgoing}
+        outcomes = {_position(item.source): item for item in answered.outgoing}
         total, count = 0, 0
         for record in answered.window.records:
-            item = outcomes.get(id(record))
+            item = outcomes.get(_position(record))
             total += _size_bytes([item]) if item else 0
             if count and total > self._pace.limit_bytes:
                 break
@@ -65,17 +63,16 @@ class InPortions:
             return answered, None
         windows = cut(answered.window, [count, len(answered.window) - count])
         self._in_flight.replace(answered.window, windows)
-        parts = []
-        for window in windows:
-            mine = {id(record) for record in window.records}
-            parts.append(
-                Answered(
-                    window,
-                    tuple(item for item in answered.outgoing if id(item.source) in mine),
-                    tuple(record for record in answered.unsendable if id(record) in mine),
-                )
+        first = {_position(record) for record in windows[0].records}
+
+        def part(window: Window, *, is_first: bool) -> Answered:
+            return Answered(
+                window,
+                tuple(item for item in answered.outgoing if (_position(item.source) in first) is is_first),
+                tuple(record for record in answered.unsendable if (_position(record) in first) is is_first),
             )
-        return parts[0], parts[1]
+
+        return part(windows[0], is_first=True), part(windows[1], is_first=False)
 
 
 class PacedSink:
@@ -104,6 +101,10 @@ class PacedTransactions:
         refused = self._inner.transact(outgoing, offsets, member)
         self._pace.observe(_size_bytes(outgoing), time.monotonic() - started_s)
         return refused
+
+
+def _position(record: Record) -> tuple[Partition, int]:
+    return record.partition, record.offset
 
 
 def _size_bytes(outgoing: Sequence[Outgoing]) -> int:

@@ -54,11 +54,11 @@ class Run:
             {"bootstrap.servers": self.cluster.bootstrap_servers, "message.max.bytes": 4_000_000, "log_level": 0}
         )
         self.auditor = Auditor(self.cluster.bootstrap_servers, self.output_topic, self.dlq)
-        self._stack.callback(lambda: self.auditor.close())  # whichever it is then
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+        self.auditor.close()
 
     def add_partitions(self, *topics: str, total: int) -> None:
         """Raise the number of partitions of these topics, and read all that is in the outgoing ones."""

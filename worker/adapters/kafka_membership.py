@@ -16,9 +16,13 @@ class Membership:
 
     @property
     def joined(self) -> bool:
-        """Whether the group knows us, with or without a partition: it said so within the session timeout."""
-        stable = self._coordinator.state is MemberState.STABLE
-        return stable and not self.fenced and not self._coordinator.heartbeat.session_timeout_expired()
+        """Whether the group has let us in, with or without a partition, and we have not been told otherwise."""
+        return self._coordinator.state is MemberState.STABLE and not self.fenced
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether its coordinator has answered within the session timeout: after that it may go on without us."""
+        return not self._coordinator.heartbeat.session_timeout_expired()
 
     @property
     def fenced(self) -> bool:

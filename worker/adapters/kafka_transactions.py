@@ -67,9 +67,12 @@ class KafkaTransactionalSink(KafkaSink):
         super()._connect(patience)
         try:
             patience.keep_trying("Kafka does not begin transactions", self._producer.init_transactions)
-        except (KafkaError, KafkaUnfitError) as error:
+        except KafkaUnfitError:
             self.close()
-            raise KafkaUnfitError(f"Kafka does not let us use transactions: {error}") from error
+            raise
+        except KafkaError as error:
+            self.close()
+            raise KafkaUnfitError(f"Kafka does not let us use transactions: {error!r}") from error
 
     def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
         """Run one transaction; see `worker.ports.TransactionalSink`."""
