@@ -1,5 +1,6 @@
 """Readiness and ends that follow the membership that the broker knows."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
