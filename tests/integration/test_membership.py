@@ -50,9 +50,28 @@ def test_two_replicas_with_one_instance_id_do_not_shoot_each_other(run: Run) -> 
     assert third.exit_code is None
 
 
-def test_a_worker_whose_coordinator_is_silent_is_not_ready(
-    breakable: Cluster, bundle: Path, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("run", ["exactly-once"], indirect=True)  # its transactional id is the instance's too
+def test_transactions_that_another_replica_fences_are_not_taken_for_late_ones(run: Run) -> None:
+    """Under load the second replica shows there first, before it has joined: the first waits all the same."""
+    settings: dict[str, Any] = {"group_instance_id": "same", "session_timeout_ms": 3000, "drain_timeout_ms": 2500}
+    first = run.worker(**settings)
+    second = run.worker(ready=False, **settings)
+    deadline_s = time.monotonic() + 60
+    while not first.logged("group_instance_id_taken"):
+        assert first.exit_code is None, first.log_file.read_text()
+        assert time.monotonic() < deadline_s, "the first does not notice"
+        run.send_reviews(8)
+        time.sleep(0.05)
+    second.wait_ready()
+    run.read_all()
+
+    assert (first.exit_code, second.exit_code) == (None, None)
+    assert run.account.duplicated() == []
+    first.terminate()
+    assert first.wait(30) == 10, "its place is another's until the end"
+
+
+def test_a_worker_without_heartbeats_is_not_ready(breakable: Cluster, bundle: Path, tmp_path: Path) -> None:
     """Once the session timeout has passed without a heartbeat the group goes on without us, and we say so."""
     with Run(breakable, bundle, tmp_path) as run:
         worker = run.worker(session_timeout_ms=3000, drain_timeout_ms=2500)
