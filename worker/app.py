@@ -30,7 +30,7 @@ from worker.loop import PollLoop
 from worker.model import Model, load_model
 from worker.outcomes import OutcomeBuilder
 from worker.pipeline import Pipeline, PipelineOptions
-from worker.portions import InPortions, PacedSink, PacedTransactions
+from worker.portions import InPortions, PacedSink, PacedTransactions, Timer
 from worker.ports import Classifier, Telemetry
 from worker.settings import Settings
 from worker.stages import Stages
@@ -223,8 +223,9 @@ def _delivery(
     pace = PublishPace(_portion_s(settings))
     if settings.delivery == "at-least-once":
         sink = KafkaSink(settings, facts.message_bytes_max, patience)
-        at_least_once = AtLeastOnce(in_flight, PacedSink(sink, pace), outcomes, telemetry)
-        return InPortions(at_least_once, in_flight, pace), sink
+        timer = Timer(pace, sink.throttle_left_s)
+        at_least_once = AtLeastOnce(in_flight, PacedSink(sink, timer), outcomes, telemetry)
+        return InPortions(at_least_once, in_flight, pace, timer), sink
     policy = TransactionPolicy(
         wait_ms_max=settings.transaction_ms_max,
         records_max=settings.transaction_records_max,
@@ -233,9 +234,10 @@ def _delivery(
         idle_ms=settings.commit_interval_ms,
     )
     transactions = KafkaTransactionalSink(settings, facts.message_bytes_max, source.positions.address, patience)
-    paced = PacedTransactions(transactions, pace)
+    timer = Timer(pace, transactions.throttle_left_s)
+    paced = PacedTransactions(transactions, timer)
     exactly_once = ExactlyOnce(policy, in_flight, paced, outcomes, telemetry, source.membership.snapshot)
-    return InPortions(exactly_once, in_flight, pace), transactions
+    return InPortions(exactly_once, in_flight, pace, timer), transactions
 
 
 def _portion_s(settings: Settings) -> float:

@@ -5,7 +5,8 @@ quota, a slow link), it goes to them in parts, each a window of its own.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from worker.core.ledger import Commit
 from worker.core.portions import PublishPace, cut
@@ -18,11 +19,31 @@ from worker.ports import Sink, TransactionalSink
 _OVERHEAD_BYTES = 400  # headers, more or less
 
 
+class Timer:
+    """Times publications, for the pace: what one costs is also the time for which brokers hold up the next."""
+
+    def __init__(self, pace: PublishPace, throttle_left_s: Callable[[], float]) -> None:
+        """Tell `pace`; `throttle_left_s` says for how long the brokers take nothing more from us."""
+        self._pace, self._throttle_left_s = pace, throttle_left_s
+
+    @contextmanager
+    def publication(self, outgoing: Sequence[Outgoing]) -> Iterator[None]:
+        """Around a publication; one that fails teaches nothing."""
+        started_s = time.monotonic()
+        yield
+        self._pace.observe(_size_bytes(outgoing), time.monotonic() - started_s + self._throttle_left_s())
+
+    def wait(self) -> None:
+        """Wait until the brokers take more: what waits in the client instead expires there."""
+        while (left_s := self._throttle_left_s()) > 0:
+            time.sleep(left_s)
+
+
 class InPortions:
     """A delivery that gives another one no more than can be published in time; see `worker.delivery.Delivery`."""
 
-    def __init__(self, inner: Delivery, in_flight: InFlight, pace: PublishPace) -> None:
-        self._inner, self._in_flight, self._pace = inner, in_flight, pace
+    def __init__(self, inner: Delivery, in_flight: InFlight, pace: PublishPace, timer: Timer) -> None:
+        self._inner, self._in_flight, self._pace, self._timer = inner, in_flight, pace, timer
         self._given_bytes = 0  # since what was put off was last finished
 
     def deliver(self, answered: Answered) -> None:
@@ -31,6 +52,7 @@ class InPortions:
         rest: Answered | None = answered
         while rest is not None:
             part, rest = self._cut(rest)
+            self._timer.wait()
             self._inner.deliver(part)
             self._given_bytes += _size_bytes(part.outgoing)
             if self._given_bytes >= self._pace.limit_bytes:
@@ -42,6 +64,7 @@ class InPortions:
 
     def catch_up(self) -> None:
         """Finish what was put off."""
+        self._timer.wait()
         self._inner.catch_up()
         self._given_bytes = 0
 
@@ -78,29 +101,25 @@ class InPortions:
 class PacedSink:
     """A sink whose publications are timed; see `worker.ports.Sink`."""
 
-    def __init__(self, inner: Sink, pace: PublishPace) -> None:
-        self._inner, self._pace = inner, pace
+    def __init__(self, inner: Sink, timer: Timer) -> None:
+        self._inner, self._timer = inner, timer
 
     def publish(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
         """Publish, and learn how long that takes."""
-        started_s = time.monotonic()
-        refused = self._inner.publish(outgoing)
-        self._pace.observe(_size_bytes(outgoing), time.monotonic() - started_s)
-        return refused
+        with self._timer.publication(outgoing):
+            return self._inner.publish(outgoing)
 
 
 class PacedTransactions:
     """The same for transactions; see `worker.ports.TransactionalSink`."""
 
-    def __init__(self, inner: TransactionalSink, pace: PublishPace) -> None:
-        self._inner, self._pace = inner, pace
+    def __init__(self, inner: TransactionalSink, timer: Timer) -> None:
+        self._inner, self._timer = inner, timer
 
     def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
         """Run one transaction, and learn how long that takes."""
-        started_s = time.monotonic()
-        refused = self._inner.transact(outgoing, offsets, member)
-        self._pace.observe(_size_bytes(outgoing), time.monotonic() - started_s)
-        return refused
+        with self._timer.publication(outgoing):
+            return self._inner.transact(outgoing, offsets, member)
 
 
 def _position(record: Record) -> tuple[Partition, int]:

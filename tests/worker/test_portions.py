@@ -15,7 +15,7 @@ from worker.delivery import Answered, AtLeastOnce, Delivery, ExactlyOnce, Transa
 from worker.errors import OverdueError
 from worker.in_flight import InFlight
 from worker.outcomes import Kind, Outgoing
-from worker.portions import InPortions, PacedSink, PacedTransactions
+from worker.portions import InPortions, PacedSink, PacedTransactions, Timer
 
 RECORDS = 40
 VALUE = b"v" * 10_000
@@ -53,15 +53,17 @@ class Books:
         self.group, self.telemetry = FakeGroup(), FakeTelemetry()
         self.sink, self.transactions = Sink(), Transactions(self.group)
         outcomes = outcome_builder()
+        self.throttles_s: list[float] = []
+        timer = Timer(self.pace, lambda: self.throttles_s.pop(0) if self.throttles_s else 0.0)
         inner: Delivery
         if transactional:
             for_ever = TransactionPolicy(1e9, 10**6, 1e9, 1e9)
-            sink = PacedTransactions(self.transactions, self.pace)
+            sink = PacedTransactions(self.transactions, timer)
             member = self.group.generation
             inner = ExactlyOnce(for_ever, self.in_flight, sink, outcomes, self.telemetry, lambda: member)
         else:
-            inner = AtLeastOnce(self.in_flight, PacedSink(self.sink, self.pace), outcomes, self.telemetry)
-        self.delivery = InPortions(inner, self.in_flight, self.pace)
+            inner = AtLeastOnce(self.in_flight, PacedSink(self.sink, timer), outcomes, self.telemetry)
+        self.delivery = InPortions(inner, self.in_flight, self.pace, timer)
         self.first = 0
 
     def answered(self, *, unsendable: frozenset[int] = frozenset()) -> Answered:
@@ -126,7 +128,7 @@ def test_portions_leave_nothing_out(transactional: bool) -> None:
 def test_a_quick_broker_gets_whole_windows_before_long() -> None:
     """Portions are for those that are slow: after a few, a window is published as one."""
     books = Books(transactional=False)
-    for _ in range(6):
+    for _ in range(10):
         books.delivery.deliver(books.answered())
     before = books.sink.publications
     books.delivery.deliver(books.answered())
@@ -146,3 +148,28 @@ def test_windows_shrink_with_the_portions() -> None:
     assert window
     assert len(window) < RECORDS
     assert books.in_flight.held_partitions() == {P0}
+
+
+@pytest.mark.parametrize("transactional", [False, True])
+def test_what_the_brokers_hold_up_is_waited_for_outside_the_client(transactional: bool) -> None:
+    """A portion is sent when it may be, and what it costs is the wait that it brings upon the next one."""
+    quick, held_up = Books(transactional=transactional), Books(transactional=transactional)
+    held_up.throttles_s = [0.002, 0.001, *[0.0] * 4, 0.01, 0.0]
+    for books in (quick, held_up):
+        books.delivery.deliver(books.answered())
+        books.delivery.catch_up()
+
+    assert held_up.throttles_s == []
+    assert quick.in_flight.wait_settled(0)
+    assert held_up.in_flight.wait_settled(0)
+
+
+def test_a_publication_costs_what_the_next_one_has_to_wait() -> None:
+    """The broker takes a portion at once and holds up the next: that is the time to keep within limits."""
+    pace = PublishPace(2.0)
+    before = pace.limit_bytes
+    sink = PacedSink(FakeSink(), Timer(pace, lambda: 20.0))
+    record = Record(P0, 0, 0, b"k", VALUE)
+    sink.publish([Outgoing(Kind.RESULT, record, Partition("out", 0), VALUE, [])])
+
+    assert pace.limit_bytes < before / 5

@@ -88,6 +88,11 @@ class KafkaSink:
         times_ms = [it.value() for name, it in metrics.items() if name.name == "throttle-time-max"]
         return float(max([0.0, *times_ms])) / 1000
 
+    def throttle_left_s(self) -> float:
+        """For how long the brokers take nothing more from us, since a quota is exceeded. For any thread."""
+        client, brokers = self._producer._sender._client, self._producer._metadata.brokers()  # noqa: SLF001
+        return float(max([0.0, *(client.throttle_delay(broker.node_id) for broker in brokers)])) / 1000
+
     def close(self) -> None:
         """Disconnect; whatever was published is acknowledged already."""
         with contextlib.suppress(KafkaError):  # what hangs now is not settled, and will come again

@@ -1,8 +1,4 @@
-"""How much to publish in one go, so that it is acknowledged in time however slow publishing is.
-
-A broker that throttles a producer takes a request at once and makes the next one wait, so the time that a
-portion takes is owed to itself or to the one before it.
-"""
+"""How much to publish in one go, so that it is acknowledged in time however slow publishing is."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,15 +6,19 @@ from collections.abc import Sequence
 from worker.core.records import Partition, PartitionRange, Window
 
 _FIRST_BYTES = 64 * 1024.0
+_GROWTH = 1.5
 
 
 class PublishPace:
-    """Bytes that may be published in one go: few at first, doubled while that is quick, fewer when it is slow."""
+    """Bytes that may be published in one go: few at first, more while that is quick, fewer when it is slow.
+
+    Brokers let a producer exceed its quota for ten seconds or so before they hold it up, and then for all of it,
+    so the growth is gentle.
+    """
 
     def __init__(self, target_s: float) -> None:
-        """Aim at publications that take at most `target_s`."""
+        """Aim at publications that cost at most `target_s`."""
         self._target_s = target_s
-        self._before = _FIRST_BYTES
         self._slow = False
         self.limit_bytes = _FIRST_BYTES
 
@@ -27,16 +27,19 @@ class PublishPace:
         """What a window may hold, so that what is in flight can be published in time; at first without limit."""
         return self.limit_bytes if self._slow else float("inf")
 
-    def observe(self, size_bytes: int, elapsed_s: float) -> None:
-        """Learn from a publication of so many bytes that was acknowledged after so many seconds."""
-        quick = elapsed_s < self._target_s / 2
+    def observe(self, size_bytes: int, cost_s: float) -> None:
+        """Learn from a publication of so many bytes.
+
+        Args:
+            size_bytes: What was published.
+            cost_s: Until it was acknowledged, and how long the brokers hold up the next one for it.
+        """
+        quick = cost_s < self._target_s / 2
         self._slow = self._slow or not quick
-        if elapsed_s > self._target_s:
-            owed = min(max(size_bytes, 1), self._before)
-            self.limit_bytes = max(1.0, min(self.limit_bytes, owed * self._target_s / elapsed_s))
+        if cost_s > self._target_s:
+            self.limit_bytes = max(1.0, min(self.limit_bytes, size_bytes * self._target_s / cost_s))
         elif quick and size_bytes >= self.limit_bytes / 2:
-            self.limit_bytes *= 2
-        self._before = max(size_bytes, 1)
+            self.limit_bytes *= _GROWTH
 
 
 def cut(window: Window, sizes: Sequence[int]) -> list[Window]:
