@@ -64,14 +64,18 @@ class KafkaTransactionalSink(KafkaSink):
         )
 
     def _connect(self, patience: Patience) -> None:
-        super()._connect(patience)
+        def begin() -> None:
+            super(KafkaTransactionalSink, self)._connect(patience)
+            try:
+                self._producer.init_transactions()
+            except BaseException:
+                # Another client each time: one whose coordinator is on a dead broker may not look for the next.
+                self.close()
+                raise
+
         try:
-            patience.keep_trying("Kafka does not begin transactions", self._producer.init_transactions)
-        except KafkaUnfitError:
-            self.close()
-            raise
+            patience.keep_trying("Kafka does not begin transactions", begin)
         except KafkaError as error:
-            self.close()
             raise KafkaUnfitError(f"Kafka does not let us use transactions: {error!r}") from error
 
     def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
