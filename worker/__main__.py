@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from contract.errors import ReviewSentimentError, UsageError
+from worker.errors import KafkaUnfitError
 from worker.logs import configure_logging
 from worker.settings import Settings, load_settings, settings_table
 
@@ -69,6 +70,8 @@ def _check(arguments: list[str]) -> None:
     settings = _settings(arguments)
     model = load_model(settings)
     facts = examine_cluster(settings)
+    if facts.narrow:
+        raise KafkaUnfitError(facts.narrow)
     print(f"bundle {model.identity.name} {model.identity.version}: {model.variant} on {model.classifier.provider}")
     print(f"Kafka cluster {facts.cluster_id}: " + ", ".join(f"{t} ({n})" for t, n in facts.partitions.items()))
 

@@ -17,23 +17,28 @@ from worker.adapters.kafka_sink import KafkaSink
 from worker.adapters.kafka_source import KafkaSource
 from worker.adapters.kafka_transactions import KafkaTransactionalSink
 from worker.adapters.metrics import Metrics
+from worker.adapters.patience import Patience, StartAbandonedError
 from worker.core.backpressure import Marks
 from worker.core.breaker import Breaker, BreakerPolicy
+from worker.core.portions import PublishPace
 from worker.core.windows import WindowPolicy
 from worker.delivery import AtLeastOnce, Delivery, ExactlyOnce, TransactionPolicy
-from worker.errors import OverdueError
+from worker.errors import InstanceFencedError, OverdueError, TransactionFencedError
 from worker.in_flight import InFlight
 from worker.life import Life, State
 from worker.loop import PollLoop
 from worker.model import Model, load_model
 from worker.outcomes import OutcomeBuilder
 from worker.pipeline import Pipeline, PipelineOptions
+from worker.portions import InPortions, PacedSink, PacedTransactions, Timer
 from worker.ports import Classifier, Telemetry
 from worker.settings import Settings
 from worker.stages import Stages
+from worker.standby import StandBy
 
 log = structlog.get_logger(__name__)
 
+_RIVAL_JOINS_S = 10.0  # after it has fenced our transactions
 _BYTES_PER_TOKEN = 8  # more than reviews have, so that few texts weigh less than they cost
 
 
@@ -48,6 +53,7 @@ class Worker:
         self._life = Life()
         self._started_s = time.monotonic()
         self._loop: PollLoop | None = None
+        self._standing_by = False
 
     def run(self) -> None:
         """Serve until a signal comes.
@@ -67,7 +73,11 @@ class Worker:
             # The model first: a worker that can't score must not take partitions from one that can.
             model = load_model(self._settings)
             self._metrics.model(model.identity)
-            self._serve(model, examine_cluster(self._settings))
+            patience = Patience(self._settings, stopped=lambda: bool(self._life.stop_signal))
+            try:
+                self._serve(model, examine_cluster(self._settings, patience), patience)
+            except StartAbandonedError:
+                self._life.become(State.DRAINING, f"{self._life.stop_signal} asked for a stop during the start")
             self._life.become(State.STOPPED, "all that was in flight is settled and committed")
         except BaseException as error:
             self._life.become(State.FAILED, repr(error))
@@ -87,13 +97,17 @@ class Worker:
         overdue.start()
 
     def _live(self) -> tuple[bool, str]:
+        if self._standing_by:
+            return True, "standing by"
         still_s = time.monotonic() - (self._loop.turned_s if self._loop else self._started_s)
         what = "the poll loop turned" if self._loop else "the worker started"
         settings = self._settings
         longest_s = max(60.0, 2 * settings.drain_timeout_ms / 1000, 2 * settings.publish_timeout_ms / 1000)
+        if not self._loop:
+            longest_s += settings.start_timeout_ms / 1000
         return still_s < longest_s, f"{what} {still_s:.1f} s ago"
 
-    def _serve(self, model: Model, facts: ClusterFacts) -> None:
+    def _serve(self, model: Model, facts: ClusterFacts, patience: Patience) -> None:
         settings = self._settings
         session = uuid.uuid4().hex
         in_flight = InFlight(
@@ -102,8 +116,8 @@ class Worker:
             transactional=settings.delivery == "exactly-once",
         )
         outcomes = outcome_builder(settings, model, facts, session)
-        source = KafkaSource(settings, in_flight)
-        delivery, sink = _delivery(settings, facts, in_flight, outcomes, self._metrics, source)
+        source = KafkaSource(settings, in_flight, patience)
+        delivery, sink = _delivery(settings, facts, in_flight, outcomes, self._metrics, source, patience)
         pipeline = Pipeline(
             pipeline_options(settings, model),
             in_flight=in_flight,
@@ -119,7 +133,7 @@ class Worker:
         log.info("worker_serving", session=session, topic=settings.input_topic, delivery=settings.delivery)
         self._loop = loop = PollLoop(
             settings, self._life, source=source, in_flight=in_flight, stages=stages, delivery=delivery,
-            metrics=self._metrics,
+            metrics=self._metrics, throttle_s=sink.throttle_s,
         )  # fmt: skip
         failure: BaseException | None = None
         try:
@@ -127,14 +141,26 @@ class Worker:
         except BaseException as error:  # noqa: BLE001 - raised again below, once the group is left
             failure = error
         failure = failure or stages.failure
+        member_id = source.membership.member_id
         settled = loop.drain(failure)
         sink.close()
+        if settings.group_instance_id and isinstance(failure, (InstanceFencedError, TransactionFencedError)):
+            failure = self._stand_by(failure, member_id)
         if failure is not None:
             raise _as_worker_error(failure) from failure
         if not settled:
             raise OverdueError(
                 "not all was settled and committed within shutdown_timeout_ms; the rest comes again"
             )
+
+    def _stand_by(self, failure: ReviewSentimentError, ours: str) -> ReviewSentimentError:
+        """Leave our place to the member that has taken it; what to end with, once it has left."""
+        stand_by = StandBy(self._settings, stopped=lambda: bool(self._life.stop_signal))
+        self._standing_by = True
+        rival = stand_by.rival(ours, _RIVAL_JOINS_S)
+        if rival is None and isinstance(failure, TransactionFencedError):
+            return failure  # a transaction of ours that took too long
+        return stand_by.wait(rival, lambda why: self._life.become(State.FAILED, why))
 
 
 def run(settings: Settings, *, wrap: Callable[[Classifier], Classifier] = lambda it: it) -> None:
@@ -189,15 +215,19 @@ def _delivery(
     outcomes: OutcomeBuilder,
     telemetry: Telemetry,
     source: KafkaSource,
+    patience: Patience,
 ) -> tuple[Delivery, KafkaSink]:
     """How windows are published and settled, and the client to close at the end.
 
     Raises:
         KafkaUnfitError: If no broker answers, or lets us write.
     """
+    pace = PublishPace(_portion_s(settings))
     if settings.delivery == "at-least-once":
-        sink = KafkaSink(settings, facts.message_bytes_max)
-        return AtLeastOnce(in_flight, sink, outcomes, telemetry), sink
+        sink = KafkaSink(settings, facts.message_bytes_max, patience)
+        timer = Timer(pace, sink.throttle_left_s)
+        at_least_once = AtLeastOnce(in_flight, PacedSink(sink, timer), outcomes, telemetry)
+        return InPortions(at_least_once, in_flight, pace, timer), sink
     policy = TransactionPolicy(
         wait_ms_max=settings.transaction_ms_max,
         records_max=settings.transaction_records_max,
@@ -205,8 +235,19 @@ def _delivery(
         overdue_s=1.25 * settings.transaction_timeout_ms / 1000,  # it could not be committed any more
         idle_ms=settings.commit_interval_ms,
     )
-    transactions = KafkaTransactionalSink(settings, facts.message_bytes_max, source.positions.address)
-    return ExactlyOnce(policy, in_flight, transactions, outcomes, telemetry, source.membership), transactions
+    transactions = KafkaTransactionalSink(settings, facts.message_bytes_max, source.positions.address, patience)
+    timer = Timer(pace, transactions.throttle_left_s)
+    paced = PacedTransactions(transactions, timer)
+    exactly_once = ExactlyOnce(policy, in_flight, paced, outcomes, telemetry, source.membership.snapshot)
+    return InPortions(exactly_once, in_flight, pace, timer), transactions
+
+
+def _portion_s(settings: Settings) -> float:
+    """How long publishing one portion may take, so that several fit into whatever waits for them."""
+    waits_ms = [settings.publish_timeout_ms, settings.drain_timeout_ms]
+    if settings.delivery == "exactly-once":
+        waits_ms.append(settings.transaction_timeout_ms)
+    return min(waits_ms) / 4 / 1000
 
 
 def _end_at_once() -> None:

@@ -43,7 +43,17 @@ class OverdueError(ReviewSentimentError):
     exit_code = 8
 
 
+class TransactionFencedError(OverdueError):
+    """Our transactions are refused: one took too long, or another producer has our transactional id."""
+
+
 class InputReplacedError(ReviewSentimentError):
     """The input topic is another one than was read before, or its log was cut off below what was read."""
 
     exit_code = 9
+
+
+class InstanceFencedError(ReviewSentimentError):
+    """Another member of the group has our `group_instance_id`."""
+
+    exit_code = 10

@@ -120,10 +120,10 @@ class InFlight:
         if abandoned:
             self.abandon()
 
-    def forget(self, partitions: Iterable[Partition]) -> None:
-        """These partitions are no longer ours; windows in flight no longer count for them."""
-        gone = frozenset(partitions)
+    def forget(self, partitions: Iterable[Partition] | None = None) -> None:
+        """These partitions, or all, are no longer ours; windows in flight no longer count for them."""
         with self._changed:
+            gone = frozenset(self._ledger.partitions if partitions is None else partitions)
             self._builder.drop(gone)
             self._ledger.forget(gone)
 
@@ -167,6 +167,17 @@ class InFlight:
         with self._changed:
             return self._still_owned(window)
 
+    def replace(self, window: Window, parts: Sequence[Window]) -> None:
+        """A window in flight is settled in these parts, in order."""
+        with self._changed:
+            self._in_flight.remove(window)
+            self._in_flight += parts
+
+    def limit_windows(self, size_bytes: float) -> None:
+        """The next windows hold no more bytes than that, but at least a record."""
+        with self._changed:
+            self._pace.limit_bytes = size_bytes
+
     def settled(self, window: Window) -> None:
         """The broker has acknowledged every outcome of a window."""
         with self._changed:
@@ -191,6 +202,11 @@ class InFlight:
             self._changed.notify_all()
         for _, done in drains:
             done(False)
+
+    def held_partitions(self) -> set[Partition]:
+        """The partitions of which records are held: they wait their turn."""
+        with self._changed:
+            return self._builder.partitions | {p for window in self._in_flight for p in window.ranges}
 
     def wait_settled(self, timeout_s: float) -> bool:
         """Wait until no window is in flight; False if that took longer, or can't happen any more."""

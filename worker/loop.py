@@ -1,18 +1,21 @@
 """The poll loop: one thread that reads, pauses, commits and watches, and at the end drains."""
 
 import time
+from collections.abc import Callable
 
 import structlog
 
 from contract.errors import ReviewSentimentError
 from worker.adapters.kafka_source import KafkaSource
 from worker.adapters.metrics import Metrics
+from worker.core.records import Partition
 from worker.core.watchdog import Watchdog
 from worker.delivery import Delivery
 from worker.errors import (
     DeviceFullError,
     EventsExpiredError,
     InputReplacedError,
+    InstanceFencedError,
     KafkaUnfitError,
     ModelFailedError,
 )
@@ -45,7 +48,9 @@ class PollLoop:
         stages: Stages,
         delivery: Delivery,
         metrics: Metrics,
+        throttle_s: Callable[[], float],
     ) -> None:
+        """Poll `source`; `throttle_s` tells for how long the brokers have made a publication wait of late."""
         self._settings, self._life, self._source, self._in_flight = settings, life, source, in_flight
         self._stages, self._delivery, self._metrics = stages, delivery, metrics
         # So many offsets can have been in the pipeline when a worker died.
@@ -54,6 +59,8 @@ class PollLoop:
         )
         self._watchdog = Watchdog(settings.stall_timeout_ms / 1000)
         self._turned_s = self._joined_s = time.monotonic()
+        self._placeless: list[Partition] = []
+        self._throttle_s, self._throttled = throttle_s, False
 
     @property
     def turned_s(self) -> float:
@@ -96,6 +103,8 @@ class PollLoop:
             signal=self._life.stop_signal or "failure",
             held_records=self._in_flight.pressure()[0],
         )
+        if isinstance(failure, InstanceFencedError):  # another answers what we have in flight
+            self._in_flight.forget()
         sound = self._stages.failure is None and (failure is None or isinstance(failure, _READING_FAILED))
         if failure and sound:  # what was read before is answered now: a restart may fail at the same record
             self._in_flight.wait_empty(deadline_s - time.monotonic() - 2)
@@ -123,9 +132,15 @@ class PollLoop:
 
     def _watch_membership(self, now_s: float) -> None:
         """A client that has lost its way into the group would poll for ever, in vain."""
-        if self._source.joined:
+        membership = self._source.membership
+        if membership.fenced:
+            raise InstanceFencedError("another member of the group has our WORKER_GROUP_INSTANCE_ID")
+        if membership.joined:
             self._joined_s = now_s
-            self._life.become(State.SERVING, "in the group")
+            if membership.confirmed:
+                self._life.become(State.SERVING, "in the group")
+            else:  # its broker is away, and the client comes back by itself
+                self._life.become(State.JOINING, "no answer of the group's coordinator within session_timeout_ms")
             return
         alone_s = now_s - self._joined_s
         self._life.become(State.JOINING, f"not in the group for {alone_s:.0f} s")
@@ -137,7 +152,12 @@ class PollLoop:
         self._metrics.lag(lag)
         self._metrics.partitions(len(lag))
         settled = self._in_flight.positions(ends)
-        stalled = self._watchdog.observe(now_s, {p: (settled.get(p, -1), end) for p, end in ends.items()})
+        # What has no place counts as having records: it is not read, so nobody knows.
+        missing = self._without_place()
+        positions = {p: (settled.get(p, -1), end) for p, end in ends.items()} | dict.fromkeys(missing, (-1, 0))
+        # Back-pressure holds up all of them, until what is held is settled.
+        waiting = set(positions) if self._in_flight.pressure()[2] else self._in_flight.held_partitions()
+        stalled = self._watchdog.observe(now_s, positions, waiting.difference(missing))
         if stalled != set(self._life.stalled):
             report = log.error if stalled else log.info
             names = sorted(f"{partition.topic}/{partition.number}" for partition in stalled)
@@ -146,6 +166,30 @@ class PollLoop:
             )
             self._life.stalled = frozenset(stalled)
         self._metrics.stalled(len(stalled))
+        self._report_throttling()
+
+    def _report_throttling(self) -> None:
+        """Tell when the brokers begin and cease to slow our publishing down."""
+        throttle_s = self._throttle_s()
+        self._metrics.throttle(throttle_s)
+        if bool(throttle_s) != self._throttled:
+            self._throttled = bool(throttle_s)
+            report = log.warning if throttle_s else log.info
+            report("publishing_throttled", throttle_s=throttle_s)
+
+    def _without_place(self) -> list[Partition]:
+        """Partitions that are not read, since their outcomes could be written nowhere; each change is told."""
+        missing = sorted(self._source.without_place())
+        if missing != self._placeless:
+            self._placeless = missing
+            report = log.error if missing else log.info
+            report(
+                "partitions_without_place",
+                partitions=[f"{p.topic}/{p.number}" for p in missing],
+                reason="the outgoing topics have no partition of that number: give them as many as the input has",
+            )
+            self._metrics.without_place(len(missing))
+        return missing
 
 
 def _says_nothing_of_records(failure: BaseException | None) -> bool:

@@ -121,6 +121,9 @@ class Settings(BaseSettings):
     transaction_timeout_ms: int = Field(
         15_000, ge=1000, le=900_000, description="Exactly once: the broker aborts a transaction that takes longer."
     )
+    start_timeout_ms: int = Field(
+        120_000, ge=0, description="Time to wait at the start for brokers that are away, before it ends with 4."
+    )
     commit_interval_ms: int = Field(1000, ge=1, description="Time between two commits.")
     commit_timeout_ms: int = Field(60_000, ge=1, description="A commit that takes longer ends the process.")
     publish_timeout_ms: int = Field(

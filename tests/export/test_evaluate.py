@@ -15,7 +15,7 @@ from tests.export.serving import STARS, worker_answers
 Reviews = list[dict[str, Any]]
 
 
-def change_manifest(bundle: Path, **variant: float) -> None:
+def change_manifest(bundle: Path, **variant: float | None) -> None:
     manifest = json.loads((bundle / "bundle.json").read_text())
     for entry in manifest["variants"].values():
         entry.update(variant)

@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError, Message, Producer
 from dev.account import Account, Auditor, Position, committed_positions, wait_for_open_transactions
 from dev.kafka import AnyCluster
 from dev.processes import WorkerProcess
+from tests.kafka_topics import add_partitions
 
 SLOW, STUCK = "tests.integration.slow_worker", "tests.integration.stuck_worker"
 
@@ -54,11 +55,23 @@ class Run:
             {"bootstrap.servers": self.cluster.bootstrap_servers, "message.max.bytes": 4_000_000, "log_level": 0}
         )
         self.auditor = Auditor(self.cluster.bootstrap_servers, self.output_topic, self.dlq)
-        self._stack.callback(self.auditor.close)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+        self.auditor.close()
+
+    def add_partitions(self, *topics: str, total: int) -> None:
+        """Raise the number of partitions of these topics, and read all that is in the outgoing ones."""
+        for topic in topics:
+            add_partitions(self.cluster, topic, total)
+        until(lambda: all(self._partitions(topic) == total for topic in topics), "the brokers do not know of it")
+        self.partitions = total
+        self.auditor.close()
+        self.auditor = Auditor(self.cluster.bootstrap_servers, self.output_topic, self.dlq)
+
+    def _partitions(self, topic: str) -> int:
+        return len(self.producer.list_topics(topic, timeout=10).topics[topic].partitions)
 
     @property
     def account(self) -> Account:

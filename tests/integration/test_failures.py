@@ -87,6 +87,27 @@ def test_a_topic_that_denies_us_ends_the_worker(broken: tuple[Cluster, Run]) -> 
     assert run.account.duplicated() == []
 
 
+def test_a_topic_that_hides_from_us_is_not_called_missing(broken: tuple[Cluster, Run]) -> None:
+    """Not authorised to describe: exit code 4 that says so, and nothing is created in its place."""
+    _, run = broken
+    admin = AdminClient({"bootstrap.servers": run.cluster.bootstrap_servers})
+    for topic in (run.input_topic, run.dlq):
+        # Whoever may read or write may describe, so nothing at all is allowed here.
+        rule = AclBinding(
+            ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, "User:other", "*", AclOperation.ALL,
+            AclPermissionType.ALLOW,
+        )  # fmt: skip
+        for future in admin.create_acls([rule]).values():
+            future.result(10)
+        worker = run.worker(ready=False, create_topics=True)
+        assert worker.wait(60) == 4, worker.log_file.read_text()
+        (said,) = worker.logged("worker_failed")
+        assert f"not authorised to look at topic {topic}" in said["error"]
+        assert "create" not in said["error"]
+        for future in admin.delete_acls([_filter(rule)]).values():
+            future.result(10)
+
+
 def test_a_topic_that_vanishes_ends_the_worker(run: Run) -> None:
     """The output topic deleted under load: the worker ends with 4 or 8, and nothing is lost once it is back."""
     worker = run.worker(publish_timeout_ms=3000)

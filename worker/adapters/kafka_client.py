@@ -1,17 +1,28 @@
 """What all our Kafka clients share: the connection, and a look at the cluster before the work begins."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError
+from kafka.errors import (
+    AuthorizationError,
+    KafkaError,
+    NoError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
+from worker.adapters.kafka_places import narrow
+from worker.adapters.patience import Patience
 from worker.errors import KafkaUnfitError
 from worker.settings import Settings
 
 _RECONNECT_MS_MAX = 2000  # the client's 30 s would add as much to every outage of a broker
+_BOOTSTRAP_MS = 5000  # then it is tried anew, unless a stop is asked for
 _MESSAGE_BYTES_MAX = 1_048_588  # Kafka's default of max.message.bytes
 
 
@@ -22,6 +33,8 @@ class ClusterFacts:
     cluster_id: str
     partitions: Mapping[str, int]
     message_bytes_max: Mapping[str, int]
+    narrow: str = ""
+    """Which outgoing topic has too few partitions for some of the input's, and what to do; empty if none."""
 
 
 def connection(settings: Settings) -> dict[str, Any]:
@@ -42,19 +55,30 @@ def connection(settings: Settings) -> dict[str, Any]:
     return options
 
 
-def examine_cluster(settings: Settings, *, patience_s: float = 30) -> ClusterFacts:
-    """Look at the three topics, creating the outgoing ones if the settings say so; tries for `patience_s`.
+def examine_cluster(settings: Settings, patience: Patience | None = None) -> ClusterFacts:
+    """Look at the three topics, creating the outgoing ones if the settings say so.
+
+    Args:
+        settings: Where, and which topics.
+        patience: For brokers that are away; `start_timeout_ms` from now by default.
 
     Raises:
-        KafkaUnfitError: If no broker answers or lets us in, or a topic is missing or has too few partitions.
+        KafkaUnfitError: If no broker answers or lets us in, or a topic is missing.
     """
-    servers = settings.kafka_bootstrap_servers
+    servers, patience = settings.kafka_bootstrap_servers, patience or Patience(settings)
     try:
-        admin = KafkaAdminClient(**connection(settings), bootstrap_timeout_ms=patience_s * 1000)
+        admin = patience.keep_trying(
+            f"no Kafka at {servers}, check KAFKA_BOOTSTRAP_SERVERS",
+            lambda: KafkaAdminClient(
+                **connection(settings), bootstrap_timeout_ms=min(_BOOTSTRAP_MS, patience.left_ms)
+            ),
+        )
     except (KafkaError, OSError, ValueError) as error:
         raise KafkaUnfitError(f"no Kafka at {servers}: {error!r}. Check KAFKA_BOOTSTRAP_SERVERS.") from error
     try:
-        return _examine(admin, settings)
+        return patience.keep_trying(
+            f"Kafka at {servers} does not describe its topics", lambda: _examine(admin, settings)
+        )
     except KafkaError as error:
         raise KafkaUnfitError(f"Kafka at {servers} does not let us look at its topics: {error!r}") from error
     finally:
@@ -67,30 +91,36 @@ def _examine(admin: Any, settings: Settings) -> ClusterFacts:
     if settings.input_topic not in partitions:
         raise KafkaUnfitError(f"there is no topic {settings.input_topic}: create it, or set WORKER_INPUT_TOPIC")
     needed = partitions[settings.input_topic]
-    if settings.create_topics and (missing := [topic for topic in topics if topic not in partitions]):
-        admin.create_topics({topic: {"num_partitions": needed} for topic in missing}, wait_for_metadata=True)
+    if settings.create_topics:
+        for topic in topics:
+            if topic not in partitions:
+                with contextlib.suppress(TopicAlreadyExistsError):  # another replica was faster
+                    admin.create_topics({topic: {"num_partitions": needed}})
+                admin.wait_for_topics([topic])
         partitions = _partitions(admin, topics)
     for topic in topics:
         if topic not in partitions:
             raise KafkaUnfitError(
                 f"there is no topic {topic}: create it with {needed} partitions, or set WORKER_CREATE_TOPICS=true"
             )
-        by_key = topic == settings.output_topic and settings.output_partitioning == "key"
-        if partitions[topic] < needed and not by_key:
-            raise KafkaUnfitError(
-                f"{topic} has {partitions[topic]} partitions and {settings.input_topic} has {needed}: results go "
-                "to the partition number of their source, so give it as many"
-            )
     cluster_id = str(admin.describe_cluster()["cluster_id"])
-    return ClusterFacts(cluster_id, partitions, _limits(admin, topics))
+    return ClusterFacts(cluster_id, partitions, _limits(admin, topics), narrow(partitions, settings))
 
 
 def _partitions(admin: Any, topics: tuple[str, ...]) -> dict[str, int]:
-    return {
-        topic["name"]: len(topic["partitions"])
-        for topic in admin.describe_topics(list(topics))
-        if not topic.get("error_code") and topic["partitions"]
-    }
+    """The number of partitions of each topic that there is."""
+    partitions = {}
+    for topic in admin.describe_topics(list(topics)):
+        error = for_code(topic.get("error_code") or 0)
+        if issubclass(error, AuthorizationError):
+            raise KafkaUnfitError(
+                f"not authorised to look at topic {topic['name']}: the worker needs DESCRIBE on its three topics"
+            )
+        if error is NoError and topic["partitions"]:
+            partitions[topic["name"]] = len(topic["partitions"])
+        elif error not in (NoError, UnknownTopicOrPartitionError):
+            raise error(topic["name"])
+    return partitions
 
 
 def _limits(admin: Any, topics: tuple[str, ...]) -> dict[str, int]:

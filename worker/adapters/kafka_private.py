@@ -13,6 +13,8 @@ from worker.errors import KafkaUnfitError
 
 OF_A_CONSUMER = (
     "_cluster.topic_id",
+    "_coordinator._heartbeat_enabled",
+    "_coordinator._lock",
     "_coordinator.need_rejoin",
     "_coordinator.rejoining",
     "_coordinator.request_rejoin",
@@ -25,6 +27,9 @@ OF_A_CONSUMER = (
     "_subscription.seek",
 )
 OF_A_PRODUCER = (
+    "_metadata.brokers",
+    "_metadata.request_update",
+    "_sender._client.throttle_delay",
     "_transaction_manager.ERROR_CLASS_NEEDS_EPOCH_BUMP",
     "_transaction_manager.ERROR_CLASS_RETRIABLE",
     "_transaction_manager.classify_batch_error",

@@ -13,6 +13,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.errors import KafkaError
 from kafka.future import Future
 
+from worker.adapters.kafka_places import Places
 from worker.adapters.kafka_positions import LogPositions
 from worker.core.records import Partition
 from worker.errors import InputReplacedError
@@ -49,10 +50,13 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
     pipeline's threads.
     """
 
-    def __init__(self, consumer: Any, in_flight: InFlight, positions: LogPositions, settings: Settings) -> None:
+    def __init__(
+        self, consumer: Any, in_flight: InFlight, positions: LogPositions, places: Places, settings: Settings
+    ) -> None:
         self._consumer = consumer
         self._in_flight = in_flight
         self._positions = positions
+        self._places = places
         self._drain_timeout_s = settings.drain_timeout_ms / 1000
         self.in_good_order = True
         self.commit_failed = False  # the last one, at a revocation
@@ -62,8 +66,9 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         """Open the books of what is ours now."""
         # The client keeps an answer that came too late, and would give it to the next caller.
         self._consumer._coordinator._offset_fetch_futures.clear()  # noqa: SLF001
-        if self.paused:  # all or none: where only some are paused, kafka-python may forget to go on with those
-            self._consumer.pause(*assigned)
+        # What has a place is paused all or none: where only some are, kafka-python may forget to go on with those
+        # that it had fetched from before. What has no place is paused before anything is fetched from it.
+        self._consumer.pause(*(assigned if self.paused else self._places.missing(assigned)))
         partitions = [Partition(*partition) for partition in assigned]
         self._positions.assign(partitions)
         self._in_flight.assign(partitions)

@@ -12,6 +12,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 from worker.adapters.kafka_client import connection
 from worker.adapters.kafka_private import OF_A_PRODUCER, look_for
 from worker.adapters.kafka_refusals import answer_every_batch, unwritten
+from worker.adapters.patience import Patience
 from worker.errors import KafkaUnfitError, OverdueError
 from worker.outcomes import Kind, Outgoing, Unwritten
 from worker.settings import Settings
@@ -20,25 +21,35 @@ log = structlog.get_logger(__name__)
 
 _BATCH_BYTES_MAX = 256 * 1024
 _REQUEST_BYTES_MAX = 32 * 2**20
+_METADATA_PAUSE_S = 0.1
 
 
 class KafkaSink:
     """One producer, and a new one after each refusal. Called from one thread."""
 
-    def __init__(self, settings: Settings, message_bytes_max: Mapping[str, int], **options: Any) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        message_bytes_max: Mapping[str, int],
+        patience: Patience | None = None,
+        **options: Any,
+    ) -> None:
         """Connect.
 
         Args:
             settings: Where, and how patient to be.
             message_bytes_max: The largest batch, in bytes, that each topic is known to take. Batches of several
                 records keep to the smallest; whether a record fits is for its broker to say.
+            patience: For brokers that are away; `start_timeout_ms` from now by default.
             options: More settings of the client.
 
         Raises:
             KafkaUnfitError: If no broker answers or lets us in.
         """
+        self._settings = settings
         self._timeout_s = settings.publish_timeout_ms / 1000
         self._by_key = settings.output_partitioning == "key"
+        self._partitions: dict[str, set[int]] = {}
         self._options = {
             **connection(settings),
             "client_id": "review-sentiment",
@@ -54,23 +65,27 @@ class KafkaSink:
             "allow_auto_create_topics": False,
             **options,
         }
-        self._connect()
+        self._connect(patience or Patience(settings))
 
-    def _connect(self) -> None:
+    def _connect(self, patience: Patience) -> None:
         """Begin a producer's session."""
         try:
-            self._producer = KafkaProducer(**self._options)
+            self._producer = patience.keep_trying("can't write to Kafka", lambda: KafkaProducer(**self._options))
         except (KafkaError, OSError, ValueError) as error:
             raise KafkaUnfitError(f"can't write to Kafka: {error!r}") from error
         look_for(OF_A_PRODUCER, self._producer)
         answer_every_batch(self._producer)
 
-    def _begin_anew(self, found: Sequence[Unwritten]) -> None:
-        """Begin another session: one in which a batch was refused can't go on."""
+    def _begin_anew(self) -> None:
+        """Begin another session."""
+        self.close()
+        self._connect(Patience(self._settings))
+
+    def _leave_refused(self, found: Sequence[Unwritten]) -> None:
+        """Begin another session, since one in which a batch was refused can't go on."""
         said = [item.refusal.detail for item in found if item.refusal] or ["the broker does not say which"]
         log.warning("records_refused", records=len(said), with_neighbours=len(found), first=said[0])
-        self.close()
-        self._connect()
+        self._begin_anew()
 
     def publish(self, outgoing: Sequence[Outgoing]) -> list[Unwritten]:
         """Send in order and wait for every acknowledgement; see `worker.ports.Sink`."""
@@ -81,8 +96,19 @@ class KafkaSink:
         except KafkaError as error:
             raise KafkaUnfitError(f"Kafka does not take our records: {error!r}") from error
         if found:
-            self._begin_anew(found)
+            self._leave_refused(found)
         return found
+
+    def throttle_s(self) -> float:
+        """The longest that a quota has held us up within the client's last samples, a minute. For any thread."""
+        metrics = self._producer.metrics(raw=True) or {}
+        times_ms = [it.value() for name, it in metrics.items() if name.name == "throttle-time-max"]
+        return float(max([0.0, *times_ms])) / 1000
+
+    def throttle_left_s(self) -> float:
+        """For how long the brokers take nothing more from us, since a quota is exceeded. For any thread."""
+        client, brokers = self._producer._sender._client, self._producer._metadata.brokers()  # noqa: SLF001
+        return float(max([0.0, *(client.throttle_delay(broker.node_id) for broker in brokers)])) / 1000
 
     def close(self) -> None:
         """Disconnect; whatever was published is acknowledged already."""
@@ -100,18 +126,43 @@ class KafkaSink:
 
     def _send(self, item: Outgoing) -> Any:
         """What will tell how it went, or that it is larger than any request of ours may be."""
-        keyed = self._by_key and item.kind is not Kind.DEAD_LETTER and item.key is not None
         try:
             return self._producer.send(
                 item.target.topic,
                 key=item.key,
                 value=item.value,
                 headers=item.headers,
-                partition=None if keyed else item.target.number,
+                partition=self._partition(item),
                 timestamp_ms=item.timestamp_ms,
             )
         except MessageSizeTooLargeError as error:
             return error
+
+    def _partition(self, item: Outgoing) -> int | None:
+        """Where an outcome goes; None for where its key hashes."""
+        topic, number = item.target
+        by_key = self._by_key and item.kind is not Kind.DEAD_LETTER
+        if by_key and item.key is not None:
+            return None
+        if number not in self._partitions.get(topic, ()):
+            self._partitions[topic] = self._learn(topic, 0 if by_key else number)
+        return number % len(self._partitions[topic]) if by_key else number
+
+    def _learn(self, topic: str, number: int) -> set[int]:
+        """The topic's partitions, once this one is among them: what the client knows can be minutes old.
+
+        Raises:
+            KafkaUnfitError: If it does not come within `publish_timeout_ms`.
+        """
+        deadline_s = time.monotonic() + self._timeout_s
+        while number not in (known := set(self._producer.partitions_for(topic))):
+            if time.monotonic() > deadline_s:
+                raise KafkaUnfitError(
+                    f"{topic} has no partition {number}: give it as many as {self._settings.input_topic} has"
+                )
+            self._producer._metadata.request_update()  # noqa: SLF001 - nothing public asks again
+            time.sleep(_METADATA_PAUSE_S)
+        return known
 
 
 def _error(future: Any, until_s: float) -> KafkaError | None:

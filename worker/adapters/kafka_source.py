@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import (
     AuthorizationError,
     CommitFailedError,
@@ -17,14 +17,15 @@ from kafka.errors import (
     RebalanceInProgressError,
     RetriableError,
 )
-from kafka.structs import MemberState, OffsetAndMetadata
+from kafka.structs import OffsetAndMetadata
 
-from worker.adapters.kafka_client import connection
+from worker.adapters.kafka_consumer import consumer
 from worker.adapters.kafka_log_guard import LogGuard
+from worker.adapters.kafka_membership import Membership, refusal
+from worker.adapters.kafka_places import Places
 from worker.adapters.kafka_positions import LogPositions, unstamp
-from worker.adapters.kafka_private import OF_A_CONSUMER, look_for
-from worker.adapters.kafka_rebalances import Rebalances, assignor, named
-from worker.adapters.kafka_unpacking import bound_reading
+from worker.adapters.kafka_rebalances import Rebalances, named
+from worker.adapters.patience import Patience
 from worker.core.ledger import Commit, Offset
 from worker.core.records import Chunk, Partition, Record
 from worker.errors import KafkaUnfitError, OverdueError
@@ -42,15 +43,11 @@ _POSITIONS_EVERY_S = 1.0
 """How often the position of quiet partitions is looked up: only control records can have moved it."""
 
 
-_METADATA_MS_MAX = 5000
-"""Age of what the client knows of topics: while reading is paused, nothing else tells it that one is another."""
-
-
 class KafkaSource:
     """A member of the consumer group. Every method is for the poll thread."""
 
-    def __init__(self, settings: Settings, in_flight: InFlight) -> None:
-        """Connect and subscribe; the group is joined by the first polls.
+    def __init__(self, settings: Settings, in_flight: InFlight, patience: Patience | None = None) -> None:
+        """Connect with patience for brokers that are away, and subscribe; the first polls join the group.
 
         Raises:
             KafkaUnfitError: If no broker answers or lets us in.
@@ -60,41 +57,22 @@ class KafkaSource:
         self._committing_since_s: float | None = None
         self._looked_s = 0.0
         self._offsets_refused = False
+        patience = patience or Patience(settings)
         try:
-            self._consumer = KafkaConsumer(
-                **connection(settings),
-                group_id=settings.group_id,
-                group_instance_id=settings.group_instance_id,
-                client_id="review-sentiment",
-                # No offset and an offset out of range look the same to a reset policy; we tell them apart.
-                auto_offset_reset="none",
-                enable_auto_commit=False,
-                isolation_level="read_committed",
-                allow_auto_create_topics=False,
-                partition_assignment_strategy=[assignor(in_flight)],
-                max_poll_records=settings.window_records_max,
-                metadata_max_age_ms=_METADATA_MS_MAX,
-                fetch_max_bytes=min(50 * 2**20, settings.held_bytes_max),
-                receive_message_max_bytes=2**31 - 1,  # one batch always comes, however large its topic lets it be
-                session_timeout_ms=settings.session_timeout_ms,
-                heartbeat_interval_ms=min(3000, settings.session_timeout_ms // 3),
-            )
-            look_for(OF_A_CONSUMER, self._consumer)
-            bound_reading(self._consumer)
-            self.positions = LogPositions(self._consumer._cluster.topic_id)  # noqa: SLF001 - nothing public tells
+            self._consumer = patience.keep_trying("can't read from Kafka", lambda: consumer(settings, in_flight))
+            cluster = self._consumer._cluster  # noqa: SLF001 - nothing public tells a topic's id without asking
+            self.positions = LogPositions(cluster.topic_id)
+            self.membership = Membership(self._consumer)
+            self._places = Places(cluster, settings)
             self._guard = LogGuard(self._consumer, self.positions, in_flight, settings)
-            self._rebalances = Rebalances(self._consumer, in_flight, self.positions, settings)
+            self._rebalances = Rebalances(self._consumer, in_flight, self.positions, self._places, settings)
             self._consumer.subscribe([settings.input_topic], listener=self._rebalances)
+            self._places.watch()
             # A group that is joined before the topic is known gets no partition, and may stay without; and a
             # leader that learns of the topic after it subscribed, but not before it joined, joins twice.
-            self._consumer.topics()
+            patience.keep_trying("Kafka does not describe its topics", self._consumer.topics)
         except (KafkaError, OSError, ValueError) as error:
             raise KafkaUnfitError(f"can't read from Kafka: {error!r}") from error
-
-    @property
-    def joined(self) -> bool:
-        """Whether the group knows us, with or without a partition."""
-        return bool(self._consumer.group_metadata().state == MemberState.STABLE)
 
     def poll(self, timeout_ms: int) -> list[Chunk]:
         """What came, at most after the timeout; a rebalance can make it take as long as a drain.
@@ -103,6 +81,7 @@ class KafkaSource:
             EventsExpiredError: If unread events were deleted, and the settings do not allow that.
             InputReplacedError: If it is another log than before, and the settings do not allow that.
             KafkaUnfitError: If the broker refuses us for good.
+            InstanceFencedError: If it does so since another member has our `group_instance_id`.
         """
         try:
             polled = self._poll(timeout_ms)
@@ -125,7 +104,7 @@ class KafkaSource:
             log.warning("poll_failed", error=repr(error))
             return []
         except (AuthorizationError, KafkaError) as error:
-            raise KafkaUnfitError(f"Kafka refuses to go on: {error!r}") from error
+            raise refusal(error) from error
         chunks = [
             self._chunk(partition, records) for partition, records in polled.items()
             if self._guard.lets_go_on(partition, records[0].offset)
@@ -145,13 +124,17 @@ class KafkaSource:
         return polled
 
     def pause(self, *, paused: bool) -> None:
-        """Pause or resume every partition that is ours now; polling goes on either way."""
-        assigned = self._consumer.assignment()
-        if paused:
-            self._consumer.pause(*assigned)
-        elif self._rebalances.paused:
-            self._consumer.resume(*assigned)
+        """Pause or resume every partition that is ours and has a place; polling goes on either way."""
+        assigned, resting = self._consumer.assignment(), self._consumer.paused()
+        wanted = assigned if paused else set(self._places.missing(assigned))
+        self._consumer.pause(*wanted - resting)
+        self._consumer.resume(*resting - wanted)
         self._rebalances.paused = paused
+
+    def without_place(self) -> list[Partition]:
+        """Partitions of ours that are not read, since an outgoing topic has none of their number."""
+        self._places.watch()
+        return [Partition(*partition) for partition in self._places.missing(self._consumer.assignment())]
 
     def commit(self) -> None:
         """Begin to commit what may be committed, unless a commit is under way; never waits for it.
@@ -167,11 +150,6 @@ class KafkaSource:
         if due := self._in_flight.due():
             self._committing_since_s = time.monotonic()
             self._consumer.commit_async(self.positions.address(due), callback=self._on_commit)
-
-    def membership(self) -> object | None:
-        """A snapshot of our membership in the group; None while there is none. For any thread."""
-        snapshot = self._consumer.group_metadata()
-        return snapshot if snapshot.member_id and snapshot.generation_id >= 0 else None
 
     def committed_offset(self, partition: Partition) -> Offset | None:
         """What is committed; None when that can't be known now. See `worker.ports.Offsets`."""
@@ -195,7 +173,7 @@ class KafkaSource:
             self._refuse("offset_not_written", offsets, error)
             return False
         except KafkaError as error:
-            raise KafkaUnfitError(f"Kafka refuses to go on: {error!r}") from error
+            raise refusal(error) from error
         self._offsets_refused = False
         return True
 
@@ -236,7 +214,9 @@ class KafkaSource:
     def _complete_rebalance(self, deadline_s: float) -> None:
         """Poll until the client commits again, if there is something to commit: it won't between join and sync."""
         self.pause(paused=True)
-        while self._in_flight.farewell(in_good_order=self._rebalances.in_good_order) and not self.joined:
+        while (
+            self._in_flight.farewell(in_good_order=self._rebalances.in_good_order) and not self.membership.joined
+        ):
             if time.monotonic() > deadline_s:
                 return
             try:

@@ -8,6 +8,7 @@ from kafka import KafkaProducer, TopicPartition
 from kafka.errors import (
     AuthorizationError,
     InvalidProducerEpochError,
+    InvalidProducerIdMappingError,
     KafkaError,
     ProducerFencedError,
 )
@@ -16,8 +17,9 @@ from kafka.structs import OffsetAndMetadata
 from contract.errors import ReviewSentimentError
 from worker.adapters.kafka_private import OF_A_TRANSACTIONAL_PRODUCER, look_for
 from worker.adapters.kafka_sink import KafkaSink
+from worker.adapters.patience import Patience
 from worker.core.ledger import Commit
-from worker.errors import KafkaUnfitError, OverdueError
+from worker.errors import KafkaUnfitError, OverdueError, TransactionFencedError
 from worker.outcomes import Outgoing, Unwritten
 from worker.ports import TransactionAbortedError
 from worker.settings import Settings
@@ -32,13 +34,20 @@ class KafkaTransactionalSink(KafkaSink):
     other replica has one of its own for each process, and what it leaves open ends by the transaction's timeout.
     """
 
-    def __init__(self, settings: Settings, message_bytes_max: Mapping[str, int], address: Address) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        message_bytes_max: Mapping[str, int],
+        address: Address,
+        patience: Patience | None = None,
+    ) -> None:
         """Connect, and end what a predecessor with the same transactional id left open.
 
         Args:
             settings: Where, and how patient to be.
             message_bytes_max: The largest batch, in bytes, that each topic takes.
             address: Turns a commit into what the client wants, or refuses it.
+            patience: For brokers that are away; `start_timeout_ms` from now by default.
 
         Raises:
             KafkaUnfitError: If no broker answers, or lets us use transactions.
@@ -48,6 +57,7 @@ class KafkaTransactionalSink(KafkaSink):
         super().__init__(
             settings,
             message_bytes_max,
+            patience,
             transactional_id=f"{settings.group_id}-{replica}",
             transaction_timeout_ms=settings.transaction_timeout_ms,
             delivery_timeout_ms=settings.transaction_timeout_ms,
@@ -55,14 +65,22 @@ class KafkaTransactionalSink(KafkaSink):
             max_block_ms=settings.transaction_timeout_ms,
         )
 
-    def _connect(self) -> None:
+    def _connect(self, patience: Patience) -> None:
         """Begin a session; it ends what the one before it left open."""
-        super()._connect()
-        look_for(OF_A_TRANSACTIONAL_PRODUCER, self._producer)
+
+        def begin() -> None:
+            super(KafkaTransactionalSink, self)._connect(patience)
+            try:
+                look_for(OF_A_TRANSACTIONAL_PRODUCER, self._producer)
+                self._producer.init_transactions()
+            except BaseException:
+                # Another client each time: one whose coordinator is on a dead broker may not look for the next.
+                self.close()
+                raise
+
         try:
-            self._producer.init_transactions()
+            patience.keep_trying("Kafka does not begin transactions", begin)
         except KafkaError as error:
-            self.close()
             raise KafkaUnfitError(f"Kafka does not let us use transactions: {error!r}") from error
 
     def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Unwritten]:
@@ -93,7 +111,7 @@ class KafkaTransactionalSink(KafkaSink):
         except (KafkaError, ReviewSentimentError) as error:
             failure = error
         if found:
-            self._begin_anew(found)  # which aborts it
+            self._leave_refused(found)  # which aborts it
         if failure is not None:
             self._abort(failure)
         return found
@@ -103,15 +121,25 @@ class KafkaTransactionalSink(KafkaSink):
         try:
             self._producer.abort_transaction()
         except KafkaError as error:
-            fenced = isinstance(failure, (ProducerFencedError, InvalidProducerEpochError))
-            how = (
-                "was fenced: its time was over, or another has taken our place"
-                if fenced
-                else f"failed: {failure!r}"
-            )
-            raise OverdueError(f"a transaction {how}; what it held comes again") from error
+            if _expired(failure):
+                self._begin_anew()
+                raise TransactionAbortedError(
+                    f"the transactional id {self._options['transactional_id']} expired while there was nothing to "
+                    "publish (the brokers' transactional.id.expiration.ms); a new session has begun"
+                ) from failure
+            if isinstance(failure, (ProducerFencedError, InvalidProducerEpochError)):
+                raise TransactionFencedError(
+                    "a transaction was fenced: its time was over, or another has taken our place; what it held "
+                    "comes again"
+                ) from error
+            raise OverdueError(f"a transaction failed: {failure!r}; what it held comes again") from error
         if isinstance(failure, ReviewSentimentError):
             raise failure
         if isinstance(failure, AuthorizationError):
             raise KafkaUnfitError(f"Kafka does not take our records: {failure!r}") from failure
         raise TransactionAbortedError(repr(failure)) from failure
+
+
+def _expired(error: BaseException) -> bool:
+    """Whether the coordinator has forgotten the transactional id; the client wraps that in a bare KafkaError."""
+    return any(isinstance(it, InvalidProducerIdMappingError) for it in (error, *error.args))

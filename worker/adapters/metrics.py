@@ -67,6 +67,12 @@ class Metrics:
         self._lag = gauge("lag_records", "Records of a partition not yet read.", "topic", "partition")
         self._assigned = gauge("partitions_assigned", "Partitions owned.")
         self._stalled = gauge("stalled_partitions", "Partitions with records that have not moved for too long.")
+        self._throttle = gauge(
+            "publish_throttle_seconds", "The longest that brokers held up publishing by a quota of late."
+        )
+        self._placeless = gauge(
+            "partitions_without_place", "Partitions not read, since an outgoing topic has none of their number."
+        )
         self._progress = gauge("last_settled_timestamp_seconds", "When a window was last settled, Unix time.")
         self._model = gauge(
             "model_info", "The model that serves.", "name", "version", "sha256", "variant", "provider"
@@ -138,6 +144,14 @@ class Metrics:
     def stalled(self, partitions: int) -> None:
         """How many of our partitions do not move."""
         self._stalled.set(partitions)
+
+    def throttle(self, longest_s: float) -> None:
+        """For how long the brokers have made publishing wait of late."""
+        self._throttle.set(longest_s)
+
+    def without_place(self, partitions: int) -> None:
+        """How many of our partitions are not read for want of a place for their outcomes."""
+        self._placeless.set(partitions)
 
     def model(self, identity: ModelIdentity) -> None:
         """Which model serves."""

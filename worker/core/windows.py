@@ -40,6 +40,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._bytes_per_ms: float | None = None
+        self.limit_bytes = float("inf")  # whatever the device takes, what comes after it takes no more
 
     def observe(self, size_bytes: int, elapsed_ms: float) -> None:
         """Learn from a window of `size_bytes` that kept the device busy for `elapsed_ms`."""
@@ -52,7 +53,8 @@ class Pace:
 
     def bytes_in(self, duration_ms: float) -> float:
         """Bytes that the device takes in `duration_ms`; before the first window, without limit."""
-        return float("inf") if self._bytes_per_ms is None else self._bytes_per_ms * duration_ms
+        device = float("inf") if self._bytes_per_ms is None else self._bytes_per_ms * duration_ms
+        return min(device, self.limit_bytes)
 
 
 class WindowBuilder:
@@ -66,6 +68,11 @@ class WindowBuilder:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    @property
+    def partitions(self) -> set[Partition]:
+        """The partitions of which records wait."""
+        return {record.partition for record, _, _ in self._waiting}
 
     def cost(self, record: Record) -> int:
         """What a record costs the device, in bytes of its value."""

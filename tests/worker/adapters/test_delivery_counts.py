@@ -36,7 +36,7 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     cluster.create_topics({f"{name}.in": 2})
     settings = kafka_settings(cluster, name).model_copy(update={"group_id": name})
     source = KafkaSource(settings, InFlight(WindowPolicy(10, 1e9, 0, 10**6), Marks(100, 10**6)))
-    while not source.joined:
+    while not source.membership.joined:
         source.poll(100)
     yield Target(source, [Partition(f"{name}.in", 0), Partition(f"{name}.in", 1)])
     source.close(5)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from kafka import TopicPartition
 
+from worker.adapters.kafka_places import Places
 from worker.adapters.kafka_positions import LogPositions
 from worker.adapters.kafka_rebalances import Rebalances
 from worker.core.backpressure import Marks
@@ -27,6 +28,9 @@ class Client:
         self._net = SimpleNamespace(call_soon_threadsafe=self._call)
         self._coordinator = SimpleNamespace(_offset_fetch_futures={"stale": "answer"})
 
+    def pause(self, *partitions: TopicPartition) -> None:
+        assert not partitions, "all have a place"
+
     async def commit_async(self, offsets: dict[TopicPartition, Any]) -> None:
         self.commits.append({partition: item.offset for partition, item in offsets.items()})
 
@@ -41,7 +45,8 @@ def member(request: pytest.FixtureRequest) -> SimpleNamespace:
     client = Client()
     transactional = request.param == "exactly-once"
     in_flight = InFlight(WindowPolicy(2, 1e9, 0, 10**6), Marks(1000, 10**6), transactional=transactional)
-    rebalances = Rebalances(client, in_flight, LogPositions(lambda _: None), settings)
+    places = Places(SimpleNamespace(partitions_for_topic=lambda _: {0}), settings)
+    rebalances = Rebalances(client, in_flight, LogPositions(lambda _: None), places, settings)
     run(rebalances.on_partitions_assigned([TopicPartition(*P0)]))
     in_flight.receive([Chunk(P0, tuple(Record(P0, offset, 0, b"k", b"{}") for offset in range(4)), 4)])
     first, second = in_flight.take(), in_flight.take()

@@ -131,14 +131,14 @@ def test_an_answer_between_two_polls_does_not_keep_it_out(
         for _ in range(missed):
             member.poll(1)
             time.sleep(0.1)
-    assert missed == 0 or not member.source.joined
+    assert missed == 0 or not member.source.membership.joined
 
     for _ in range(50):
         member.poll(1)
         time.sleep(0.1)
-        if member.partitions() == 3 and member.source.joined:
+        if member.partitions() == 3 and member.source.membership.joined:
             break
-    came_back = member.partitions(), member.source.joined
+    came_back = member.partitions(), member.source.membership.joined
     member.source.close(5)
     assert came_back == (3, True)
 
@@ -154,7 +154,7 @@ def test_a_rebalance_that_others_hold_up_does_not_cost_the_last_commit(settings:
     assert window
     leaves.in_flight.settled(window)
     with polling(joins):
-        while leaves.source.joined:  # `busy` does not poll, so that the others wait for it
+        while leaves.source.membership.joined:  # `busy` does not poll, so that the others wait for it
             leaves.poll()
         timer = threading.Timer(1, lambda: busy_polls.enter_context(polling(busy)))
         with contextlib.ExitStack() as busy_polls:

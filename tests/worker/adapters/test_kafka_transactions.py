@@ -4,10 +4,12 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaTimeoutError
 from kafka.structs import ConsumerGroupMetadata
 
 from dev.kafka import AnyCluster
@@ -21,6 +23,7 @@ from worker.core.ledger import Commit, Offset
 from worker.core.records import Partition, Record
 from worker.outcomes import Kind, Outgoing, Unwritten
 from worker.ports import TransactionAbortedError, TransactionalSink
+from worker.settings import Settings
 
 
 @dataclass
@@ -168,3 +171,25 @@ def test_positions_alone_can_be_committed(target: Target) -> None:
     """Past control records there is nothing to publish."""
     assert target.sink.transact([], target.offsets(3), target.member) == []
     assert target.committed() == target.offsets(3)
+
+
+def test_each_attempt_to_begin_has_a_client_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One whose coordinator was on a dead broker may have lost its request, and would wait for ever."""
+    clients: list[SimpleNamespace] = []
+
+    def client(**_: object) -> SimpleNamespace:
+        def init_transactions() -> None:
+            if len(clients) == 1:
+                raise KafkaTimeoutError("its coordinator is gone")
+
+        clients.append(SimpleNamespace(init_transactions=init_transactions, closed=False))
+        clients[-1].close = lambda timeout, it=clients[-1]: setattr(it, "closed", True)
+        return clients[-1]
+
+    monkeypatch.setattr("worker.adapters.kafka_sink.KafkaProducer", client)
+    limits = dict.fromkeys(("out", "dead"), LIMIT_BYTES)
+    KafkaTransactionalSink(
+        Settings.model_validate({"bundle": "none"}), limits, LogPositions(lambda _: None).address
+    )
+
+    assert [it.closed for it in clients] == [True, False]

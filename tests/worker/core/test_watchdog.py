@@ -21,3 +21,14 @@ def test_the_watchdog_reports_what_stands_still_with_work_to_do(steps: list[tupl
         stalled = watchdog.observe(now_s, {PARTITIONS[0]: (settled, end)})
         assert (PARTITIONS[0] in stalled) == (settled < end and now_s - since_s >= 10)
     assert watchdog.observe(now_s + 100, {}) == set(), "what is no longer ours is forgotten"
+
+
+def test_what_waits_for_its_turn_does_not_stall_while_another_moves() -> None:
+    """Slow publishing holds up all partitions but the one whose turn it is; when nothing moves, all stall."""
+    one, other, third = PARTITIONS
+    watchdog, now_s = Watchdog(10), 0.0
+    for settled in range(20):
+        now_s += 4
+        stalled = watchdog.observe(now_s, {one: (settled, 99), other: (0, 99), third: (0, 99)}, {other})
+    assert stalled == {third}, "what nobody holds is not waiting for us"
+    assert watchdog.observe(now_s + 10, {one: (19, 99), other: (0, 99)}, {other}) == {one, other}
