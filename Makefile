@@ -6,7 +6,7 @@ GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit test-gpu bench-gpu test-nightly check format bench chaos chaos-rolling chaos-selftest lock contracts clean
+.PHONY: help setup demo test unit test-gpu bench-gpu test-nightly check format bench chaos chaos-rolling chaos-selftest fuzz lock contracts clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ chaos-rolling: setup ## 20 restarts and scalings in good order: nothing may come
 
 chaos-selftest: setup ## sabotaged workers, each of which the chaos run has to catch
 	$(BIN)/python -m dev.chaos selftest
+
+fuzz: setup ## any bytes on the path of a record: none may end a worker; MINUTES=60 ENGINE=atheris
+	$(BIN)/python -m dev.fuzz --minutes $(or $(MINUTES),5) --engine $(or $(ENGINE),hypothesis)
 
 lock: setup ## compile requirements/*.txt again from pyproject.toml
 	$(BIN)/python -m dev.lock
