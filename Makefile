@@ -60,8 +60,8 @@ contracts: setup ## write docs/contracts and the tables of docs/settings.md and 
 bench: setup ## what exactly once costs beside at least once, by the size of a transaction
 	$(BIN)/python -m benchmarks.transactions
 
-chaos: setup ## break workers and brokers, account for every record; MINUTES=20 DELIVERY=exactly-once SEED=1
-	$(BIN)/python -m dev.chaos run --minutes $(or $(MINUTES),5) --delivery $(or $(DELIVERY),at-least-once) --seed $(or $(SEED),1)
+chaos: setup ## break workers and brokers, account for every record; MINUTES=20 DELIVERY=exactly-once SEED=1 FAULTS="…"
+	$(BIN)/python -m dev.chaos run --minutes $(or $(MINUTES),5) --delivery $(or $(DELIVERY),at-least-once) --seed $(or $(SEED),1) $(if $(FAULTS),--faults $(FAULTS))
 
 chaos-rolling: setup ## 20 restarts and scalings in good order: nothing may come twice
 	$(BIN)/python -m dev.chaos rolling --delivery $(or $(DELIVERY),at-least-once)

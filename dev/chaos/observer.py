@@ -8,6 +8,7 @@ from dev.account import Auditor, Position
 from dev.chaos.load import Load
 
 _SAMPLE_S = 0.5
+_FOLLOW_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,8 @@ class Observer:
     def waiting(self) -> int:
         """Inputs without an outcome so far."""
         sent = self._load.sent.copy()
-        return sum(
-            1 for position, item in sent.items() if position not in self._seen and item.expected != "unsendable"
-        )
+        left = sent.keys() - self._seen - self._load.gone
+        return sum(1 for position in left if sent[position].expected != "unsendable")
 
     def end(self) -> None:
         """Stop reading."""
@@ -67,9 +67,13 @@ class Observer:
         return None
 
     def _run(self) -> None:
+        follow_at_s = self.started_s + _FOLLOW_S
         while not self._ending.is_set():
             outcomes = self._auditor.read(0.1)
             now_s = time.monotonic()
+            if now_s >= follow_at_s:
+                self._auditor.follow()
+                follow_at_s = now_s + _FOLLOW_S
             for outcome in outcomes:
                 self.answered_s.setdefault((outcome.position, outcome.session), now_s)
                 if outcome.position not in self._seen:
