@@ -45,7 +45,8 @@ def inputs(corpus: list[bytes]) -> st.SearchStrategy[bytes]:
     """Values of every kind, with key and headers of every kind; a few are as large as may be."""
     values = st.one_of(_events(), _texts(), _long_texts(), _mutants(corpus), st.binary(max_size=200))
     names = st.sampled_from(_OURS) | st.text(max_size=20)
-    headers = st.lists(st.tuples(names, st.just(NULL) | st.binary(max_size=50)), max_size=4)
+    long = st.builds(bytes.__mul__, st.sampled_from([b"\xff", b"9", b"a"]), st.sampled_from([300, 300_000]))
+    headers = st.lists(st.tuples(names, st.just(NULL) | st.binary(max_size=50) | long), max_size=4)
     return st.builds(_joined, values, st.just(NULL) | st.binary(max_size=50), headers)
 
 

@@ -7,6 +7,7 @@ the client's own writer of batches, which measures what it is given.
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from kafka.record.memory_records import MemoryRecordsBuilder
@@ -32,8 +33,8 @@ SEPARATOR = b"\x00\xff\x00"
 NULL = b"\xff"
 """Stands for null where it is all of a value or a key."""
 
-_TOPIC_BYTES_MAX = 1_048_588  # Kafka's default; the topics of outcomes take a little more, as operators are told
-_MORE_BYTES = 4096
+_TOPIC_BYTES_MAX = 1_048_588  # Kafka's default
+_MORE_BYTES = 4096  # of an outcome than of its record: operators are told that outgoing topics take a little more
 _INPUT = Partition("reviews", 0)
 _ENCODINGS = (
     Encoding(tokens_max=16),
@@ -56,22 +57,22 @@ class _Lengths:
 
 
 class _Measure:
-    """A broker that keeps what it is given, and refuses what is too large for its topic."""
+    """A broker that takes all that is hardly larger than what it answers."""
 
     def __init__(self) -> None:
         self.taken: list[Outgoing] = []
 
-    def publish(self, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
-        too_large = []
+    def publish(self, outgoing: Sequence[Outgoing]) -> list[Any]:
         for item in outgoing:
-            size_bytes = _batch_bytes(item.source.timestamp_ms, item.source.key, item.value, item.headers)
-            if size_bytes <= _TOPIC_BYTES_MAX + _MORE_BYTES:
-                self.taken.append(item)
-            elif item.kind is Kind.DEAD_LETTER and not item.value:
-                raise BrokenLawError(f"a dead letter without its value takes {size_bytes} bytes")
-            else:
-                too_large.append(item)
-        return too_large
+            record = item.source
+            size_bytes, limit_bytes = (
+                _batch_bytes(record.timestamp_ms, record.key, value, headers)
+                for value, headers in ((item.value, item.headers), (record.value, record.headers))
+            )
+            if size_bytes > limit_bytes + _MORE_BYTES:
+                raise BrokenLawError(f"an outcome of {size_bytes} bytes for a record of {limit_bytes}")
+        self.taken += outgoing
+        return []
 
 
 class RecordPath:
@@ -153,7 +154,7 @@ def _judge(record: Record, taken: Sequence[Outgoing]) -> str:
     outgoing, value = taken[0], record.value
     if outgoing.kind is Kind.FORWARDED and value is None and outgoing.value is None:
         return "forwarded"
-    if outgoing.kind is Kind.DEAD_LETTER and outgoing.value in {value, b""}:
+    if outgoing.kind is Kind.DEAD_LETTER and outgoing.value == value:
         return outgoing.detail
     if outgoing.kind is Kind.RESULT and value is not None and outgoing.value is not None:
         end = value.rindex(b"}")

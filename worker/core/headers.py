@@ -21,6 +21,8 @@ REASON = f"{DEAD_LETTER}reason"
 CONTENT_TYPE = "content-type"
 _CLOUD_EVENTS = "ce_"  # the prefix that CloudEvents reserves in Kafka headers (Kafka binding 1.0.2)
 _RENAMED = "x-source-"
+_TOPIC_CHARS_MAX = 249
+_DIGITS_MAX = 10 + 19
 
 
 class Origin(NamedTuple):
@@ -46,7 +48,9 @@ def first_origin(carried: Iterable[Header], here: Origin) -> Origin:
     said = {name: (value or b"").decode("utf-8", "replace") for name, value in carried}
     origin = Origin(*(said.get(f"{ERRORS}{name}", "") for name in Origin._fields))
     is_whole = origin.topic and origin.partition.isdecimal() and origin.offset.isdecimal()
-    return origin if is_whole and said.get(REASON) else here
+    # No cluster has longer ones, and what we add to a dead letter has to be short, since it can't be left out.
+    is_short = len(origin.topic) <= _TOPIC_CHARS_MAX and len(origin.partition + origin.offset) <= _DIGITS_MAX
+    return origin if is_whole and is_short and said.get(REASON) else here
 
 
 def _is_of_a_failure(name: str) -> bool:
