@@ -218,9 +218,22 @@ def test_a_short_run_on_three_brokers(bundle: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.kafka
-@pytest.mark.parametrize("name", ["swap-two-records"])
+def test_a_topic_created_anew_ends_workers_as_asked_and_loses_nothing(bundle: Path, tmp_path: Path) -> None:
+    """They end with 9, their successors answer all of the new topic, and the account knows both logs."""
+    faults = [Fault(5, Kind.TOPIC_RECREATED_PAUSED, 0, 0, alone=True)]
+    plan = Plan(10, faults, "at-least-once", brokers=1, workers=2, complete=True)
+    done = run(plan, tmp_path / "chaos", bundle, print)
+
+    assert done.verdict.violations == ()
+    assert done.verdict.results > 6 * 250
+    assert "another topic than the one" in (tmp_path / "chaos" / "worker-1.log").read_text()
+    assert set(done.exit_codes) == {0}
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("name", ["swap-two-records", "swap-two-answers"])
 def test_a_sabotaged_worker_is_caught(name: str, bundle: Path, tmp_path: Path) -> None:
-    """The harness can fail; `make chaos-selftest` tries every sabotage, this is the quickest."""
+    """The harness can fail; `make chaos-selftest` tries every sabotage, these are the quickest."""
     done = run(scenario(name), tmp_path / "chaos", bundle, print)
 
     assert any(SABOTAGES[name].breaks in violation for violation in done.verdict.violations)
