@@ -27,6 +27,7 @@ _PATIENCE_S = 60.0
 _CALM = 100  # inputs without an outcome
 _BEFORE = 150  # records a partition that are sent before a topic is deleted
 _AFTER = 250  # and after it is there again: the new log is longer than the old one was read
+_COMMITTED_S = 8.0  # by then every partition has another owner, if it needs one, and a position in the new log
 _CUT_OFF_S = 3.0  # for so long a log grows that will be cut off
 _CLIENT_ID = "review-sentiment"
 _QUOTA_BYTES_PER_S = 10_000
@@ -94,6 +95,7 @@ class ClusterFaults:
                 cluster.restart(follower)
                 until(lambda: self._in_sync(number) == {follower})
                 begins[number] = self._end(number)
+            load.burst(_AFTER * load.partitions)
             cluster.restart(leader)
             self._reassign(number, all_ids)
             _set(admin, topic, dict.fromkeys(_UNCLEAN))
@@ -123,7 +125,7 @@ class ClusterFaults:
         self._fleet.settings["WORKER_ALLOW_REPLACED"] = "true"
         yield
         until(lambda: self._waiting() <= _CALM, required=False)
-        time.sleep(2)  # for commits
+        time.sleep(_COMMITTED_S)
         self._fleet.settings["WORKER_ALLOW_REPLACED"] = "false"
 
     def _reading_is_paused(self) -> bool:

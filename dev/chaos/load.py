@@ -106,9 +106,11 @@ class Load:
         self._send(_review("It is okay."), self._keyless, key=None)
 
     def burst(self, count: int) -> None:
-        """So many good records as fast as can be."""
-        for _ in range(count):
-            self._good()
+        """So many good records as fast as can be, and wait for their acknowledgements."""
+        with self._lock:
+            for _ in range(count):
+                self._good()
+            self._flush()
 
     @contextmanager
     def new_log(self, begins: Mapping[int, int], burst: int = 0) -> Iterator[None]:
@@ -121,7 +123,6 @@ class Load:
         with self._lock:
             self._look_up()
             self.burst(burst)
-            self._flush()
             yield
             log = len(self._first_numbers) - 1
             self.gone |= {

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 from dev.account import Auditor, Position
-from dev.chaos.load import Load
+from dev.chaos.load import LOG, Load
 
 _SAMPLE_S = 0.5
 _FOLLOW_S = 5.0
@@ -55,10 +55,12 @@ class Observer:
     def recovery_s(self, at_s: float) -> float | None:
         """From a moment until every partition has answered a record sent after it; None if one never did.
 
-        Every partition counts: what a fault touched, its group's rebalance touches too.
+        Every partition counts: what a fault touched, its group's rebalance touches too. Where logs are replaced
+        later, those of the first one after the moment count.
         """
-        later = {position: item.at_s for position, item in self._load.sent.items() if item.at_s >= at_s}
-        missing = {partition for partition, _ in later}
+        later = {it for it, sent in self._load.sent.items() if sent.at_s >= at_s} - self._load.gone
+        log = min((partition // LOG for partition, _ in later), default=0)
+        missing = {partition for partition, _ in later if partition // LOG == log}
         for came_s, position in self.arrivals:
             if came_s >= at_s and position in later:
                 missing.discard(position[0])
