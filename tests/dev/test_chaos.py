@@ -226,7 +226,7 @@ def test_a_topic_created_anew_ends_workers_as_asked_and_loses_nothing(bundle: Pa
 
     assert done.verdict.violations == ()
     assert done.verdict.results > 6 * 250
-    assert "another topic than the one" in (tmp_path / "chaos" / "worker-1.log").read_text()
+    assert "WORKER_ALLOW_REPLACED=true goes on at" in (tmp_path / "chaos" / "worker-1.log").read_text()
     assert set(done.exit_codes) == {0}
 
 
