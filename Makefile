@@ -6,7 +6,7 @@ GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit test-gpu bench-gpu test-nightly check format bench chaos chaos-rolling chaos-selftest lock contracts clean
+.PHONY: help setup demo test unit test-gpu bench-gpu test-nightly check format bench chaos chaos-rolling chaos-selftest fuzz lock contracts clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,14 +60,17 @@ contracts: setup ## write docs/contracts and the tables of docs/settings.md and 
 bench: setup ## what exactly once costs beside at least once, by the size of a transaction
 	$(BIN)/python -m benchmarks.transactions
 
-chaos: setup ## break workers and brokers, account for every record; MINUTES=20 DELIVERY=exactly-once SEED=1
-	$(BIN)/python -m dev.chaos run --minutes $(or $(MINUTES),5) --delivery $(or $(DELIVERY),at-least-once) --seed $(or $(SEED),1)
+chaos: setup ## break workers and brokers, account for every record; MINUTES=20 DELIVERY=exactly-once SEED=1 FAULTS="…"
+	$(BIN)/python -m dev.chaos run --minutes $(or $(MINUTES),5) --delivery $(or $(DELIVERY),at-least-once) --seed $(or $(SEED),1) $(if $(FAULTS),--faults $(FAULTS))
 
 chaos-rolling: setup ## 20 restarts and scalings in good order: nothing may come twice
 	$(BIN)/python -m dev.chaos rolling --delivery $(or $(DELIVERY),at-least-once)
 
 chaos-selftest: setup ## sabotaged workers, each of which the chaos run has to catch
 	$(BIN)/python -m dev.chaos selftest
+
+fuzz: setup ## any bytes on the path of a record: none may end a worker; MINUTES=60 ENGINE=atheris
+	$(BIN)/python -m dev.fuzz --minutes $(or $(MINUTES),5) --engine $(or $(ENGINE),hypothesis)
 
 lock: setup ## compile requirements/*.txt again from pyproject.toml
 	$(BIN)/python -m dev.lock

@@ -3,11 +3,11 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from confluent_kafka import Consumer, IsolationLevel, Message, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 Position = tuple[int, int]
@@ -68,9 +68,16 @@ class Account:
 class Auditor:
     """Reads the outgoing topics to their ends, with a client that is not the worker's."""
 
-    def __init__(self, bootstrap_servers: str, output_topic: str, dead_letter_topic: str) -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        output_topic: str,
+        dead_letter_topic: str,
+        place: Callable[[Outcome], Position] = lambda outcome: outcome.position,
+    ) -> None:
+        """Begin with what is in the topics; `place` tells the position under which an outcome is booked."""
         self.account = Account()
-        self._dead_letter_topic = dead_letter_topic
+        self._topics, self._place = (output_topic, dead_letter_topic), place
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap_servers,
@@ -84,12 +91,25 @@ class Auditor:
                 "log_level": 0,
             }
         )
-        assigned = [
-            TopicPartition(topic, number, 0)
-            for topic in (output_topic, dead_letter_topic)
-            for number in self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
-        ]
-        self._consumer.assign(assigned)
+        self._assigned: set[tuple[str, int]] = set()
+        self.follow()
+
+    def follow(self) -> None:
+        """Read partitions that were added since, from their beginnings; nothing while no broker answers."""
+        timeout_s = 1 if self._assigned else 10
+        try:
+            found = {
+                (topic, number)
+                for topic in self._topics
+                for number in self._consumer.list_topics(topic, timeout=timeout_s).topics[topic].partitions
+            }
+        except KafkaException:
+            if not self._assigned:
+                raise
+            return
+        if added := found - self._assigned:
+            self._consumer.incremental_assign([TopicPartition(*partition, 0) for partition in sorted(added)])
+            self._assigned |= added
 
     def read(self, timeout_s: float = 0.2) -> list[Outcome]:
         """Book what has come, waiting so long for the first."""
@@ -99,7 +119,8 @@ class Auditor:
         for message in messages:
             if message.error():
                 raise RuntimeError(f"the auditor can't read: {message.error()}")
-            outcomes.append(_outcome(message, dead=message.topic() == self._dead_letter_topic))
+            outcome = _outcome(message, dead=message.topic() == self._topics[1])
+            outcomes.append(replace(outcome, position=self._place(outcome)))
             self.account.add(message.topic(), outcomes[-1])
         return outcomes
 

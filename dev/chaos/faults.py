@@ -9,6 +9,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from dev.chaos.cluster_faults import ClusterFaults
 from dev.chaos.fleet import Fleet, Replica
 from dev.chaos.load import Load
 from dev.chaos.schedule import BREAKS_BROKERS, Fault, Kind
@@ -35,11 +36,14 @@ class Done:
 class Faults:
     """Breaks workers, brokers and input. Each fault runs on a thread of its own, so that faults can overlap."""
 
-    def __init__(self, cluster: Cluster, fleet: Fleet, load: Load, slow_file: Path) -> None:
+    def __init__(
+        self, cluster: Cluster, fleet: Fleet, load: Load, slow_file: Path, cluster_faults: ClusterFaults
+    ) -> None:
         self.done: list[Done] = []
         self.errors: list[BaseException] = []
         self._cluster, self._fleet, self._load, self._slow_file = cluster, fleet, load, slow_file
-        self._brokers = threading.Lock()  # at most one is down
+        self._cluster_faults = cluster_faults
+        self._brokers = threading.Lock()  # one thing at a time is done to them
         self._threads: list[threading.Thread] = []
 
     @property
@@ -77,6 +81,14 @@ class Faults:
             Kind.FATAL_TEXT: lambda _: self._sent(self._load.fatal),
             Kind.POISON_TEXT: lambda _: self._sent(self._load.poison),
             Kind.HOSTILE: lambda _: self._sent(self._load.hostile),
+            Kind.TOPIC_RECREATED: lambda _: self._alone(self._cluster_faults.recreate),
+            Kind.TOPIC_RECREATED_PAUSED: lambda _: self._alone(lambda: self._cluster_faults.recreate(paused=True)),
+            Kind.UNCLEAN_ELECTION: lambda it: self._alone(
+                lambda: self._cluster_faults.elect_uncleanly(it.target, self._wait_in_sync)
+            ),
+            Kind.PARTITIONS_ADDED: lambda _: self._alone(self._cluster_faults.add_partitions),
+            Kind.REFUSED: lambda _: self._sent(self._load.refused),
+            Kind.QUOTA: lambda it: self._cluster_faults.throttle(5 * it.duration_s),
         }
         try:
             if fault.kind in {Kind.SCALE_UP, Kind.SCALE_DOWN}:
@@ -130,6 +142,10 @@ class Faults:
         while len(running := self._fleet.running()) > self._fleet.wanted:
             self._stop(running[-1])
         return time.monotonic()
+
+    def _alone(self, do: Callable[[], float]) -> float:
+        with self._brokers:
+            return do()
 
     def _break_broker(self, fault: Fault) -> float:
         with self._brokers:

@@ -85,7 +85,9 @@ class Fleet:
         self.wanted = wanted
         self.history: list[Replica] = []
         self.peak_bytes = 0
-        self._folder, self._module, self._settings = folder, module, dict(settings)
+        self.settings = dict(settings)
+        """Of the workers that start from now on."""
+        self._folder, self._module = folder, module
         self._lock = threading.RLock()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._supervise, name="fleet", daemon=True)
@@ -148,5 +150,5 @@ class Fleet:
                     recently.append(replica)
             while len(self.running()) + len(recently) < self.wanted:
                 log_file = self._folder / f"worker-{len(self.history) + 1}.log"
-                process = WorkerProcess(log_file, self._settings, module=self._module)
+                process = WorkerProcess(log_file, self.settings, module=self._module)
                 self.history.append(Replica(process, now_s))

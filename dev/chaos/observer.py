@@ -5,9 +5,10 @@ import time
 from dataclasses import dataclass
 
 from dev.account import Auditor, Position
-from dev.chaos.load import Load
+from dev.chaos.load import LOG, Load
 
 _SAMPLE_S = 0.5
+_FOLLOW_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,8 @@ class Observer:
     def waiting(self) -> int:
         """Inputs without an outcome so far."""
         sent = self._load.sent.copy()
-        return sum(
-            1 for position, item in sent.items() if position not in self._seen and item.expected != "unsendable"
-        )
+        left = sent.keys() - self._seen - self._load.gone
+        return sum(1 for position in left if sent[position].expected != "unsendable")
 
     def end(self) -> None:
         """Stop reading."""
@@ -55,10 +55,12 @@ class Observer:
     def recovery_s(self, at_s: float) -> float | None:
         """From a moment until every partition has answered a record sent after it; None if one never did.
 
-        Every partition counts: what a fault touched, its group's rebalance touches too.
+        Every partition counts: what a fault touched, its group's rebalance touches too. Where logs are replaced
+        later, those of the first one after the moment count.
         """
-        later = {position: item.at_s for position, item in self._load.sent.items() if item.at_s >= at_s}
-        missing = {partition for partition, _ in later}
+        later = {it for it, sent in self._load.sent.items() if sent.at_s >= at_s} - self._load.gone
+        log = min((partition // LOG for partition, _ in later), default=0)
+        missing = {partition for partition, _ in later if partition // LOG == log}
         for came_s, position in self.arrivals:
             if came_s >= at_s and position in later:
                 missing.discard(position[0])
@@ -67,9 +69,13 @@ class Observer:
         return None
 
     def _run(self) -> None:
+        follow_at_s = self.started_s + _FOLLOW_S
         while not self._ending.is_set():
             outcomes = self._auditor.read(0.1)
             now_s = time.monotonic()
+            if now_s >= follow_at_s:
+                self._auditor.follow()
+                follow_at_s = now_s + _FOLLOW_S
             for outcome in outcomes:
                 self.answered_s.setdefault((outcome.position, outcome.session), now_s)
                 if outcome.position not in self._seen:

@@ -1,15 +1,17 @@
 """What a run came to: a table, a JSON file, and a picture."""
 
 import json
+import os
 import statistics
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from rich.console import Console
 from rich.table import Table
 
-from dev.chaos.run import Outcome, Plan, environment
+from dev.chaos.run import Outcome, Plan
 from dev.chaos.schedule import Kind
 
 mpl.use("Agg")
@@ -24,7 +26,7 @@ def write(outcome: Outcome, plan: Plan, folder: Path, *, seed: int | None) -> No
         "delivery": plan.delivery,
         "duration_s": plan.duration_s,
         "seed": seed,
-        **environment(),
+        **_environment(),
         "faults": len(outcome.faults),
         "faults_alone": sum(fault["alone"] for fault in outcome.faults),
         **verdict,
@@ -95,3 +97,13 @@ def _draw(outcome: Outcome, plan: Plan, file: Path) -> None:
     figure.tight_layout(rect=(0, 0.1, 1, 1))
     figure.savefig(file)
     plt.close(figure)
+
+
+def _environment() -> dict[str, Any]:
+    """Where the figures come from."""
+    names = [
+        line.split(":")[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if "model name" in line
+    ]
+    return {"processor": names[0] if names else "unknown", "cores": os.cpu_count()}

@@ -1,31 +1,30 @@
 """One run: cluster, workers, load, faults, and the account of it all."""
 
-import json
-import os
-import shutil
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from contract.variants import REFERENCE
-from dev.account import Account, Auditor, Position, wait_for_open_transactions
+from dev.account import Account, Auditor
+from dev.chaos.answers import ScoredAlone, not_their_own
+from dev.chaos.cluster_faults import ClusterFaults
+from dev.chaos.ending import keep_evidence, read_again, uncommitted
 from dev.chaos.faults import Faults
 from dev.chaos.fleet import Fleet
-from dev.chaos.load import Load
+from dev.chaos.load import REFUSED, Load
 from dev.chaos.observer import Observer, Sample
-from dev.chaos.schedule import BREAKS_BROKERS, CRASH_FREE, Fault, Kind
-from dev.chaos.verdict import Damage, Verdict, judge
+from dev.chaos.schedule import BREAKS_BROKERS, CRASH_FREE, REPLACES_LOGS, Fault, Kind
+from dev.chaos.verdict import Damage, Verdict, Wrong, judge
 from dev.kafka import Cluster
-from dev.samples import rated_sentences, split_by_review, tiny_base_model, write_reviews
 
 _PARTITIONS = 6
 _CALM_S_MAX = 20.0
 _TOPICS = ("reviews", "reviews.sentiment", "reviews.dlq")
+_GROUP = "review-sentiment"
+_IN_GOOD_ORDER = {0, -15}
+"""Exit codes with which everything is committed, or nothing was owned."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,10 @@ class Plan:
     module: str = "dev.faulty_worker"
     environment: dict[str, object] = field(default_factory=dict)
 
+    def has(self, kind: Kind) -> bool:
+        """Whether there is such a fault in it."""
+        return any(fault.kind is kind for fault in self.faults)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -61,27 +64,6 @@ class Outcome:
     exit_codes: list[int]
 
 
-def tiny_bundle(folder: Path) -> Path:
-    """The bundle of a tiny BERT, fine-tuned on the rated sentences; made once for a folder."""
-    bundle = folder / "bundle"
-    if bundle.exists():
-        return bundle
-    folder.mkdir(parents=True, exist_ok=True)
-    reviews = folder / "reviews.jsonl"
-    write_reviews(split_by_review(rated_sentences())[0], reviews)
-    tiny_base_model(folder / "base")
-    checkpoint = folder / "checkpoint"
-    for command in (
-        ["training", "fit", "--data", reviews, "--base-model", folder / "base", "--output", checkpoint,
-         "--epochs", 1, "--tokens-max", 128, "--learning-rate", 1e-3],
-        ["export", "bundle", "--checkpoint", checkpoint, "--output", bundle, "--name", "tiny", "--variants",
-         REFERENCE.name],
-    ):  # fmt: skip
-        if not (command[0] == "training" and checkpoint.exists()):
-            subprocess.run([sys.executable, "-m", *map(str, command)], check=True)
-    return bundle
-
-
 def run(plan: Plan, folder: Path, bundle: Path, say: Callable[[str], None]) -> Outcome:
     """Run a plan in an empty folder on a cluster of its own; `say` is told what happens.
 
@@ -91,8 +73,11 @@ def run(plan: Plan, folder: Path, bundle: Path, say: Callable[[str], None]) -> O
     """
     folder.mkdir(parents=True)
     with Cluster(folder / "kafka", plan.brokers) as cluster:
-        cluster.create_topics(dict.fromkeys(_TOPICS, _PARTITIONS))
-        load = Load(cluster.bootstrap_servers, _TOPICS[0], _PARTITIONS, plan.per_second)
+        _create_topics(cluster, plan)
+        load = Load(
+            cluster.bootstrap_servers, _TOPICS[0], _PARTITIONS, plan.per_second,
+            keyless=REFUSED if plan.has(Kind.REFUSED) else "result",
+        )  # fmt: skip
         settings = {
             "WORKER_BUNDLE": bundle,
             "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
@@ -103,12 +88,18 @@ def run(plan: Plan, folder: Path, bundle: Path, say: Callable[[str], None]) -> O
             "WORKER_COMMIT_INTERVAL_MS": 500,
             "WORKER_PUBLISH_TIMEOUT_MS": 30_000,
             "WORKER_THREADS": 1,
+            "WORKER_WINDOW_RECORDS_MAX": 64,
+            "WORKER_HELD_RECORDS_MAX": 128,  # so that a slow model is enough to pause reading
             "FAULTY_SLOW_FILE": folder / "slow",
             **plan.environment,
         }
         fleet = Fleet(folder, plan.module, settings, plan.workers)
-        observer = Observer(Auditor(cluster.bootstrap_servers, _TOPICS[1], _TOPICS[2]), load)
-        faults = Faults(cluster, fleet, load, folder / "slow")
+        observer = Observer(Auditor(cluster.bootstrap_servers, _TOPICS[1], _TOPICS[2], load.place), load)
+        cluster_faults = ClusterFaults(
+            cluster, _TOPICS, _GROUP, fleet=fleet, load=load, slow_file=folder / "slow",
+            waiting=lambda: observer.waiting,
+        )  # fmt: skip
+        faults = Faults(cluster, fleet, load, folder / "slow", cluster_faults)
         fleet.start()
         observer.start()
         load.start()
@@ -117,14 +108,28 @@ def run(plan: Plan, folder: Path, bundle: Path, say: Callable[[str], None]) -> O
         faults.wait()
         load.stop()
         _until(lambda: observer.waiting == 0, plan.settle_s_max)
+        ends = load.ends()
+        _until(lambda: not uncommitted(cluster, _GROUP, _TOPICS[0], ends), plan.settle_s_max)
         exit_codes = fleet.end()
         observer.end()
         say("reading everything again, as a consumer downstream would")
-        account = _read_again(cluster)
-        outcome = _outcome(plan, load, account, fleet, faults, observer, exit_codes)
+        account = read_again(cluster, (_TOPICS[1], _TOPICS[2]), load.place)
+        wrong = Wrong(
+            answers=not_their_own(load.sent, account, ScoredAlone(bundle)),
+            positions=uncommitted(cluster, _GROUP, _TOPICS[0], ends) if set(exit_codes) <= _IN_GOOD_ORDER else [],
+        )
+        outcome = _outcome(plan, load, account, fleet, faults, observer, exit_codes, wrong)
         if outcome.verdict.violations:
-            _keep_evidence(cluster, account, outcome.verdict.broken, folder / "evidence")
+            keep_evidence(cluster, account, outcome.verdict.broken, folder / "evidence")
     return outcome
+
+
+def _create_topics(cluster: Cluster, plan: Plan) -> None:
+    """The input takes any timestamp, and the output takes every record, unless some are to be refused."""
+    cluster.create_topics({_TOPICS[0]: _PARTITIONS}, {"message.timestamp.after.max.ms": str(2**63 - 1)})
+    compacted = {"cleanup.policy": "compact"} if plan.has(Kind.REFUSED) else {}
+    cluster.create_topics({_TOPICS[1]: _PARTITIONS}, compacted)
+    cluster.create_topics({_TOPICS[2]: _PARTITIONS})
 
 
 def _play(plan: Plan, faults: Faults, observer: Observer, fleet: Fleet, say: Callable[[str], None]) -> None:
@@ -158,36 +163,6 @@ def _until(done: Callable[[], bool], timeout_s: float) -> bool:
     return reached
 
 
-def _read_again(cluster: Cluster) -> Account:
-    wait_for_open_transactions(cluster.bootstrap_servers, _TOPICS[1:])
-    auditor = Auditor(cluster.bootstrap_servers, _TOPICS[1], _TOPICS[2])
-    quiet = 0
-    while quiet < 10:  # seconds without anything new  # noqa: PLR2004
-        quiet = 0 if auditor.read(1) else quiet + 1
-    auditor.close()
-    return auditor.account
-
-
-def _keep_evidence(cluster: Cluster, account: Account, broken: Sequence[Position], folder: Path) -> None:
-    """What came of the inputs around the broken ones, and the brokers' own files, else wiped with the cluster."""
-    around = {(partition, offset + step) for partition, offset in broken[:100] for step in range(-5, 6)}
-    rows = [
-        {
-            "position": position,
-            "broken": position in broken,
-            "kind": it.kind,
-            "session": it.session,
-            "at": it.written,
-        }
-        for position in sorted(around)
-        for it in account.outcomes.get(position, [])
-    ]
-    cluster.stop()
-    shutil.copytree(cluster.folder, folder / "kafka")
-    lines = [json.dumps(it) for it in [{"broken": broken}, *rows]]
-    (folder / "outcomes.jsonl").write_text("\n".join(lines) + "\n")
-
-
 def _outcome(
     plan: Plan,
     load: Load,
@@ -196,6 +171,7 @@ def _outcome(
     faults: Faults,
     observer: Observer,
     exit_codes: list[int],
+    wrong: Wrong,
 ) -> Outcome:
     damage = Damage(
         disturbances=tuple(it for replica in fleet.history for it in replica.disturbances(faults.outages)),
@@ -203,10 +179,11 @@ def _outcome(
         crash_free=all(fault.kind in CRASH_FREE for fault in plan.faults),
         fatal_texts=any(done.fault.kind is Kind.FATAL_TEXT for done in faults.done),
         brokers_broken=any(done.fault.kind in BREAKS_BROKERS for done in faults.done),
+        logs_replaced=any(done.fault.kind in REPLACES_LOGS for done in faults.done),
     )
     verdict = judge(
         load.sent, account, exactly_once=plan.delivery == "exactly-once", damage=damage,
-        arrived_s=observer.answered_s,
+        arrived_s=observer.answered_s, gone=load.gone, wrong=wrong,
     )  # fmt: skip
     told: list[dict[str, Any]] = [
         {
@@ -228,13 +205,3 @@ def _outcome(
         peak_bytes=fleet.peak_bytes,
         exit_codes=exit_codes,
     )
-
-
-def environment() -> dict[str, Any]:
-    """Where the figures come from."""
-    names = [
-        line.split(":")[1].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if "model name" in line
-    ]
-    return {"processor": names[0] if names else "unknown", "cores": os.cpu_count()}

@@ -5,20 +5,25 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dev import faulty_worker
 from dev.chaos.run import Plan
-from dev.chaos.schedule import Fault, Kind
+from dev.chaos.schedule import NOT_YET, Fault, Kind
+from worker import outcomes
+from worker.adapters.kafka_log_guard import LogGuard
+from worker.adapters.kafka_positions import LogPositions
 from worker.adapters.kafka_rebalances import Rebalances
 from worker.adapters.kafka_sink import KafkaSink
 from worker.adapters.kafka_transactions import KafkaTransactionalSink
 from worker.core.ledger import Commit
+from worker.core.records import Record
 from worker.delivery import Answered, AtLeastOnce
+from worker.in_flight import InFlight
 from worker.outcomes import Outgoing, Unwritten
-from worker.pipeline import Pipeline, Scored
+from worker.pipeline import Pipeline, Prepared, Scored
 from worker.settings import load_settings
 
 
@@ -30,6 +35,13 @@ class Sabotage:
     breaks: str
     faults: tuple[Fault, ...] = ()
     delivery: str = "at-least-once"
+    environment: Mapping[str, object] = field(default_factory=dict)
+    """More settings of its workers, so that it comes to light soon."""
+
+    @property
+    def not_yet(self) -> bool:
+        """Whether honest workers do not stand its faults yet: left out unless it is asked for by name."""
+        return any(fault.kind in NOT_YET for fault in self.faults)
 
 
 def _commit_before_acknowledgement() -> None:
@@ -93,6 +105,47 @@ def _send_outside_the_transaction() -> None:
     KafkaTransactionalSink.transact = transact  # type: ignore[method-assign]
 
 
+def _swap_two_answers() -> None:
+    original = Pipeline.score
+
+    def score(self: Any, prepared: Prepared) -> Scored:
+        scored = original(self, prepared)
+        if len(scored.answers) < 2:  # noqa: PLR2004
+            return scored
+        first, *_, last = scored.answers
+        swapped = {first: scored.answers[last], last: scored.answers[first]}
+        return replace(scored, answers={**scored.answers, **swapped})
+
+    Pipeline.score = score  # type: ignore[method-assign]
+
+
+def _never_commit() -> None:
+    InFlight.due = lambda *_: {}  # type: ignore[method-assign]
+    InFlight.farewell = lambda *_, **__: {}  # type: ignore[method-assign]
+
+
+def _commit_an_old_position_into_a_new_topic() -> None:
+    LogPositions.check = lambda *_: None  # type: ignore[method-assign]
+    LogGuard._is_foreign = lambda *_: False  # type: ignore[method-assign]  # noqa: SLF001
+
+
+def _drop_what_is_refused() -> None:
+    original = KafkaSink.publish
+
+    def publish(self: Any, outgoing: Sequence[Outgoing]) -> list[Any]:
+        now_ms = time.time() * 1000
+        taken = [
+            item for item in outgoing if item.kind is outcomes.Kind.DEAD_LETTER or _is_taken(item.source, now_ms)
+        ]
+        return original(self, taken)
+
+    KafkaSink.publish = publish  # type: ignore[method-assign]
+
+
+def _is_taken(record: Record, now_ms: float) -> bool:
+    return record.key is not None and record.timestamp_ms <= now_ms + 60_000
+
+
 def _fault(at_s: float, kind: Kind) -> Fault:
     return Fault(at_s, kind, 0, 0.0, alone=False)  # at its time: what a sabotage loses is never calm
 
@@ -107,6 +160,14 @@ SABOTAGES = {
     "send-outside-the-transaction": Sabotage(
         _send_outside_the_transaction, "more than one outcome", _KILLS, "exactly-once"
     ),
+    "swap-two-answers": Sabotage(
+        _swap_two_answers, "not their own input's", environment={"WORKER_WAIT_MS_MAX": 300}
+    ),
+    "never-commit": Sabotage(_never_commit, "not committed"),
+    "old-position-into-new-topic": Sabotage(
+        _commit_an_old_position_into_a_new_topic, "lost", (_fault(5.0, Kind.TOPIC_RECREATED_PAUSED),)
+    ),
+    "drop-what-is-refused": Sabotage(_drop_what_is_refused, "lost", (_fault(5.0, Kind.REFUSED),)),
 }
 
 
@@ -121,8 +182,12 @@ def scenario(name: str, *, sabotaged: bool = True) -> Plan:
         workers=2,
         settle_s_max=15,
         module="dev.chaos.sabotage" if sabotaged else "dev.faulty_worker",
-        # Commits are far apart, so that it matters which one is left out.
-        environment={"CHAOS_SABOTAGE": name, "WORKER_COMMIT_INTERVAL_MS": 1500 if "revocation" in name else 300},
+        environment={
+            "CHAOS_SABOTAGE": name,
+            # Commits are far apart, so that it matters which one is left out.
+            "WORKER_COMMIT_INTERVAL_MS": 1500 if "revocation" in name else 300,
+            **sabotage.environment,
+        },
     )
 
 

@@ -1,7 +1,7 @@
 """What is wrong, if anything: a pure function of what was sent, what came out and what was done to the workers."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dev.account import Account, Outcome, Position
@@ -13,6 +13,7 @@ _SIGKILLED = -9
 _SIGTERMED = -15  # told to stop before Python was so far as to listen
 _OVERDUE = 8
 _KAFKA_UNFIT = 4
+_INPUT_REPLACED = 9
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,17 @@ class Damage:
     crash_free: bool = False
     fatal_texts: bool = False
     brokers_broken: bool = False
+    logs_replaced: bool = False
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What was found wrong besides the account, each in words."""
+
+    answers: Sequence[str] = ()
+    """Outcomes of another input than the one at their position."""
+    positions: Sequence[str] = ()
+    """Partitions of which not all is committed, though every worker ended in good order."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +83,8 @@ def judge(
     exactly_once: bool,
     damage: Damage,
     arrived_s: Mapping[tuple[Position, str], float],
+    gone: Container[Position] = (),
+    wrong: Wrong = Wrong(),
 ) -> Verdict:
     """Compare what came out with what was promised.
 
@@ -80,12 +94,18 @@ def judge(
         exactly_once: Which promise holds.
         damage: What crashed, was evicted or ended, and when.
         arrived_s: When each position was answered by each session, on the clock of the disturbances.
+        gone: Inputs that were taken away before they had to be answered.
+        wrong: What was found besides.
     """
-    expected = {position: item.expected for position, item in sent.items() if item.expected != "unsendable"}
+    expected = {
+        position: item.expected
+        for position, item in sent.items()
+        if item.expected != "unsendable" and (position not in gone or position in account.outcomes)
+    }
     lost, duplicated = account.lost(expected), account.duplicated()
     stray = sorted(account.outcomes.keys() - expected.keys())
     kinds = {position: {outcome.kind for outcome in outcomes} for position, outcomes in account.outcomes.items()}
-    wrong, by_chance = _misjudged(expected, kinds)
+    misjudged, by_chance = _misjudged(expected, kinds)
     excuses = () if exactly_once or damage.crash_free else damage.disturbances
     unexplained = [
         position for position in duplicated
@@ -99,7 +119,9 @@ def judge(
         ([p for p in duplicated if _ids_differ(account.outcomes[p])], "inputs have results with different ce_id"),
         (account.disorders, "outcomes are out of order within a session"),
         (stray, "outcomes answer inputs that were never sent, or are committed twice over"),
-        (wrong, "inputs came to something else than the contract says"),
+        (misjudged, "inputs came to something else than the contract says"),
+        (wrong.answers, "outcomes are not their own input's"),
+        (wrong.positions, "partitions are not committed up to their end"),
         (by_chance[deaths:] and by_chance, f"good records were put aside as crashed_worker, in {deaths} deaths"),
         (bad_ends(damage), "workers ended as none should"),
     )
@@ -168,6 +190,7 @@ def bad_ends(damage: Damage) -> list[str]:
     allowed = set() if damage.crash_free else {_OVERDUE}
     allowed |= {_SIGKILLED} if damage.fatal_texts else set()
     allowed |= {_KAFKA_UNFIT} if damage.brokers_broken else set()
+    allowed |= {_INPUT_REPLACED} if damage.logs_replaced else set()
     return [
         f"{end.name} {'did not stop in time' if end.overdue else f'ended with exit code {end.exit_code}'}"
         for end in damage.ends

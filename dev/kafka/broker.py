@@ -78,13 +78,22 @@ class Broker:
             return
         initial = ",".join(f"{v.broker_id}@{v.controller_address}:{v.directory_id}" for v in voters)
         arguments = ("-t", cluster_id, "-c", str(self._properties_file), "--initial-controllers", initial)
-        command = self._java(jars, "kafka.tools.StorageTool", "format", *arguments)
         try:
-            subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            self.run_tool(jars, "kafka.tools.StorageTool", "format", *arguments)
         except OSError as error:
             raise KafkaUnavailableError(f"Java does not start: {error}") from error
         except subprocess.CalledProcessError as error:
             raise KafkaUnavailableError(f"formatting broker {self.broker_id} failed:\n{error.stdout}") from error
+
+    def run_tool(self, jars: Path, name: str, *arguments: str) -> None:
+        """Run one of Kafka's own tools to its end.
+
+        Raises:
+            OSError: If Java does not start.
+            subprocess.CalledProcessError: If the tool fails; what it says is in the error.
+        """
+        command = self._java(jars, name, *arguments)
+        subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def start(self, jars: Path, *, detached: bool) -> None:
         """Start the process; unless detached it dies with ours, however ours ends."""

@@ -133,6 +133,19 @@ class Cluster:
         """Create topics by name with so many partitions; those that exist are left as they are."""
         create_topics(self.bootstrap_servers, partitions, configs)
 
+    def limit_producers(self, client_id: str, bytes_per_s: int | None) -> None:
+        """Set a quota on what producers of this name write to each broker; None lifts it.
+
+        Raises:
+            subprocess.CalledProcessError: If Kafka's own tool can't; what it says is in the error.
+        """
+        change = ["--delete-config", "producer_byte_rate"]
+        if bytes_per_s is not None:
+            change = ["--add-config", f"producer_byte_rate={bytes_per_s}"]
+        address = ["--bootstrap-server", self.bootstrap_servers]
+        entity = ["--entity-type", "clients", "--entity-name", client_id]
+        self.brokers[0].run_tool(jars_folder(), "kafka.admin.ConfigCommand", *address, "--alter", *change, *entity)
+
     def _broker(self, broker_id: int) -> Broker:
         if broker_id not in self.broker_ids:
             raise ValueError(f"there is no broker {broker_id}; ids go from 1 to {len(self.brokers)}")

@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dev.account import Account, Auditor, Outcome
+from dev.chaos.cluster_faults import ClusterFaults
 from dev.chaos.faults import WORKERS_MAX, Faults
 from dev.chaos.fleet import Fleet
 from dev.chaos.load import Load, Sent
 from dev.chaos.observer import Observer
 from dev.chaos.run import Plan, run
 from dev.chaos.sabotage import SABOTAGES, scenario
-from dev.chaos.schedule import BREAKS_BROKERS, Fault, Kind, schedule
+from dev.chaos.schedule import BREAKS_BROKERS, MIX, NOT_YET, Fault, Kind, schedule
 from dev.chaos.verdict import Damage, Disturbance, End, Verdict, in_flight_since, judge
 from dev.kafka import Cluster
 
@@ -41,9 +42,18 @@ def test_twenty_minutes_hold_every_kind_and_half_of_the_faults_alone() -> None:
     kinds = Counter(fault.kind for fault in faults)
 
     assert len(faults) >= 60
-    assert set(kinds) == set(Kind)
+    assert set(kinds) == set(MIX)
     assert min(kinds.values()) >= 5
     assert abs(sum(fault.alone for fault in faults) - len(faults) / 2) <= 1
+
+
+def test_what_workers_do_not_stand_yet_is_asked_for_by_name() -> None:
+    """A mix of one's own holds these kinds alone; the default one holds none that is left out."""
+    faults = schedule(1, 600, [Kind.QUOTA, Kind.REFUSED])
+
+    assert {fault.kind for fault in faults} >= {Kind.QUOTA, Kind.REFUSED}
+    assert sorted([*MIX, *NOT_YET]) == sorted(Kind)
+    assert len({kind.option for kind in Kind}) == len(Kind)
 
 
 def outcome(offset: int, kind: str = "result", session: str = "s.1", cluster: str = "c") -> Outcome:
@@ -170,7 +180,7 @@ def test_an_acknowledgement_without_an_offset_leaves_the_books_open() -> None:
     load = Load("nowhere:1", "in", 2, 1.0)
     for number, offset in ((0, 7), (1, None), (2, -1001)):
         message = SimpleNamespace(partition=lambda: 1, offset=lambda offset=offset: offset)
-        load._on_delivery(number, "result", None, cast("Message", message))
+        load._on_delivery(number, Sent(0, "result"), None, cast("Message", message))
 
     assert list(load.sent) == [(1, 7)]
     assert load._acknowledged.keys() == {0, 1, 2}
@@ -179,7 +189,9 @@ def test_an_acknowledgement_without_an_offset_leaves_the_books_open() -> None:
 def test_scaling_at_its_limit_goes_the_other_way(tmp_path: Path) -> None:
     """A fault that does nothing is none, and is not counted as one."""
     fleet = Fleet(tmp_path, "none", {}, wanted=WORKERS_MAX)
-    faults = Faults(cast("Cluster", None), fleet, cast("Load", None), tmp_path / "slow")
+    faults = Faults(
+        cast("Cluster", None), fleet, cast("Load", None), tmp_path / "slow", cast("ClusterFaults", None)
+    )
 
     for kind in (Kind.SCALE_UP, Kind.SCALE_UP):
         faults.begin(Fault(0, kind, 0, 0, alone=True), calm=True)
@@ -206,9 +218,22 @@ def test_a_short_run_on_three_brokers(bundle: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.kafka
-@pytest.mark.parametrize("name", ["swap-two-records"])
+def test_a_topic_created_anew_ends_workers_as_asked_and_loses_nothing(bundle: Path, tmp_path: Path) -> None:
+    """They end with 9, their successors answer all of the new topic, and the account knows both logs."""
+    faults = [Fault(5, Kind.TOPIC_RECREATED_PAUSED, 0, 0, alone=True)]
+    plan = Plan(10, faults, "at-least-once", brokers=1, workers=2, complete=True)
+    done = run(plan, tmp_path / "chaos", bundle, print)
+
+    assert done.verdict.violations == ()
+    assert done.verdict.results > 6 * 250
+    assert "WORKER_ALLOW_REPLACED=true goes on at" in (tmp_path / "chaos" / "worker-1.log").read_text()
+    assert set(done.exit_codes) == {0}
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("name", ["swap-two-records", "swap-two-answers"])
 def test_a_sabotaged_worker_is_caught(name: str, bundle: Path, tmp_path: Path) -> None:
-    """The harness can fail; `make chaos-selftest` tries every sabotage, this is the quickest."""
+    """The harness can fail; `make chaos-selftest` tries every sabotage, these are the quickest."""
     done = run(scenario(name), tmp_path / "chaos", bundle, print)
 
     assert any(SABOTAGES[name].breaks in violation for violation in done.verdict.violations)

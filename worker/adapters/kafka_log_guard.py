@@ -55,14 +55,13 @@ class LogGuard:
         if time.monotonic() >= self._ask_again_s:
             try:
                 found = self._committed(partition)
-            except (
-                RetriableError
-            ) as error:  # each partition asking a coordinator that is away would hold up polling
+                goes_on = found is None or self._is_where_we_read(partition, found)
+            except RetriableError as error:  # each partition asking a broker that is away would hold up polling
                 self._ask_again_s = time.monotonic() + _PAUSE_S
                 log.warning("offset_not_read", partition=_named(partition), error=repr(error))
             else:
                 self._known[Partition(*partition)] = epoch
-                return found is None or self._is_where_we_read(partition, found)
+                return goes_on
         self._seek(partition, offset)
         return False
 
@@ -81,12 +80,18 @@ class LogGuard:
         return False
 
     def out_of_range(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Go on where a log does not reach to our position, or stop.
+        """Go on where a log does not reach to our position, or stop; later, where the brokers do not answer now.
 
         Raises:
             EventsExpiredError: If unread events were deleted, and the settings do not allow that.
             InputReplacedError: If it is another log or was cut off, and the settings do not allow that.
         """
+        try:
+            self._out_of_range(positions)
+        except RetriableError as error:  # the client says it again at its next fetch
+            log.warning("offset_not_read", partitions=list(map(_named, positions)), error=repr(error))
+
+    def _out_of_range(self, positions: Mapping[TopicPartition, int]) -> None:
         expired: dict[TopicPartition, int] = {}
         for partition, position in positions.items():
             found, earliest = self._committed(partition), self._earliest(partition)

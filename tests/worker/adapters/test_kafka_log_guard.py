@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import Producer
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaTimeoutError
 from kafka.structs import OffsetAndMetadata
 
 from dev.kafka import AnyCluster
@@ -117,6 +118,28 @@ def test_a_log_that_ends_before_our_position_was_cut_off(
     else:
         with pytest.raises(InputReplacedError, match=f"was read up to {10 * RECORDS} and ends before that now"):
             poll_for(member, 30)
+    member.source.close(5)
+
+
+@pytest.mark.parametrize("topic_id", ["", ANOTHER])
+@pytest.mark.parametrize("position", [40, 10 * RECORDS])
+def test_brokers_that_do_not_answer_now_are_asked_again(
+    settings: Settings, client: KafkaConsumer, monkeypatch: pytest.MonkeyPatch, position: int, topic_id: str
+) -> None:
+    """Where a log begins may not be known in time while its topic is created anew; that ends no worker."""
+    client.commit({partition_of(settings): OffsetAndMetadata(position, stamp("", topic_id), -1)})
+    member = Member(settings.model_copy(update={"allow_replaced": True}))
+    asked: list[object] = []
+
+    def late(*partitions: object, **_: object) -> None:
+        asked.append(partitions)
+        monkeypatch.undo()
+        raise KafkaTimeoutError("Failed to get offsets by timestamps in 3000 ms")
+
+    monkeypatch.setattr(member.source._consumer, "beginning_offsets", late)
+    is_ours = position == 40 and not topic_id
+    assert read_all(member) == set(range(40 if is_ours else 0, RECORDS))
+    assert bool(asked) is not is_ours
     member.source.close(5)
 
 

@@ -50,3 +50,12 @@ def test_an_origin_needs_a_reason_and_all_of_its_place() -> None:
     assert first_origin(whole, here) == here
     assert first_origin([*whole[:2], ("__connect.errors.offset", b"\xff"), ("x-dlq-reason", b"r")], here) == here
     assert first_origin([], here) == here
+
+
+def test_an_origin_that_no_cluster_can_have_is_none() -> None:
+    """Bytes that are no text get three times as long as text, and what we add to a dead letter stays short."""
+    here = Origin("in", "0", "7")
+    for name, said in {"topic": b"\xff" * 250, "partition": b"9" * 30, "offset": b"9" * 30}.items():
+        origin = {"topic": b"t", "partition": b"3", "offset": b"4", name: said}
+        headers = [(f"__connect.errors.{part}", value) for part, value in origin.items()]
+        assert first_origin([*headers, ("x-dlq-reason", b"r")], here) == here

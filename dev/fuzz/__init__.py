@@ -1,0 +1,1 @@
+"""Any input at all, through the path that a record takes in the worker: none may end it."""
