@@ -4,8 +4,6 @@ import time
 
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
-from kafka import KafkaAdminClient
-from kafka.protocol.admin import AlterClientQuotasRequest
 
 from dev.account import wait_for_open_transactions
 from dev.kafka import AnyCluster
@@ -43,22 +41,6 @@ def add_partitions(cluster: AnyCluster, topic: str, total: int) -> None:
     """Raise a topic's number of partitions."""
     admin = AdminClient({"bootstrap.servers": cluster.bootstrap_servers})
     admin.create_partitions([NewPartitions(topic, total)])[topic].result(30)
-
-
-def limit_producers(cluster: AnyCluster, client_id: str, bytes_per_s: float) -> None:
-    """Set a quota on what producers of this name write to each broker."""
-    entry = AlterClientQuotasRequest.EntryData
-    quota = entry(
-        entity=[entry.EntityData(entity_type="client-id", entity_name=client_id)],
-        ops=[entry.OpData(key="producer_byte_rate", value=bytes_per_s, remove=False)],
-    )
-    admin = KafkaAdminClient(bootstrap_servers=cluster.bootstrap_servers.split(","))
-    try:
-        request = AlterClientQuotasRequest(entries=[quota], validate_only=False)
-        response = admin._manager.run(admin._manager.send, request)  # the client has no method for it
-        assert all(item.error_code == 0 for item in response.entries), response
-    finally:
-        admin.close()
 
 
 def read(cluster: AnyCluster, topic: str, partition: int) -> list[bytes | None]:

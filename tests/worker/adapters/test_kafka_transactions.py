@@ -4,8 +4,8 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
@@ -175,15 +175,11 @@ def test_positions_alone_can_be_committed(target: Target) -> None:
 
 def test_each_attempt_to_begin_has_a_client_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """One whose coordinator was on a dead broker may have lost its request, and would wait for ever."""
-    clients: list[SimpleNamespace] = []
+    clients: list[MagicMock] = []
 
-    def client(**_: object) -> SimpleNamespace:
-        def init_transactions() -> None:
-            if len(clients) == 1:
-                raise KafkaTimeoutError("its coordinator is gone")
-
-        clients.append(SimpleNamespace(init_transactions=init_transactions, closed=False))
-        clients[-1].close = lambda timeout, it=clients[-1]: setattr(it, "closed", True)
+    def client(**_: object) -> MagicMock:
+        gone = None if clients else KafkaTimeoutError("its coordinator is gone")
+        clients.append(MagicMock(**{"init_transactions.side_effect": gone}))
         return clients[-1]
 
     monkeypatch.setattr("worker.adapters.kafka_sink.KafkaProducer", client)
@@ -192,4 +188,4 @@ def test_each_attempt_to_begin_has_a_client_of_its_own(monkeypatch: pytest.Monke
         Settings.model_validate({"bundle": "none"}), limits, LogPositions(lambda _: None).address
     )
 
-    assert [it.closed for it in clients] == [True, False]
+    assert [it.close.called for it in clients] == [True, False]
