@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import Base64Bytes, BaseModel, ConfigDict, JsonValue, ValidationError
 
 TRAINING_FILE = "training.json"
 
@@ -44,6 +44,7 @@ class DataSheet(_Record):
     """Which files reviews came from, what they are, and how many lines were left out or odd, by reason.
 
     `rejected_first` and `odd_first` have the first line of each reason; `categories` are those asked for.
+    `contradicting` texts have stars of more than one class; `sketch` is a sample of hashes (`reviews.seen`).
     """
 
     files: tuple[ReviewFile, ...] = ()
@@ -53,12 +54,14 @@ class DataSheet(_Record):
     by_source: dict[str, SourceSheet] = {}
     with_title: int | None = None
     star_titles: int | None = None
+    contradicting: int | None = None
     rejected: dict[str, int] = {}
     rejected_first: dict[str, str] = {}
     odd: dict[str, int] = {}
     odd_first: dict[str, str] = {}
     categories: tuple[str, ...] | Literal["all"] = "all"
     left_out_of_part: dict[str, int] = {}
+    sketch: Base64Bytes = b""
 
     def digests(self) -> set[str]:
         """The SHA-256 of each file."""
@@ -134,8 +137,7 @@ class TrainingRecord(_Record):
         except (OSError, ValidationError):
             return cls()
 
-    def digests(self) -> set[str]:
-        """The SHA-256 of each file that trained the model, selected it, or was answered by its teacher."""
+    def sheets(self) -> list[DataSheet]:
+        """The data that trained the model, selected it, or was answered by its teacher."""
         unlabelled = self.distillation.unlabelled if self.distillation else None
-        sheets = (self.data, self.validation_data, unlabelled)
-        return {digest for sheet in sheets if sheet for digest in sheet.digests()}
+        return [sheet for sheet in (self.data, self.validation_data, unlabelled) if sheet]

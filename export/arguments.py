@@ -5,9 +5,7 @@ from typing import NoReturn
 
 from contract.errors import UsageError
 from contract.variants import VARIANTS
-from reviews.splits import SPLITS
 
-SPLIT_NAMES = (*SPLITS, "all")
 _ALL = " and ".join((", ".join([*VARIANTS][:-1]), [*VARIANTS][-1]))
 
 

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from contract.errors import UsageError
 from contract.variants import REFERENCE, VARIANTS
-from export.arguments import SPLIT_NAMES, Parser, parse_variants
+from export.arguments import Parser, parse_variants
+from reviews.splits import PARTS
 
 _EXIT_CODES = """\
 exit codes: 0 done (a refused variant is left out and named; the reference serves in its place), 2 wrong usage or
@@ -37,7 +38,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--version", default="", help="default: UTC date and six digits of the weights' hash")
     parser.add_argument(
         "--texts", type=Path, nargs="+", default=[], metavar="FILE",
-        help="reviews to measure on, JSON lines (.gz too); none of them is written into the bundle",
+        help="reviews to measure on, as training takes them; none of them is written into the bundle",
     )  # fmt: skip
     _add_held_out(parser)
     parser.add_argument("--threads", type=int, default=0, help="default: one a core")
@@ -55,7 +56,7 @@ def _add_held_out(parser: argparse.ArgumentParser) -> None:
         help="fit each variant's temperature on these, as training takes them",
     )  # fmt: skip
     group.add_argument(
-        "--calibration-part", choices=SPLIT_NAMES, default="calibration",
+        "--calibration-part", choices=PARTS, default="calibration",
         help="which part of them, by the texts' hashes; default: %(default)s",
     )  # fmt: skip
     group.add_argument(
@@ -67,7 +68,7 @@ def _add_held_out(parser: argparse.ArgumentParser) -> None:
         help="measure each variant's accuracy for the manifest on these; default: the reference's from training",
     )  # fmt: skip
     group.add_argument(
-        "--test-part", choices=SPLIT_NAMES, default="test", help="which part of these; default: %(default)s"
+        "--test-part", choices=PARTS, default="test", help="which part of these; default: %(default)s"
     )
 
 

@@ -17,10 +17,9 @@ from evaluation.evaluate import Served, evaluate_logits, ids_of, summarise
 from evaluation.figures import rounded
 from export.confidence import AbstentionFigures, confidences
 from export.figures import Against, BesideReference, BundleEvaluation, BundleIdentity, VariantEvaluation
-from export.labelled import Labelled, Source, doubts, read_labelled
+from export.labelled import Labelled, Source, doubts, read_labelled, read_reviews
 from export.progress import Progress
 from export.scoring import Logits, score
-from reviews.corpus import read_corpus
 from reviews.review import Review
 from worker.adapters.bundle import Bundle, read_bundle
 from worker.adapters.classifier import OnnxClassifier
@@ -73,7 +72,7 @@ def evaluate(options: EvaluateOptions, progress: Progress) -> BundleEvaluation:
     other_serves = other.choose_variant("cpu", names[0] if len(options.variants) == 1 else "auto") if other else ""
     with progress.step("reading the reviews"):
         labelled = read_labelled(options.source, warn=progress.warn)
-        train = read_corpus(options.train).reviews if options.train else None
+        train = read_reviews(options.train, "--train-data", warn=progress.warn).reviews if options.train else None
     for doubt in doubts(labelled, bundle.manifest.provenance):
         progress.warn(doubt)
     reviews, labels = labelled.reviews, ids_of(labelled.reviews)

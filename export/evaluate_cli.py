@@ -11,12 +11,13 @@ from rich.console import Console
 
 from contract.errors import InputError, UsageError
 from contract.variants import VARIANTS
-from export.arguments import SPLIT_NAMES, Parser, parse_variants
+from export.arguments import Parser, parse_variants
 from export.evaluate import EvaluateOptions, evaluate
 from export.labelled import Source
 from export.progress import Progress
 from export.report import plot, show
 from reviews.files import replacing
+from reviews.splits import EVERY_PART, PARTS
 
 _EXIT_CODES = """\
 exit codes: 0 done, 1 the bundle may be worse than that of --against, 2 wrong usage or input, 3 a folder is no
@@ -35,7 +36,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("bundle", type=Path, help="what `python -m export bundle` wrote")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="review files to measure on")
-    parser.add_argument("--part", choices=SPLIT_NAMES, default="test", help="of the data; default: %(default)s")
+    parser.add_argument(
+        "--part", choices=PARTS, default=EVERY_PART,
+        help="of --data, as `fit --split hash` parts it; default: %(default)s",
+    )  # fmt: skip
     parser.add_argument(
         "--variant", default="all", help=f"{', '.join(VARIANTS)}, or several with commas; default: %(default)s"
     )

@@ -19,6 +19,7 @@ from export.labelled import Labelled, Source, doubts, read_labelled
 from export.progress import Progress
 from export.provenance import accuracy_figures
 from export.scoring import score
+from reviews.seen import sketch_of
 from worker.adapters.classifier import OnnxClassifier
 from worker.ports import Encoder
 
@@ -140,6 +141,7 @@ def provenance_of(held_out: HeldOut, measured: dict[str, Measured]) -> dict[str,
     if held_out.calibration:
         said["calibration"] = {
             **held_out.calibration.sheet(),
+            "sketch": sketch_of(held_out.calibration.keys()),
             "precision_wanted": held_out.precision,
             "figures_on": "the texts that temperatures and threshold were fitted on",
             "variants": {name: one.calibrated.record() for name, one in measured.items() if one.calibrated},

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from contract.errors import InputError, UsageError
@@ -13,13 +14,14 @@ from contract.fields import Fields
 from contract.labels import LABELS
 from contract.training_record import DataSheet, ReviewFile, TrainingRecord
 from reviews.corpus import Corpus, distinct, read_corpus, without_copies
-from reviews.review import Review
-from reviews.splits import SPLITS
+from reviews.review import Review, Reviews
+from reviews.seen import seen_in
+from reviews.splits import EVERY_PART, SPLITS
 
 
 @dataclass(frozen=True)
 class Source:
-    """Review files, the split that is wanted (of `export.arguments.SPLIT_NAMES`), and the flags that said so."""
+    """Review files, the split that is wanted (of `reviews.splits.PARTS`), and the flags that said so."""
 
     files: Sequence[Path]
     split: str
@@ -47,6 +49,10 @@ class Labelled:
         """The reviews, as the worker's encoder takes them."""
         return [Fields(review.text, getattr(review, "title", None)) for review in self.reviews]
 
+    def keys(self) -> NDArray[np.uint64]:
+        """Hashes of the texts, shape (reviews,), as `Reviews.keys` has them."""
+        return Reviews.of(self.reviews).keys
+
     def sheet(self) -> dict[str, JsonValue]:
         """What may be told of them: no text."""
         return {
@@ -56,6 +62,24 @@ class Labelled:
             "by_class": dict(Counter(LABELS[review.label] for review in self.reviews)),
             "left_out": dict(self.left_out),
         }
+
+
+def read_reviews(files: Sequence[Path], flag: str, *, warn: Callable[[str], None], starred: bool = True) -> Corpus:
+    """Read all of some review files.
+
+    Args:
+        files: As training takes them.
+        flag: That named them.
+        warn: Is told of lines that can't be used, or are odd.
+        starred: Whether a review needs stars.
+
+    Raises:
+        InputError: If a file can't be read, or nothing in them is usable.
+    """
+    corpus = read_corpus(files, starred=starred)
+    for remark in corpus.remarks():
+        warn(f"{flag}: {remark}")
+    return corpus
 
 
 def read_labelled(
@@ -77,9 +101,7 @@ def read_labelled(
         UsageError: If a file can't be read, or the part lacks reviews of a class.
     """
     try:
-        corpus = read_corpus(source.files)
-        for line in corpus.left_out():
-            warn(f"{source.flag}: {line}")
+        corpus = read_reviews(source.files, source.flag, warn=warn)
         wanted = _split(corpus, source.split)
         if not wanted.reviews:
             raise UsageError(
@@ -114,32 +136,25 @@ def doubts(labelled: Labelled, provenance: Mapping[str, JsonValue]) -> Iterator[
     """
     training = TrainingRecord.of(provenance.get("training"))
     calibration = DataSheet.of(provenance.get("calibration"))
-    split = training.split
-    source, own = labelled.source, {file.sha256: file.name for file in labelled.files}
-    if source.split != "all" and split != "hash":
+    split, source = training.split, labelled.source
+    keys = labelled.keys()
+    if source.split != EVERY_PART and split != "hash":
         said = f"says that its data was split {split!r}" if split else "does not say how its data was split"
         yield (
             f"the checkpoint {said}, not by 'hash', so the part {source.split!r} of {source.flag} may hold texts "
             "that trained it, and figures on them may be too good. Name reviews that it has not seen, with "
             f"{source.part_flag} all."
         )
-    if source.split == "all" and (seen := own.keys() & training.digests()):
+    if source.split == EVERY_PART and (seen := seen_in(training.sheets(), labelled.files, keys)):
         yield (
-            f"{_named(own, seen)} of {source.flag} trained this checkpoint, so figures on it are too good: name "
+            f"{seen} of {source.flag} trained this checkpoint, so figures on it are too good: name "
             "reviews that it has not seen."
         )
-    if source.split in ("calibration", "all") and (seen := own.keys() & calibration.digests()):
-        yield (
-            f"the bundle was calibrated on {_named(own, seen)} of {source.flag}: its calibration looks better "
-            "than it is."
-        )
+    if source.split in ("calibration", EVERY_PART) and (seen := seen_in([calibration], labelled.files, keys)):
+        yield (f"the bundle was calibrated on {seen} of {source.flag}: its calibration looks better than it is.")
 
 
 def _split(corpus: Corpus, name: str) -> Corpus:
     """One split of a corpus, without what is copied from another, or all of it."""
     split = next((split for split in SPLITS if split == name), None)
     return corpus.split(split) if split else corpus
-
-
-def _named(names: Mapping[str, str], digests: Iterable[str]) -> str:
-    return ", ".join(sorted(names[digest] for digest in digests))

@@ -80,7 +80,9 @@ def export_bundle(options: BundleOptions, progress: Progress) -> list[Result]:
     with progress.step(f"encoding {len(checkpoint.golden_pairs)} golden pairs as the worker does"):
         check_encoding(checkpoint, encoder)
     held_out = read_held_out(options.held_out, checkpoint, progress)
-    texts = collect_texts(checkpoint.golden_fields(), options.texts, held_out.calibration_texts())
+    texts = collect_texts(
+        checkpoint.golden_fields(), options.texts, held_out.calibration_texts(), warn=progress.warn
+    )
     sample = encode_sample(encoder, texts.shareable, texts.private, checkpoint.config.vocab_size)
     with staging_folder(options.output) as folder:
         model = load_model(checkpoint)

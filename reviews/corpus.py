@@ -14,9 +14,10 @@ from sklearn.model_selection import train_test_split
 from contract.errors import InputError
 from contract.labels import LABELS, STARS_OF_LABEL
 from contract.training_record import ReviewFile
-from reviews.duplicates import firsts
+from reviews.duplicates import contradicting, firsts
 from reviews.ingestion import Account, Tally, ingest
 from reviews.review import UNLABELLED, Review, Reviews
+from reviews.seen import sketch_of
 from reviews.sources import by_source
 from reviews.splits import SPLITS, Split
 
@@ -56,12 +57,20 @@ class Corpus:
             for reason, count in self.apart.items()
         ]
 
-    def oddities(self) -> list[str]:
-        """A phrase for each oddity of lines that are used all the same."""
-        return [
+    def remarks(self) -> list[str]:
+        """What a user should know of the files: what was left out, and what is odd and used all the same."""
+        odd = [
             f"{count} line{'s' * (count > 1)} with {what}, first {self.first_place[what]}"
             for what, count in self.odd.items()
         ]
+        if count := self.contradicting:
+            odd.append(f"{count} text{'s' * (count > 1)} with stars of more than one class")
+        return [*self.left_out(), *odd]
+
+    @cached_property
+    def contradicting(self) -> int:
+        """How many texts have copies whose stars are of another class."""
+        return contradicting(self.reviews.keys, self.reviews.labels)
 
     def require_classes(self) -> None:
         """Check that there is a review of each class, without which neither training nor figures mean anything.
@@ -123,12 +132,14 @@ class Corpus:
             "by_source": by_source(self.reviews),
             "with_title": int(self.reviews.titled.sum()),
             "star_titles": int(self.reviews.star_titled.sum()),
+            "contradicting": self.contradicting,
             "rejected": dict(self.rejected),
             "rejected_first": self._first_of(self.rejected),
             "odd": dict(self.odd),
             "odd_first": self._first_of(self.odd),
             "categories": list(self.chosen) or "all",
             **({"part": self.name, "left_out_of_part": dict(self.apart)} if self.name else {}),
+            "sketch": sketch_of(self.reviews.keys),
         }
 
     def _first_of(self, reasons: Iterable[str]) -> dict[str, str]:
@@ -159,7 +170,8 @@ def read_corpus(files: Sequence[Path], *, categories: Sequence[str] = (), starre
     if not len(reviews):
         raise InputError(
             f"nothing usable in {', '.join(map(str, files))}: {_sentence(corpus.left_out()) or 'no lines at all.'}"
-            " A line is a JSON object with `reviewText` or `text`, and `overall` or `rating` from 0 to 5."
+            " A line is a JSON object with `reviewText` or `text`"
+            f"{', and `overall` or `rating` from 0 to 5' * starred}."
         )
     return replace(corpus, reviews=_of_categories(reviews, categories, files)) if categories else corpus
 

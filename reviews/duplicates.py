@@ -20,6 +20,13 @@ _CANDIDATES = 10_000  # texts whose 3-grams are in memory together
 _NEIGHBOURS = 256  # texts of a bucket that a text is compared with, so that a bucket of thousands ends
 
 
+def contradicting(keys: NDArray[np.uint64], labels: NDArray[np.int8]) -> int:
+    """How many texts stand there with more than one label; equal keys are equal texts, both shape (texts,)."""
+    order = np.lexsort((labels, keys))
+    keys, labels = keys[order], labels[order]
+    return len(np.unique(keys[1:][(keys[1:] == keys[:-1]) & (labels[1:] != labels[:-1])]))
+
+
 def near_groups(
     keys: NDArray[np.uint64], texts_at: TextsAt, scratch: Path | None = None, reached: Reached = lambda _: None
 ) -> Ids:

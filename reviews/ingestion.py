@@ -24,7 +24,7 @@ from reviews.progress import Progress
 from reviews.reading import read_line
 from reviews.review import BATCH, FEATURES, Review, Reviews, table_of
 
-_FORMAT = 3  # to be raised whenever the same files give other reviews, splits or groups
+_FORMAT = 4  # to be raised whenever the same files give other reviews, splits or groups
 _REVIEWS, _GROUPS, _ACCOUNT = "reviews.arrow", "groups.npy", "account.json"
 _MB = 1_000_000
 

@@ -3,6 +3,7 @@
 import ast
 import json
 import math
+import warnings
 from typing import Any
 
 from contract.fields import TEXT_FIELDS, TITLE_FIELDS, first_text, has_lone_surrogate, is_blank
@@ -10,6 +11,7 @@ from contract.labels import star_label
 from reviews.review import UNLABELLED, Review
 
 _STAR_FIELDS = ("overall", "rating")
+_PYTHON_2 = "text that Python 2 wrote as bytes, read as UTF-8"
 
 
 def read_line(line: bytes, stem: str, *, starred: bool = True) -> tuple[Review, list[str]]:
@@ -23,7 +25,8 @@ def read_line(line: bytes, stem: str, *, starred: bool = True) -> tuple[Review, 
     Raises:
         ValueError: If it can't be used; the message is the reason, of few different ones.
     """
-    record = _parse(line)
+    odd: list[str] = []
+    record = _parse(line, odd)
     text = first_text(record, TEXT_FIELDS)
     stars = [
         star
@@ -36,17 +39,18 @@ def read_line(line: bytes, stem: str, *, starred: bool = True) -> tuple[Review, 
         raise ValueError("no stars")
     if has_lone_surrogate(text):
         raise ValueError("a lone surrogate in the text")  # JSON can write one; UTF-8 and tokenizers can't
-    odd: list[str] = []
     category, source = (_name(record, field, stem, odd) for field in ("category", "source"))
     if not starred:
         return Review(text, UNLABELLED, category, None, _title(record, odd), source), odd
     label = star_label(stars[0])
     if math.trunc(stars[0]) != stars[0]:
         odd.append("stars between whole numbers")
+    if stars[0] == 0:
+        odd.append("0 stars, which shops do not give: it may stand for no answer")
     return Review(text, label, category, float(stars[0]), _title(record, odd), source), odd
 
 
-def _parse(line: bytes) -> dict[str, Any]:
+def _parse(line: bytes, odd: list[str]) -> dict[str, Any]:
     try:
         text = line.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
@@ -55,12 +59,36 @@ def _parse(line: bytes) -> dict[str, Any]:
         record = json.loads(text)
     except (ValueError, RecursionError):
         try:
-            record = ast.literal_eval(text)
+            record = _python_literal(text, odd)
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             raise ValueError("not JSON") from None
     if not isinstance(record, dict):
         raise ValueError("not an object")  # noqa: TRY004 - counted with the other reasons
     return record
+
+
+def _python_literal(text: str, odd: list[str]) -> Any:
+    r"""The value of a literal as Python 2 meant it.
+
+    In its `'Caf\xc3\xa9'` each escape is a byte, of UTF-8 as a rule, and only in `u'Caf\xe9'` a character, where
+    Python 3 knows no such difference. All that Python 2 printed is ASCII. A pair of surrogates is one character,
+    as in JSON.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an escape such as `\/`, which is kept as it is
+        tree = ast.parse(text, mode="eval")
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or node.value.isascii():
+            continue
+        value = node.value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+        if text.isascii() and node.kind != "u":
+            try:
+                value = value.encode("latin-1").decode()
+                odd[:] = [_PYTHON_2]
+            except UnicodeError:  # characters after all
+                pass
+        node.value = value
+    return ast.literal_eval(tree)
 
 
 def _title(record: dict[str, Any], odd: list[str]) -> str | None:

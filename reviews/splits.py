@@ -8,6 +8,10 @@ Split = Literal["train", "validation", "calibration", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 """By rising priority: of texts that are too much alike, only those in the split of the highest priority stay."""
 
+EVERY_PART = "all"
+PARTS = (EVERY_PART, *SPLITS)
+"""What command lines take as a part of review files."""
+
 _VALIDATION_BELOW = 13  # of the 256 values of the second byte
 _CALIBRATION_BELOW = 29
 _ASCII_SIGNS = bytes(code for code in range(128) if not chr(code).isalnum())

@@ -13,7 +13,7 @@ from typing import Any
 from contract.errors import InputError
 from evaluation.figures import Figures, written
 from reviews.files import replacing
-from reviews.splits import SPLITS
+from reviews.splits import EVERY_PART, PARTS
 from training.distillation import DistillationRecipe
 from training.failures import what_to_do
 from training.recipe import ARTICLE, ARTICLE_BASE_MODEL, RECIPES, Recipe
@@ -137,7 +137,7 @@ def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--data", type=Path, nargs="+", required=True, help="review files to measure on")
     _add_categories(evaluate)
     evaluate.add_argument(
-        "--part", choices=("all", *SPLITS), default="all", help="of --data, as `fit --split hash` parts it"
+        "--part", choices=PARTS, default=EVERY_PART, help="of --data, as `fit --split hash` parts it"
     )
     evaluate.add_argument("--json", type=Path, help="write all figures to this file, and pictures beside it")
     evaluate.add_argument("--report", type=Path, help="write one HTML page to this file")
@@ -213,7 +213,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def _evaluate_into(files: dict[str, Path], options: argparse.Namespace) -> int:
     corpus = _read(options.data, options.categories)
-    if options.part != "all":
+    if options.part != EVERY_PART:
         corpus = corpus.split(options.part)
     calibration = _read(options.calibration) if options.calibration else None
     train = _read(options.train_data) if options.train_data else None
@@ -248,7 +248,7 @@ def _read(files: list[Path], categories: Sequence[str] = (), *, starred: bool = 
     from reviews.corpus import read_corpus  # noqa: PLC0415 - nor --help for scikit-learn
 
     corpus = read_corpus(files, categories=categories, starred=starred)
-    for line in (*corpus.left_out(), *corpus.oddities()):
+    for line in corpus.remarks():
         print(line, file=sys.stderr)
     return corpus
 

@@ -1,6 +1,5 @@
 """What goes on around the steps of a run: progress, measuring, keeping the best, ending in good order."""
 
-import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +9,15 @@ from typing import Any, Self
 from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback
 
+from contract.errors import InputError
 from evaluation.figures import Evaluation, read, written
 from evaluation.formats import figure
 from reviews.progress import Progress
-from training.processes import any_says, is_main, told_by_main
+from training.checked import DamagedError, read_checked, require_sum, sha256_of, write_checked
+from training.processes import any_says, is_main, told_by_main, wait_for_all
+from training.resume import seal
 
 _MEASURED_FILE = "measured.json"
-_BEST_FILE = "best.safetensors"
 
 
 class RunCallback(TrainerCallback):  # type: ignore[misc]
@@ -38,7 +39,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self.stopping = False
         self._measure, self._progress = measure, progress
         self._folder, self._patience = folder, patience
-        self._measured = _read(folder / _MEASURED_FILE)
+        self._measured, self._sums = _read(folder / _MEASURED_FILE)
         self._stepping = False
         self._loss = ""
         self._handlers: dict[signal.Signals, Any] = {}
@@ -69,12 +70,15 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
             self._keep_figures(step, model)
         best = self._best() if self._patience else step
         if best != step:
-            model.load_state_dict(load_file(self._folder / _BEST_FILE))
+            self._require_best(best)
+            model.load_state_dict(load_file(self._best_file(best)))
         return best, self._measured[best]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:  # noqa: ARG002
         """Take up the figures of the epochs before; measure the one whose measuring was interrupted."""
         self._measured = {step: figures for step, figures in self._measured.items() if step <= state.global_step}
+        if self._patience and self._measured:
+            self._require_best(self._best())
         if state.global_step and float(state.epoch).is_integer() and state.global_step not in self._measured:
             self._keep_figures(state.global_step, model)
         told = {entry["step"] for entry in state.log_history if "eval_loss" in entry}
@@ -92,6 +96,12 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self.stopping = any_says(self.stopping)  # or some would wait for those that have ended
         control.should_training_stop |= self.stopping
         control.should_save |= self.stopping or float(state.epoch).is_integer()
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        """Seal what was saved: until then the state before it is the last one."""
+        wait_for_all()  # each process saves its random numbers
+        if is_main():
+            seal(self._folder / f"checkpoint-{state.global_step}")
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:  # noqa: ARG002
         """Remember the loss."""
@@ -121,16 +131,39 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
             return
         if self._patience and self._best() == step:
             unwrapped = getattr(model, "module", model)
-            new = self._folder / f"{_BEST_FILE}.new"
-            save_file({name: value.contiguous() for name, value in unwrapped.state_dict().items()}, new)
-            new.replace(self._folder / _BEST_FILE)
-        new = self._folder / f"{_MEASURED_FILE}.new"
-        new.write_text(json.dumps({step: written(figures) for step, figures in self._measured.items()}))
-        new.replace(self._folder / _MEASURED_FILE)
+            file = self._best_file(step)
+            save_file({name: value.contiguous() for name, value in unwrapped.state_dict().items()}, file)
+            self._sums[file.name] = sha256_of(file)
+        write_checked(
+            self._folder / _MEASURED_FILE,
+            {"figures": {step: written(one) for step, one in self._measured.items()}, "sums": self._sums},
+        )
+        if self._patience:
+            self._remove_all_but(self._best(), self._best(before=step))
 
-    def _best(self) -> int:
-        """The step of the highest macro-F1, the first of equals."""
-        return max(sorted(self._measured), key=lambda step: self._measured[step].macro_f1)
+    def _remove_all_but(self, *steps: int) -> None:
+        """A run that goes on from the state before the last one needs the best weights of that time too."""
+        for file in self._folder.glob("best-*.safetensors"):
+            if file not in {self._best_file(step) for step in steps}:
+                file.unlink()
+
+    def _best(self, before: int | None = None) -> int:
+        """The step of the highest macro-F1, the first of equals; of those before a step where there are some."""
+        steps = sorted(self._measured)
+        some = [step for step in steps if before is None or step < before] or steps
+        return max(some, key=lambda step: self._measured[step].macro_f1)
+
+    def _best_file(self, step: int) -> Path:
+        return self._folder / f"best-{step}.safetensors"
+
+    def _require_best(self, step: int) -> None:
+        try:
+            require_sum(self._best_file(step), self._sums.get(self._best_file(step).name))
+        except DamagedError as error:
+            raise InputError(
+                f"{error}. It holds the best weights so far, which can't be made again: remove {self._folder} to "
+                "start again"
+            ) from error
 
     def _is_over(self, step: int) -> bool:
         if not self._patience or not self._measured:
@@ -148,7 +181,14 @@ def _entry(step: int, figures: Evaluation) -> dict[str, float | None]:
     return {"step": step, "eval_loss": figures.loss, "eval_macro_f1": figures.macro_f1}
 
 
-def _read(file: Path) -> dict[int, Evaluation]:
+def _read(file: Path) -> tuple[dict[int, Evaluation], dict[str, str]]:
+    """The figures of each measured step, and the sums of the files of best weights."""
     if not file.exists():
-        return {}
-    return {int(step): read(figures) for step, figures in json.loads(file.read_text()).items()}
+        return {}, {}
+    try:
+        told = read_checked(file)
+    except DamagedError as error:
+        raise InputError(
+            f"{error}. It holds the figures of the epochs so far: remove {file.parent} to start again"
+        ) from error
+    return {int(step): read(figures) for step, figures in told["figures"].items()}, told["sums"]

@@ -132,7 +132,7 @@ def read_encoding(folder: Path) -> Encoding:
         InputError: If its `encoding.json` is missing, or not one that this version encodes.
     """
     try:
-        record = json.loads((folder / ENCODING_FILE).read_text())
+        record = json.loads((folder / ENCODING_FILE).read_bytes())
     except (OSError, ValueError):
         record = None
     if not isinstance(record, dict) or not Encoding.model_fields.keys() - _LATER_FIELDS <= record.keys():

@@ -19,6 +19,7 @@ from evaluation.figures import Evaluation, MeasuredData
 from reviews.corpus import Corpus, distinct, without_copies
 from reviews.progress import Progress
 from reviews.review import Review, Reviews
+from reviews.seen import seen_in
 from training.encoding import encode
 from training.model import load_checkpoint
 
@@ -99,14 +100,13 @@ def _compared(
 
 
 def seen_before(checkpoint: Path, corpus: Corpus) -> str | None:
-    """Why figures on a corpus may be better than on new reviews: its files trained the checkpoint, as it says."""
+    """Why figures on a corpus may be better than on new reviews: its texts trained the checkpoint, as it says."""
     record = TrainingRecord.read(checkpoint)
-    trained = record.data.digests()
-    names = [file.name for file in corpus.files if file.sha256 in trained]
-    if not names or (record.split == "hash" and corpus.name not in (None, "train")):
+    seen = seen_in([record.data], corpus.files, corpus.reviews.keys)
+    if not seen or (record.split == "hash" and corpus.name not in (None, "train")):
         return None
     return (
-        f"{', '.join(names)} trained {checkpoint.name}, so these figures are better than those of new reviews: "
+        f"{seen} trained {checkpoint.name}, so these figures are better than those of new reviews: "
         "name others, or train with --split hash and measure --part test"
     )
 

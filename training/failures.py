@@ -18,7 +18,7 @@ def what_to_do(error: BaseException) -> str | None:
     if (isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}) or any(
         sign in text for sign in _DISK
     ):
-        return "the disk is full: make room for two states of three times the model's size beside --output"
+        return "the disk is full: make room for three states of three times the model's size beside --output"
     if (
         int(os.environ.get("RANK", "0"))
         and isinstance(error, RuntimeError)

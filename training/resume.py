@@ -1,20 +1,21 @@
 """What an unfinished run leaves beside its output: the states to resume from, and what it was started with."""
 
 import contextlib
-import json
 import os
 import shutil
-import zipfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from safetensors import SafetensorError, safe_open
 
 from contract.errors import InputError
+from training.checked import DamagedError, read_checked, require_sum, sha256_of, write_checked
 
 _STARTED_WITH = "started_with.json"
+_SEAL = "saved.json"
+_PACKAGES = ("torch", "transformers", "numpy")  # what the same state goes on differently with
 
 
 def partial_folder(output: Path) -> Path:
@@ -24,8 +25,21 @@ def partial_folder(output: Path) -> Path:
 
 def saved_state(folder: Path) -> Path | None:
     """The latest whole state; one that a full disk, a kill or a power cut has left half is passed over."""
-    whole = [state for state in folder.glob("checkpoint-*") if _is_whole(state)]
-    return max(whole, key=saved_step, default=None)
+    return max(_whole(folder), key=saved_step, default=None)
+
+
+def seal(state: Path) -> None:
+    """Write down what a state consists of, and what it was saved with: until then it counts as half."""
+    sums = {file.name: sha256_of(file) for file in sorted(state.iterdir()) if file.name != _SEAL}
+    write_checked(state / _SEAL, {"files": sums, "versions": {name: version(name) for name in _PACKAGES}})
+
+
+def other_versions(state: Path) -> str:
+    """Which packages are not of the version that a state was saved with, in words; nothing if all are."""
+    before = read_checked(state / _SEAL)["versions"]
+    return ", ".join(
+        f"{name} was {before[name]} and is {version(name)}" for name in _PACKAGES if before[name] != version(name)
+    )
 
 
 def saved_step(state: Path) -> int:
@@ -69,7 +83,7 @@ def begin(output: Path, started_with: dict[str, Any], *, resume: bool) -> Path |
         The state to resume from; None for a run from the beginning.
 
     Raises:
-        InputError: If that would overwrite something, or mix two runs.
+        InputError: If that would overwrite something, mix two runs, or go on from a damaged state.
     """
     if output.exists():
         raise InputError(f"{output} exists already: remove it, or choose another --output")
@@ -83,12 +97,19 @@ def begin(output: Path, started_with: dict[str, Any], *, resume: bool) -> Path |
             "remove the folder to start again"
         )
     if state:
-        _require_same(json.loads((folder / _STARTED_WITH).read_text()), started_with, folder)
+        try:
+            before = read_checked(folder / _STARTED_WITH)
+        except DamagedError as error:
+            raise InputError(f"{error}. Remove {folder} to start again") from error
+        _require_same(before, started_with, folder)
+        _require_intact(state)
+        for half in set(folder.glob("checkpoint-*")) - set(_whole(folder)):
+            shutil.rmtree(half)  # else it would count as one of the states that are kept
         return state
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-    (folder / _STARTED_WITH).write_text(json.dumps(started_with, indent=2) + "\n")
+    write_checked(folder / _STARTED_WITH, started_with)
     return None
 
 
@@ -102,12 +123,35 @@ def _require_same(before: dict[str, Any], now: dict[str, Any], folder: Path) -> 
         )
 
 
-def _is_whole(state: Path) -> bool:
-    """Whether `trainer_state.json`, which the Trainer writes last, is there, and every file has its end."""
+def _require_intact(state: Path) -> None:
+    """Check every byte that the run would go on with."""
     try:
-        json.loads((state / "trainer_state.json").read_text())
-        with safe_open(state / "model.safetensors", "numpy"):
-            others = (state / "optimizer.pt", state / "scheduler.pt", *state.glob("rng_state*.pth"))
-            return all(zipfile.is_zipfile(file) for file in others)
-    except (OSError, ValueError, SafetensorError):
+        _check(state)
+    except DamagedError as error:
+        earlier = max(filter(_is_intact, _before(state)), key=saved_step, default=None)
+        if earlier is None:
+            advice = f"no intact state is left before it: remove {state.parent} to start again"
+        else:
+            advice = f"remove {state}, and --resume goes on after step {saved_step(earlier)}, which is intact"
+        raise InputError(f"{error}. The state can't be used; {advice}") from error
+
+
+def _is_intact(state: Path) -> bool:
+    try:
+        _check(state)
+    except DamagedError:
         return False
+    return True
+
+
+def _check(state: Path) -> None:
+    for name, sha256 in read_checked(state / _SEAL)["files"].items():
+        require_sum(state / name, sha256)
+
+
+def _before(state: Path) -> list[Path]:
+    return [other for other in _whole(state.parent) if saved_step(other) < saved_step(state)]
+
+
+def _whole(folder: Path) -> list[Path]:
+    return [state for state in folder.glob("checkpoint-*") if (state / _SEAL).is_file()]

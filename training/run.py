@@ -24,7 +24,7 @@ from training.model import load_base, served
 from training.ordinal import STAR_OUTPUTS
 from training.processes import is_main, processes, start, told_by_main, wait_for_all
 from training.recipe import Recipe
-from training.resume import begin, partial_folder, saved_step
+from training.resume import begin, other_versions, partial_folder, saved_step
 from training.targets import TrainingSet
 from training.tokens import Rows, tokenise
 from training.trainer import RecipeTrainer, make_trainer
@@ -101,6 +101,8 @@ def _announce(learnt: int, measured: int, state: Path | None, progress: Progress
     progress.say(f"{learnt} reviews to train on, {measured} to measure on")
     if resume:
         progress.say(f"going on after step {saved_step(state)}" if state else "nothing to resume: starting")
+    if state and (changed := other_versions(state)):
+        progress.say(f"{changed}: the weights may not be those of a run without interruption")
 
 
 def _account(trainer: RecipeTrainer, best_step: int, state: Path | None, started_s: float) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def _arguments(recipe: Recipe, folder: Path) -> TrainingArguments:
         logging_nan_inf_filter=False,  # a run that diverges shall be seen to
         save_strategy="steps",
         save_steps=recipe.save_steps,
-        save_total_limit=1,
+        save_total_limit=2,  # the one before, should the last be damaged
         remove_unused_columns=False,  # the loss reads what the model does not
         ddp_find_unused_parameters=False,
         ddp_timeout=_PROCESS_WAIT_S,

@@ -1,15 +1,14 @@
 """The texts that parity is measured on: real ones where given, the golden pairs', and compositions of these."""
 
-import gzip
-import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, cycle, islice
+from itertools import chain, cycle
 from pathlib import Path
 
-from contract.errors import UsageError
-from contract.fields import TEXT_FIELDS, TITLE_FIELDS, Fields, first_text, has_lone_surrogate
+from contract.errors import InputError, UsageError
+from contract.fields import Fields
+from export.labelled import read_reviews
 
 TEXTS_MIN = 500
 """On fewer texts a flip rate of 0.2 % and an agreement of 98 % could not be told from chance."""
@@ -56,18 +55,25 @@ class ParityTexts:
         return self.shareable + self.private
 
 
-def collect_texts(golden: Sequence[Fields], files: Sequence[Path], held_out: Sequence[Fields] = ()) -> ParityTexts:
+def collect_texts(
+    golden: Sequence[Fields],
+    files: Sequence[Path],
+    held_out: Sequence[Fields] = (),
+    *,
+    warn: Callable[[str], None] = lambda _: None,
+) -> ParityTexts:
     """At least `TEXTS_MIN` different texts; the same input gives the same texts.
 
     Args:
         golden: Of the checkpoint.
         files: What --texts names.
         held_out: More texts that are not to be written into the bundle.
+        warn: Is told of lines of the files that can't be used, or are odd.
 
     Raises:
         UsageError: If a file can't be read, or the golden texts are too few and too alike to compose from.
     """
-    private = list(dict.fromkeys((*_read_files(files), *held_out)))
+    private = list(dict.fromkeys((*_read_files(files, warn), *held_out)))
     kept = list(dict.fromkeys(chain(golden, map(Fields, HOSTILE))))
     wanted = max(_COMPOSED_MIN, TEXTS_MIN - len(kept) - len(private))
     composed = _compose(golden, wanted, known={fields.text for fields in kept})
@@ -108,43 +114,17 @@ def _one_composition(sources: Sequence[list[str]], randomly: random.Random) -> s
     return " ".join(words[:600])
 
 
-def _read_files(files: Sequence[Path]) -> list[Fields]:
+def _read_files(files: Sequence[Path], warn: Callable[[str], None]) -> Iterator[Fields]:
+    """The first reviews of each file."""
     if not files:
-        return []
-    share = -(-FILE_TEXTS_MAX // len(files))
-    found = list(dict.fromkeys(chain.from_iterable(islice(_read_file(file), share) for file in files)))
-    if not found:
-        raise UsageError(
-            f"no review text in {', '.join(map(str, files))}: --texts takes JSON lines with a field "
-            f"{' or '.join(TEXT_FIELDS[:2])}."
-        )
-    return found
-
-
-def _read_file(file: Path) -> Iterator[Fields]:
+        return
     try:
-        with gzip.open(file, "rt") if file.suffix == ".gz" else file.open() as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield from _read_line(file, number, line)
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} of --texts can't be read: {error}") from error
-
-
-def _read_line(file: Path, number: int, line: str) -> Iterator[Fields]:
-    """The fields of one review, or nothing where it has no text that the worker would score."""
-    try:
-        review = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{file}, line {number}, of --texts is not a JSON object a line: {error}") from error
-    if not isinstance(review, dict):
-        raise UsageError(f"{file}, line {number}, of --texts is not a JSON object a line.")
-    usable = {name: value for name, value in review.items() if not _has_lone_surrogate(value)}
-    text = first_text(usable, TEXT_FIELDS)
-    if text is not None:
-        yield Fields(text, first_text(usable, TITLE_FIELDS))
-
-
-def _has_lone_surrogate(value: object) -> bool:
-    """The worker refuses such an event."""
-    return isinstance(value, str) and has_lone_surrogate(value)
+        corpus = read_reviews(files, "--texts", warn=warn, starred=False)
+    except InputError as error:
+        raise UsageError(f"--texts: {error}") from error
+    share, start = -(-FILE_TEXTS_MAX // len(files)), 0
+    for file in corpus.files:
+        count = file.reviews or 0
+        for review in corpus.reviews[start : start + min(count, share)]:
+            yield Fields(review.text, review.title)
+        start += count

@@ -11,8 +11,11 @@ import numpy as np
 import onnx
 import pytest
 
+from export.evaluate_cli import parse
 from export.write import digests
 from tests.export.running import evaluate
+from training.__main__ import _parser
+from training.recipe import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +99,10 @@ def test_no_pytorch_is_needed() -> None:
     code = "import sys, export.evaluate_cli; print({'torch', 'transformers'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_both_evaluations_measure_all_that_is_named() -> None:
+    """`--part` has one default: what was learnt of it is said (see `reviews.seen`), not left out in silence."""
+    ours = parse(["bundle", "--data", "some.jsonl"])
+    trainings = _parser(Recipe()).parse_args(["evaluate", "--checkpoint", "c", "--data", "some.jsonl"])
+    assert ours.part == trainings.part == "all"

@@ -1,5 +1,6 @@
 """Labelled reviews: which of them count, and whether the model may have seen them."""
 
+import gzip
 import hashlib
 import json
 from pathlib import Path
@@ -10,6 +11,7 @@ from pydantic import JsonValue
 
 from contract.fields import Fields
 from export.labelled import Source, doubts, read_labelled
+from reviews.corpus import read_corpus
 from reviews.splits import split_of
 from tests.export.running import evaluate, export, told
 from tests.review_files import write_lines
@@ -48,6 +50,18 @@ def test_a_file_that_trained_is_recognised(data: Path) -> None:
     assert list(doubts(part, {"training": training})) == [], "its other parts trained, by the hash of each text"
 
 
+def test_texts_that_trained_are_recognised_in_another_file(data: Path, tmp_path: Path) -> None:
+    """Packed otherwise, with a line more: the record of a training or a calibration has a sample of its texts."""
+    learnt = json.loads(json.dumps(read_corpus([data]).data_sheet()))
+    packed = tmp_path / "packed.jsonl.gz"
+    packed.write_bytes(gzip.compress(data.read_bytes() + b'{"text": "one more", "rating": 3}\n'))
+    whole = read_labelled(Source([packed], "all", "--test", "--test-part"), warn=print)
+    (trained,) = doubts(whole, {"training": {"split": "hash", "data": learnt}})
+    assert "of the texts of packed.jsonl.gz of --test trained this checkpoint" in trained
+    (calibrated,) = doubts(whole, {"calibration": {"sketch": learnt["sketch"]}})
+    assert "the bundle was calibrated on about 100% of the texts of packed.jsonl.gz" in calibrated
+
+
 def test_of_too_many_the_same_are_chosen_in_any_order(data: Path, reviews: Reviews, tmp_path: Path) -> None:
     """The texts decide, not the order of lines; those to be left out and copies are counted, and gone."""
     turned = write_lines(tmp_path / "turned.jsonl", [*reversed(reviews), *reviews[:5]])
@@ -68,10 +82,10 @@ def test_of_too_many_the_same_are_chosen_in_any_order(data: Path, reviews: Revie
 def test_the_part_is_chosen_by_content_and_doubted(
     bundle: Path, data: Path, reviews: Reviews, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By default the texts of the part `test`, each once; of a model that was split otherwise with a warning."""
+    """Of the part `test` each text counts once; of a model that was split otherwise with a warning."""
     twice, answer = tmp_path / "twice.jsonl", tmp_path / "figures.json"
     write_lines(twice, [*reviews, *reviews])
-    assert evaluate(bundle, twice, "--variant", "fp32", "--json", answer) == 0
+    assert evaluate(bundle, twice, "--part", "test", "--variant", "fp32", "--json", answer) == 0
     said = capsys.readouterr()
     assert "does not say how its data was split" in " ".join(said.err.split())
     count = sum(split_of(review["reviewText"]) == "test" for review in reviews)
@@ -81,7 +95,7 @@ def test_the_part_is_chosen_by_content_and_doubted(
     manifest = json.loads((bundle / "bundle.json").read_text())
     manifest["provenance"]["training"]["split"] = "hash"
     (bundle / "bundle.json").write_text(json.dumps(manifest))
-    assert evaluate(bundle, twice, "--variant", "fp32") == 0
+    assert evaluate(bundle, twice, "--part", "test", "--variant", "fp32") == 0
     assert "how its data was split" not in capsys.readouterr().err
 
 

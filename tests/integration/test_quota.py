@@ -25,7 +25,7 @@ def throttling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def test_a_quota_slows_the_worker_down_and_does_not_stop_it(
     throttling: Cluster, bundle: Path, tmp_path: Path, delivery: str
 ) -> None:
-    """A window of ten times the publish timeout: positions move, it stays ready, and once it is lifted all is done."""
+    """A window of ten times the timeout: positions move, it stays ready, and ends all once it is lifted."""
     throttling.limit_producers("review-sentiment", BYTES_PER_S)
     with Run(throttling, bundle, tmp_path, delivery=delivery) as run:
         run.send_reviews(2000, text="a quite good phone, it works " * 33)

@@ -140,3 +140,23 @@ def test_a_text_counts_once() -> None:
     """Of copies, also in capitals or with other punctuation, the first is measured."""
     reviews = [Review("Good one.", 1, "x", 5.0), Review("good ONE", 0, "y", 3.0), Review("other", 2, "x", 1.0)]
     assert list(distinct(reviews)) == [reviews[0], reviews[2]]
+
+
+def test_texts_with_contradicting_stars_are_counted(tmp_path: Path) -> None:
+    """A text whose copies have stars of another class, once however many; 4 and 5 stars are of one class."""
+    rows = [
+        ("fine", 1),
+        ("FINE!", 3),
+        ("fine", 5),
+        ("good", 4),
+        ("good", 5),
+        ("bad", 1),
+        ("so so", 3),
+        ("So so.", 2),
+    ]
+    file = write_lines(tmp_path / "some.jsonl", [{"text": text, "rating": stars} for text, stars in rows])
+    corpus = read_corpus([file])
+    assert "2 texts with stars of more than one class" in corpus.remarks()
+    assert corpus.data_sheet()["contradicting"] == 2
+    without_stars = read_corpus([file], starred=False)
+    assert (without_stars.contradicting, without_stars.remarks()) == (0, [])

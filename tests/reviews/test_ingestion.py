@@ -115,7 +115,7 @@ def test_what_is_odd_is_used_and_told(tmp_path: Path) -> None:
         "a lone surrogate in the title": "some.jsonl:5", "a category that is no text": "some.jsonl:6",
         "a source that is no text": "some.jsonl:7",
     }  # fmt: skip
-    assert corpus.oddities()[0].startswith("2 lines with stars between whole numbers, first ")
+    assert corpus.remarks()[0].startswith("2 lines with stars between whole numbers, first ")
     assert {review.category for review in corpus.reviews} == {"some"}
 
 

@@ -66,3 +66,50 @@ def test_what_can_not_be_used_says_why_in_few_words() -> None:
     for line in (b'{"text": "a", "rating": 6}', b'{"text": "b", "rating": -3}'):
         with pytest.raises(ValueError, match=r"^stars outside 0\.\.5$"):
             read_line(line, "Books")
+
+
+@pytest.mark.parametrize(
+    ("written", "text", "odd"),
+    [
+        (rb"'Caf\xc3\xa9'", "Caf\u00e9", ["text that Python 2 wrote as bytes, read as UTF-8"]),
+        (rb"u'Caf\xe9'", "Caf\u00e9", []),
+        (rb"u'\xc3\xa9'", "\u00c3\u00a9", []),
+        (rb"'Caf\xe9'", "Caf\u00e9", []),
+        ("'\u00c3\u00a9'".encode(), "\u00c3\u00a9", []),
+        (rb"'\u2026 \xc3\xa9'", "\u2026 \u00c3\u00a9", []),
+        (rb"u'\ud83d\ude00!'", "\U0001f600!", []),
+        (rb"'\ud83d\ude00!'", "\U0001f600!", []),
+        (rb"'5\/5'", r"5\/5", []),
+    ],
+)
+def test_a_python_literal_is_read_as_python_2_meant_it(written: bytes, text: str, odd: list[str]) -> None:
+    """Escapes of a string without `u` are bytes of UTF-8, which is told; only what is no UTF-8 is characters.
+
+    A line with other letters than ASCII was not written by Python 2, and two halves of a pair are one character.
+    """
+    read, told = read_line(b"{'reviewText': %s, 'overall': 4.0}" % written, "Books")
+    assert (read.text, told) == (text, odd)
+
+
+def test_half_of_a_pair_in_a_python_literal_is_left_out_as_in_json() -> None:
+    """The same line in both notations has the same reason."""
+    for line in (rb"{'text': '\ud83d', 'overall': 1}", rb'{"text": "\ud83d", "overall": 1}'):
+        with pytest.raises(ValueError, match="lone surrogate"):
+            read_line(line, "Books")
+
+
+@pytest.mark.parametrize("stars", [b"0.0", b"0", b"-0.0"])
+def test_no_star_at_all_is_odd(stars: bytes) -> None:
+    """No shop takes such a review, so 0 may stand for a rating that is missing: it counts as bad, and is told."""
+    review, odd = read_line(b'{"text": "fine", "overall": %s}' % stars, "Books")
+    assert (LABELS[review.label], review.stars) == ("negative", 0)
+    assert odd == ["0 stars, which shops do not give: it may stand for no answer"]
+
+
+@pytest.mark.parametrize(
+    "written", [b'{"text": "a", "overall": 5, "id": %s}', b"{'text': 'a', 'overall': 5, 'id': %s}"]
+)
+def test_a_number_too_long_to_read_is_a_line_left_out(written: bytes) -> None:
+    """Python refuses integers of more than 4,300 digits, in either notation."""
+    with pytest.raises(ValueError, match=r"^not JSON$"):
+        read_line(written % (b"1" * 5000), "Books")

@@ -127,6 +127,7 @@ def test_a_run_is_not_resumed_with_other_settings(
         cut = tmp_path / f"checkpoint.partial/checkpoint-{step}"
         shutil.copytree(tmp_path / "checkpoint.partial/checkpoint-3", cut)
         os.truncate(cut / file, (cut / file).stat().st_size - 100)
+        (cut / "saved.json").unlink()
 
     assert main([*arguments, "--resume", "--epochs", "3"]) == 2
     assert "epochs was 2.0 and is 3.0" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from contract.errors import UsageError
 from contract.fields import Fields
 from export.gates.texts import TEXTS_MIN, collect_texts
 from tests.export.running import export, told
+from tests.review_files import write_lines
 
 GOLDEN = [Fields(f"a review with {word} in it and some more words to cut") for word in ("joy", "rage", "doubt")]
 
@@ -64,6 +65,15 @@ def test_nothing_to_compose_from_is_wrong_input() -> None:
         collect_texts([Fields(" ")], [])
 
 
+def test_the_first_texts_of_each_file_count(tmp_path: Path) -> None:
+    """A share of each, so that a long first file leaves room for the others."""
+    files = [tmp_path / "long.jsonl", tmp_path / "short.jsonl"]
+    for file, count in zip(files, (700, 3), strict=True):
+        write_lines(file, [{"text": f"{file.stem} {number}"} for number in range(count)])
+    texts = [fields.text for fields in collect_texts(GOLDEN, files).private]
+    assert texts == [f"long {number}" for number in range(500)] + [f"short {number}" for number in range(3)]
+
+
 @pytest.mark.parametrize("content", ["not json\n", "[1]\n", '{"overall": 5}\n'])
 def test_unreadable_texts_are_wrong_input(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
@@ -71,4 +81,6 @@ def test_unreadable_texts_are_wrong_input(
     """--texts takes JSON lines with a text; anything else is named, file and all."""
     (tmp_path / "r.json").write_text(content)
     assert export(checkpoint, tmp_path / "b", "--texts", str(tmp_path / "r.json")) == 2
-    assert "--texts" in told(capsys)
+    message = told(capsys)
+    assert "--texts: nothing usable in" in message
+    assert "overall" not in message, "stars are not looked at"
