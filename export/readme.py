@@ -1,10 +1,12 @@
 """The bundle's `README.md`: what a loader that is not the worker has to do to give the same answers."""
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from contract import scoring
 from contract.encoding import Encoding
 from contract.manifest import BundleManifest, Golden
 from contract.scoring import Temperature, probabilities
@@ -13,7 +15,7 @@ from worker.adapters.bundle import read_bundle
 
 README_FILE = "README.md"
 
-_TEXT = '''# {name} {version}
+_TEXT = """# {name} {version}
 
 A bundle of the review-sentiment worker, which reads all of it by itself. `bundle.json` lists its files with their
 hashes and where it comes from; this page is not among them.
@@ -32,28 +34,17 @@ the worker in three things:
 |---|---|---|---|
 {rows}
 
-What the worker does with the logits:
+What the worker does with the logits, `probabilities(logits, temperature)`:
 
 ```python
+{scoring}
+
 import json
-
-import numpy as np
-
-
-def served(logits, temperature):
-    """The worker's probabilities, of logits (texts, classes)."""
-    divisors = np.asarray(temperature, dtype=np.float64)
-    if divisors.ndim:  # one for each label that may be the answer
-        divisors = divisors[logits.argmax(axis=-1), None]
-    scaled = logits / divisors
-    shares = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    return shares / shares.sum(axis=-1, keepdims=True)
-
 
 with open("bundle.json", encoding="utf-8") as file:
     temperature = json.load(file)["variants"]["{reference}"]["temperature"]
 ```
-'''
+"""
 
 
 def write_readme(folder: Path) -> None:
@@ -79,6 +70,7 @@ def _page(manifest: BundleManifest, goldens: Sequence[Golden]) -> str:
         labels=", ".join(manifest.labels),
         rows="\n".join(rows),
         reference=REFERENCE.name,
+        scoring=inspect.getsource(scoring).rstrip(),
     )
 
 

@@ -44,7 +44,7 @@ def test_another_loader_that_follows_the_page_gives_the_workers_probabilities(
         [answer["probabilities"][label] for label in LABELS] for answer in worker_answers(bundle, "fp32", events)
     ]
 
-    assert told["served"](logits, told["temperature"]) == pytest.approx(np.array(expected), abs=1e-5)
+    assert told["probabilities"](logits, told["temperature"]) == pytest.approx(np.array(expected), abs=1e-5)
 
 
 def test_the_page_says_how_far_unscaled_probabilities_are_off(
@@ -54,7 +54,7 @@ def test_the_page_says_how_far_unscaled_probabilities_are_off(
     temperature = [0.6, 1.9, 1.3]
     told = told_by(bundle, temperature, monkeypatch)
     own = np.array([golden.probabilities for golden in read_bundle(bundle).goldens])
-    difference = np.abs(told["served"](np.log(own), temperature) - own).max()
+    difference = np.abs(told["probabilities"](np.log(own), temperature) - own).max()
 
     page = (bundle / "README.md").read_text()
 
