@@ -6,7 +6,7 @@ GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit test-gpu bench-gpu test-nightly check format bench chaos chaos-rolling chaos-selftest fuzz lock contracts clean
+.PHONY: help setup demo test unit foreign test-gpu bench-gpu test-nightly check format bench chaos chaos-rolling chaos-selftest fuzz lock contracts clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,13 @@ test-gpu: ## what only a GPU can show; needs the extras training and gpu, and in
 
 bench-gpu: ## parity and speed on a GPU; CHECKPOINT=folder DATA="files…"
 	$(GPU_PYTHON) -m benchmarks.gpu $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT)) $(if $(DATA),--data $(DATA))
+
+FOREIGN := $(CURDIR)/.cache/foreign
+
+foreign: setup ## the contract and the report in programs that are not ours; needs Node, and Chromium for the report
+	mkdir -p $(FOREIGN) && cp tests/foreign/package*.json $(FOREIGN)
+	npm ci --prefix $(FOREIGN) --ignore-scripts --no-audit --no-fund
+	FOREIGN=$(FOREIGN) $(BIN)/python -m pytest -m foreign tests/foreign
 
 test-nightly: setup ## the property tests with ten times as many examples
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/worker

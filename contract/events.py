@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema
 
 EVENT_TYPE = "review.sentiment.v1"
 Label = Literal["negative", "neutral", "positive"]
@@ -40,7 +40,18 @@ def iso_milliseconds(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Timestamp = Annotated[AwareDatetime, PlainSerializer(iso_milliseconds, when_used="json")]
+# Validators may take a format as a remark, as JSON Schema allows: the pattern holds in all of them.
+TIMESTAMP_SCHEMA: dict[str, JsonValue] = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z$",
+}
+SHA256_PATTERN = "^[0-9a-f]{64}$"
+
+Timestamp = Annotated[
+    AwareDatetime, PlainSerializer(iso_milliseconds, when_used="json"), WithJsonSchema(TIMESTAMP_SCHEMA)
+]
+Name = Annotated[str, Field(min_length=1)]
 
 
 class _Contract(BaseModel):
@@ -58,19 +69,19 @@ class Probabilities(_Contract):
 class ModelIdentity(_Contract):
     """Which model gave the answer; `sha256` is that of the bundle's `bundle.json`."""
 
-    name: str
-    version: str
-    sha256: str
-    variant: str
-    provider: str
+    name: Name
+    version: Name
+    sha256: str = Field(pattern=SHA256_PATTERN)
+    variant: Name
+    provider: Name
 
 
 class Source(_Contract):
     """Where the event was read."""
 
-    topic: str
-    partition: int
-    offset: int
+    topic: str = Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$", description="As Kafka allows names of topics.")
+    partition: int = Field(ge=0, le=2**31 - 1)
+    offset: int = Field(ge=0)
 
 
 class Sentiment(_Contract):
@@ -93,23 +104,3 @@ class EnrichedReview(BaseModel):
     model_config = ConfigDict(extra="allow", title="EnrichedReview")
 
     sentiment: Sentiment
-
-
-class Review(BaseModel):
-    """An event of the input topic: any JSON object with a text; a raw Amazon review record works as it is.
-
-    JSON is strict (RFC 8259): an event with NaN, which some libraries write for a missing value, is not JSON, and
-    neither is one behind a byte order mark; both become dead letters.
-
-    The text is the first of `text`, `reviewText`, `review_text` and `body` that is a non-blank string, or the
-    one field that the worker is set to read. Everything else is carried through untouched.
-    """
-
-    model_config = ConfigDict(extra="allow", title="Review")
-
-    text: str | None = None
-    reviewText: str | None = None  # noqa: N815 - Amazon's own name
-    review_text: str | None = None
-    body: str | None = None
-    title: str | None = None
-    summary: str | None = None

@@ -107,10 +107,14 @@ class Settings(_Settings):
 class TrainingRecord(_Record):
     """A training run: its data, how that was split, and how it went. Older records may lack any of it.
 
-    `parts` count reviews by class; `steps` are those of the run, of which the weights after `best_step` were kept.
+    `name` is the model's, and `base_model` a name on the hub, or that of a folder that has none there. `parts`
+    count reviews by class; `steps` are those of the run, of which the weights after `best_step` were kept;
+    `texts_per_s` is the pace at which the validation part was measured on `device`.
     """
 
+    name: str | None = None
     base_model: str | None = None
+    base_model_is_folder: bool = False
     split: str | None = None
     data: DataSheet = DataSheet()
     validation_data: DataSheet | None = None
@@ -128,6 +132,9 @@ class TrainingRecord(_Record):
     precision: str | None = None
     finished_at: str | None = None
     license: str | None = None
+    parameters: int | None = None
+    size_bytes: int | None = None
+    texts_per_s: float | None = None
 
     @classmethod
     def read(cls, checkpoint: Path) -> Self:

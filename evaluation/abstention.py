@@ -6,6 +6,8 @@ reaches what was asked breaks its promise on other texts about every other time.
 lower end of the one-sided 95 % interval of Clopper and Pearson 1934, which never covers less than it says.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,6 +81,20 @@ def choose_threshold(confidence: Floats, right: Bools, precision: float) -> floa
     kept = np.flatnonzero(np.append(np.diff(descending) != 0, True)) + 1  # so many, for each threshold
     reached = lower_bound(right[order].astype(np.int64).cumsum()[kept - 1], kept) >= precision
     return float(descending[kept[reached][-1] - 1]) if reached.any() else None
+
+
+def by_coverage(confidence: Floats, right: Bools, shares: Sequence[float]) -> list[Abstention]:
+    """What abstaining buys: the thresholds that keep these shares of the texts, or as few more as can be.
+
+    Args:
+        confidence: As for `choose_threshold`.
+        right: As for `choose_threshold`.
+        shares: Each above 0 and at most 1.
+    """
+    descending = np.sort(confidence)[::-1]
+    return [
+        abstain(confidence, right, float(descending[math.ceil(share * len(descending)) - 1])) for share in shares
+    ]
 
 
 def abstain(confidence: Floats, right: Bools, below: float) -> Abstention:

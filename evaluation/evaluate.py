@@ -4,18 +4,20 @@ import hashlib
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contract import scoring
 from contract.labels import LABELS
-from evaluation import calibration, confusion
+from evaluation import abstention, calibration, confusion
 from evaluation.bootstrap import interval, resampled_counts, resampled_means
 from evaluation.figures import (
     AnswerConfidence,
     Bin,
     CalibrationFigures,
+    Coverage,
     Evaluation,
     Figures,
     Group,
@@ -32,6 +34,7 @@ Logits = NDArray[np.float32]
 
 _WORDS_MAX = (20, 50, 100, 200, 400)  # of the buckets of length; the last one has no end
 _BINS_OF_ANSWER = 5  # of those that have one label the bins hold fewer rows, so there are fewer bins
+_COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 _HARDEST = 20
 _LINE_CHARACTERS = 160
 
@@ -57,9 +60,11 @@ def evaluate_logits(
     """
     labels = ids_of(reviews)
     answers = logits.argmax(axis=1)
+    scaled = _scaled(reviews, labels, logits, scaling)
     return Evaluation(
         **vars(replace(figures(labels, logits), intervals=intervals(labels, answers))),
-        calibration=_calibration(reviews, labels, logits, scaling),
+        calibration=_calibration(labels, logits, scaled),
+        coverage=_coverage(scaled.logits, answers == labels),
         by_category=breakdown([review.category for review in reviews], labels, answers),
         by_words=_by_words(reviews, labels, answers),
         by_stars=breakdown([_stars(review) for review in reviews], labels, answers),
@@ -129,29 +134,51 @@ def _stars(review: Review) -> str:
     return "unknown" if review.stars is None else f"{review.stars:g}"
 
 
-def _calibration(
+class _Scaled(NamedTuple):
+    """Logits (rows, classes), and the temperatures that they were divided by."""
+
+    logits: NDArray[np.floating]
+    temperatures: Sequence[scoring.Temperature]
+    fitted_on: str | None
+
+
+def _scaled(
     reviews: Sequence[Review],
     labels: Ids,
     logits: Logits,
     scaling: tuple[Sequence[Review], Logits] | Served | None,
-) -> CalibrationFigures:
-    """ECE, Brier score and cross-entropy before and after scaling with temperatures that never saw the row."""
+) -> _Scaled:
+    """Scaled with temperatures that never saw the row."""
     if scaling is None:
-        temperatures: tuple[scoring.Temperature, ...]
         halves = np.array([_second_half(review.text) for review in reviews])
-        scaled, temperatures = calibration.cross_fitted(labels, logits, halves)
-        fitted_on: str | None = "the other half of these texts"
-    else:
-        served = scaling if isinstance(scaling, Served) else _fitted_apart(*scaling)
-        scaled, fitted_on = scoring.scaled(logits, served.temperature), served.fitted_on
-        temperatures = (served.temperature,)
+        return _Scaled(*calibration.cross_fitted(labels, logits, halves), "the other half of these texts")
+    served = scaling if isinstance(scaling, Served) else _fitted_apart(*scaling)
+    return _Scaled(scoring.scaled(logits, served.temperature), (served.temperature,), served.fitted_on)
+
+
+def _calibration(labels: Ids, logits: Logits, scaled: _Scaled) -> CalibrationFigures:
+    """ECE, Brier score and cross-entropy before and after scaling."""
     return CalibrationFigures(
-        fitted_on=fitted_on,
-        temperatures=[by_label(temperature) for temperature in temperatures],
+        fitted_on=scaled.fitted_on,
+        temperatures=[by_label(temperature) for temperature in scaled.temperatures],
         bins=calibration.BINS,
         before=_probability_figures(labels, logits),
-        after=_probability_figures(labels, scaled),
+        after=_probability_figures(labels, scaled.logits),
     )
+
+
+def _coverage(scaled: NDArray[np.floating], right: NDArray[np.bool_]) -> list[Coverage]:
+    confidence = scoring.probabilities(scaled).max(axis=1)
+    kept = {one.below: one for one in abstention.by_coverage(confidence, right, _COVERAGES)}
+    return [
+        Coverage(
+            below=rounded(one.below),
+            kept=one.kept,
+            precision=rounded(one.right / one.kept),
+            precision_at_least=rounded(one.precision_at_least),
+        )
+        for one in kept.values()
+    ]
 
 
 def _fitted_apart(reviews: Sequence[Review], logits: Logits) -> Served:

@@ -127,6 +127,19 @@ class CalibrationFigures:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """How precise the answers of a confidence of at least `below` are, and how many there are of them.
+
+    `precision_at_least` is the lower end of the one-sided 95 % interval of the precision.
+    """
+
+    below: float
+    kept: int
+    precision: float
+    precision_at_least: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class HardText:
     """A text of a high loss: the model is wrong about it, or the stars are."""
 
@@ -165,6 +178,8 @@ class Evaluation(Figures):
     """All figures of a classifier.
 
     Attributes:
+        coverage: From all texts to the surest half, by scaled confidence.
+        macro_f1_min: What is good enough, where that was said.
         by_category: As `by_words` of the text and `by_stars`, with its keys in order.
         hardest: The texts of the highest loss, by falling loss. Who publishes figures leaves these out.
         baselines: By name, on the same rows.
@@ -173,6 +188,8 @@ class Evaluation(Figures):
     """
 
     calibration: CalibrationFigures | None = None
+    coverage: list[Coverage] = field(default_factory=list)
+    macro_f1_min: float | None = None
     by_category: dict[str, Group] = field(default_factory=dict)
     by_words: dict[str, Group] = field(default_factory=dict)
     by_stars: dict[str, Group] = field(default_factory=dict)

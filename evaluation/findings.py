@@ -16,6 +16,7 @@ _CLASS_ROWS_MIN = 100  # below, the interval of its F1 is some 0.2 wide
 _F1_MIN = 0.5
 _GAP_MAX = 0.02  # between confidence and accuracy
 _LOSS_RISE_MAX = 0.1  # a share of the lowest one
+_BEHIND_MAX = 0.01  # of macro-F1 behind the best epoch
 _STILL_RISING = 0.01  # of macro-F1 in the last epoch
 
 
@@ -33,7 +34,7 @@ class Finding:
 
 
 def findings(evaluation: Evaluation, history: History, record: TrainingRecord) -> list[Finding]:
-    """All that can be said from what is there; parts that are missing are not spoken of."""
+    """The verdict, then all that can be said from what is there; parts that are missing are not spoken of."""
     kept = record.best_step or record.steps
     said = [
         *_beside_baselines(evaluation),
@@ -46,7 +47,30 @@ def findings(evaluation: Evaluation, history: History, record: TrainingRecord) -
         *_end_of_run(history, kept),
         *_chosen_on_these(record),
     ]
-    return sorted(said, key=lambda finding: _KINDS.index(finding.kind))
+    return [*_good_enough(evaluation), *sorted(said, key=lambda finding: _KINDS.index(finding.kind))]
+
+
+def _good_enough(evaluation: Evaluation) -> Iterator[Finding]:
+    wanted = evaluation.macro_f1_min
+    if wanted is None:
+        return
+    low, high = evaluation.intervals.get("macro_f1", (0.0, 1.0))
+    text = f"Macro-F1 is {figure(evaluation.macro_f1)}, where at least {figure(wanted)} was asked for. "
+    if reaches(evaluation):
+        yield Finding("good", "Good enough", f"{text}So is the lower end of its 95 % interval, {figure(low)}.")
+    elif high < wanted:
+        yield Finding(
+            "warning", "Not good enough", f"{text}Its whole 95 % interval is below: up to {figure(high)}."
+        )
+    else:
+        unsure = f"Its 95 % interval, {interval((low, high))}, is on both sides: more texts would tell."
+        yield Finding("warning", "Perhaps not good enough", text + unsure)
+
+
+def reaches(evaluation: Evaluation) -> bool:
+    """Whether macro-F1 is surely what was asked for: the lower end of its 95 % interval is, or nothing was."""
+    wanted = evaluation.macro_f1_min
+    return wanted is None or evaluation.intervals.get("macro_f1", (0.0, 1.0))[0] >= wanted
 
 
 def _beside_baselines(evaluation: Evaluation) -> Iterator[Finding]:
@@ -163,6 +187,7 @@ def _few_texts(figures: Figures) -> Iterator[Finding]:
 
 
 def _end_of_run(history: History, kept: int | None) -> Iterator[Finding]:
+    yield from _worse_than_another(history, kept)
     measured = [epoch for epoch in history.epochs if kept is None or epoch.step <= kept]
     if len(measured) < 2:  # noqa: PLR2004 - a course has two points
         return
@@ -179,6 +204,22 @@ def _end_of_run(history: History, kept: int | None) -> Iterator[Finding]:
     if gain > _STILL_RISING and last is history.epochs[-1]:
         text = f"Macro-F1 rose by {figure(gain)} in the last epoch: more epochs may make it better."
         yield Finding("note", "It was still learning", text)
+
+
+def _worse_than_another(history: History, kept: int | None) -> Iterator[Finding]:
+    if not history.epochs:
+        return
+    best = max(history.epochs, key=lambda epoch: epoch.eval_macro_f1)
+    its = next((epoch for epoch in history.epochs if epoch.step == kept), history.epochs[-1])
+    behind = round(best.eval_macro_f1 - its.eval_macro_f1, 3)  # as it is shown
+    if behind > 0:
+        yield Finding(
+            "warning" if behind > _BEHIND_MAX else "note",
+            "Another epoch was better",
+            f"Macro-F1 was {figure(best.eval_macro_f1)} after step {count(best.step)}, and is "
+            f"{figure(its.eval_macro_f1)} after step {count(its.step)}, whose weights are the model. "
+            "`--early-stopping` keeps the best ones; or end with that epoch.",
+        )
 
 
 def _chosen_on_these(record: TrainingRecord) -> Iterator[Finding]:

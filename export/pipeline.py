@@ -30,6 +30,7 @@ from export.graph import read_opset
 from export.held_out import HeldOut, HeldOutOptions, Measured, calibrate_and_measure, provenance_of, read_held_out
 from export.progress import Progress
 from export.provenance import accuracy_figures, default_name, default_version, provenance
+from export.readme import write_readme
 from export.variants import GraphSource, VariantRecipe, chosen
 from export.write import check_output, digests, publish, staging_folder, write_contents, write_manifest
 from worker.adapters.bundle import read_bundle
@@ -103,6 +104,7 @@ def export_bundle(options: BundleOptions, progress: Progress) -> list[Result]:
             write_contents(folder, checkpoint, _with_own(reference.goldens, results))
             write_manifest(folder, _manifest(options, checkpoint, folder, results, held_out, measured))
             _try_out(folder, encoder, options.threads)
+            write_readme(folder)
         publish(folder, options.output, overwrite=options.overwrite)
     return results
 

@@ -58,6 +58,8 @@ def write_checkpoint(
         | {package: importlib.metadata.version(package) for package in _PACKAGES},
         "processor": processor(),
         "device": str(trainer.args.device),
+        "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
+        "size_bytes": (folder / "model.safetensors").stat().st_size,
         "precision": "bf16" if trainer.args.bf16 else "fp32",
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -67,7 +69,7 @@ def write_checkpoint(
     history = History.of(trainer.state.log_history)
     plot_loss(history, folder / "loss.png")
     plot_confusion(evaluation.confusion, folder / "confusion.png")
-    write_report(folder, name, evaluation, history, TrainingRecord.model_validate(record))
+    write_report(folder, record.get("name") or name, evaluation, history, TrainingRecord.model_validate(record))
 
 
 def _save_tokenizer(folder: Path, tokenizer: Any) -> None:

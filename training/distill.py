@@ -1,7 +1,7 @@
 """`distill`: a small model learns from the answers of a larger one that was fine-tuned before."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from reviews.splits import split_of
 from training.distillation import DistillationRecipe
 from training.encoding import encode
 from training.evaluate import answer
-from training.fit import inputs, split_corpus, started_with
+from training.fit import inputs, named, split_corpus, started_with
 from training.folds import Fold, asked, learnt_by
 from training.fragments import fragments
 from training.losses import Distillation
@@ -31,6 +31,7 @@ from training.processes import is_main, start, told_by_main
 from training.recipe import Recipe
 from training.run import run
 from training.selection import EVERYTHING, Selection
+from training.standards import NO_STANDARDS, Standards
 from training.targets import TrainingSet
 from training.trainer import is_bf16
 
@@ -51,6 +52,8 @@ def distill(
     validation: Corpus | None = None,
     by: str = "stratified",
     resume: bool = False,
+    standards: Standards = NO_STANDARDS,
+    stated: Mapping[str, str] | None = None,
 ) -> Evaluation:
     """Fine-tune a student on reviews and a teacher's answers, and write the checkpoint: see `run`.
 
@@ -67,6 +70,8 @@ def distill(
         validation: As `fit` has it.
         by: As `fit` has it.
         resume: Whether to go on from the last saved step of an interrupted run.
+        standards: As `fit` has it.
+        stated: As `fit` has it.
     """
     known, held_out = split_corpus(corpus, validation, by, recipe.seed)
     others = Reviews.of(unlabelled_reviews(unlabelled.reviews if unlabelled else [], held_out, by))
@@ -91,8 +96,8 @@ def distill(
     return run(
         training_set, held_out, student, output, recipe,
         started_with={**started_with(*given), "distillation": told},
-        record={**inputs(*given), "distillation": told},
-        resume=resume,
+        record={**inputs(*given), "distillation": told, **named(stated)},
+        resume=resume, standards=standards,
     )  # fmt: skip
 
 

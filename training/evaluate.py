@@ -22,6 +22,7 @@ from reviews.review import Review, Reviews
 from reviews.seen import seen_in
 from training.encoding import encode
 from training.model import load_checkpoint
+from training.standards import beside
 
 _BATCH_TOKENS_MAX = 4096  # with padding; of short texts many go at once, of long ones few
 
@@ -35,6 +36,7 @@ def evaluate(
     train: Corpus | None = None,
     with_baselines: bool = True,
     tolerance: float = 0.0,
+    macro_f1_min: float | None = None,
 ) -> Evaluation:
     """The figures of a checkpoint on a corpus, of which each text counts once.
 
@@ -47,6 +49,7 @@ def evaluate(
         train: What the TF-IDF baseline learns from; texts of `corpus` are left out of it.
         with_baselines: Whether to measure baselines.
         tolerance: The loss of macro-F1 against the other checkpoint that is put up with.
+        macro_f1_min: The macro-F1 that is good enough.
 
     Raises:
         InputError: If a folder is no checkpoint of ours, or a part of the data can't be used.
@@ -65,10 +68,10 @@ def evaluate(
     evaluation = replace(
         evaluate_logits(reviews, logits, (apart, logits_apart) if calibration else None),
         checkpoint=checkpoint.resolve().name,
-        baselines={name: summarise(ids_of(reviews), answers) for name, answers in others.items()},
-        baselines_left_out=left_out,
+        macro_f1_min=macro_f1_min,
         data=MeasuredData(files=corpus.files, copies_left_out=len(corpus.reviews) - len(reviews)),
     )
+    evaluation = beside(evaluation, reviews, others, left_out)
     if against is None or logits_against is None:
         return evaluation
     return _compared(evaluation, against, ids_of(reviews), logits, logits_against, tolerance)

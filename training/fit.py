@@ -1,6 +1,7 @@
 """`fit`: what a run learns from, and what it is measured on."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from reviews.review import Reviews
 from training.recipe import Recipe
 from training.run import counts, run
 from training.selection import EVERYTHING, Selection
+from training.standards import NO_STANDARDS, Standards
 from training.targets import TrainingSet
 
 SPLITS = ("stratified", "hash")
@@ -28,6 +30,8 @@ def fit(
     validation: Corpus | None = None,
     by: str = "stratified",
     resume: bool = False,
+    standards: Standards = NO_STANDARDS,
+    stated: Mapping[str, str] | None = None,
 ) -> Evaluation:
     """Fine-tune a base model on reviews and write the checkpoint: see `run`.
 
@@ -40,6 +44,8 @@ def fit(
         validation: What to measure on, where the caller has split the data; its texts are not trained on.
         by: How to hold out without `validation`: `stratified`, a fifth; or `hash`, the validation part by content.
         resume: Whether to go on from the last saved step of an interrupted run.
+        standards: What the model is held to.
+        stated: What the record says as the user does: `name`, `base_model`, `license`.
     """
     train, held_out = split_corpus(corpus, validation, by, recipe.seed)
     selection.require_known(corpus.reviews)
@@ -47,7 +53,8 @@ def fit(
     given = (corpus, validation, base_model, recipe, by, selection)
     return run(
         TrainingSet(learnt, weights=selection.weights(learnt)), held_out, base_model, output, recipe,
-        started_with=started_with(*given), record=inputs(*given), resume=resume,
+        started_with=started_with(*given), record=inputs(*given) | named(stated), resume=resume,
+        standards=standards,
     )  # fmt: skip
 
 
@@ -123,12 +130,19 @@ def inputs(
     """What the run was given, for its record."""
     return {
         "base_model": base_name(base_model),
+        "base_model_is_folder": Path(base_model).exists(),
         "settings": {**asdict(recipe), **selection.told()},
         "split": "given" if validation else by,
         "data": corpus.data_sheet(),
         "left_out_of_train": corpus.split("train").left_out() if by == "hash" and not validation else [],
         "validation_data": validation.data_sheet() if validation else None,
     }
+
+
+def named(stated: Mapping[str, str] | None) -> dict[str, str | bool]:
+    """For the record; a base model with a name on the hub is no mere folder."""
+    given = dict(stated or {})
+    return given | ({"base_model_is_folder": False} if "base_model" in given else {})
 
 
 def base_name(base_model: str) -> str:

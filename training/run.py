@@ -25,6 +25,7 @@ from training.ordinal import STAR_OUTPUTS
 from training.processes import is_main, processes, start, told_by_main, wait_for_all
 from training.recipe import Recipe
 from training.resume import begin, other_versions, partial_folder, saved_step
+from training.standards import NO_STANDARDS, Pace, Standards
 from training.targets import TrainingSet
 from training.tokens import Rows, tokenise
 from training.trainer import RecipeTrainer, make_trainer
@@ -40,6 +41,7 @@ def run(
     started_with: dict[str, Any],
     record: dict[str, Any],
     resume: bool,
+    standards: Standards = NO_STANDARDS,
 ) -> Evaluation:
     """Fine-tune a base model and write the checkpoint.
 
@@ -53,6 +55,7 @@ def run(
         started_with: All that shapes the weights: an interrupted run goes on only with the same.
         record: What `training.json` shall say of the data.
         resume: Whether to go on from the last saved step of an interrupted run.
+        standards: What the model is held to.
 
     Returns:
         The figures on `held_out`.
@@ -74,14 +77,17 @@ def run(
 
     with Progress(quiet=not is_main()) as progress:
         _announce(len(training_set.reviews), len(held_out), state, progress, resume=resume)
+        pace = Pace(len(held_out))
         callback = RunCallback(
-            lambda: measure(trainer.model, tokenizer, held_out, held_out_rows, progress),
+            pace.timed(lambda: measure(trainer.model, tokenizer, held_out, held_out_rows, progress)),
             progress, folder, recipe.early_stopping,
         )  # fmt: skip
         best_step, evaluation = _train(trainer, callback, state)
 
     parts = {"training": counts(training_set.reviews), "validation": counts(held_out)}
-    record = {**record, "parts": parts, **_account(trainer, best_step, state, started_s)}
+    record = {**record, "parts": parts, **_account(trainer, best_step, state, started_s), **pace.told()}
+    if is_main():
+        evaluation = standards.applied(evaluation, held_out, training_set.reviews)
     _write(output, trainer, tokenizer, held_out.joined(training_set.reviews), evaluation, recipe, record)
     return evaluation
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from evaluation.abstention import abstain, choose_threshold, lower_bound
+from evaluation.abstention import abstain, by_coverage, choose_threshold, lower_bound
 
 # Few different confidences: texts that a threshold can't part.
 texts = st.lists(st.tuples(st.integers(4, 10), st.booleans()), min_size=1, max_size=400)
@@ -54,3 +54,18 @@ def test_fifty_nine_texts_are_the_fewest_for_95_percent() -> None:
     assert choose_threshold(np.full(58, 0.9), np.full(58, fill_value=True), 0.95) is None
     assert choose_threshold(np.full(59, 0.9), np.full(59, fill_value=True), 0.95) == 0.9
     assert choose_threshold(np.full(59, 0.9), np.full(59, fill_value=False), 0.01) is None
+
+
+def test_coverage_says_what_each_share_of_the_surest_is_worth() -> None:
+    """Each threshold keeps at least the share asked for; texts of the same confidence stay together."""
+    confidence = np.array([0.9, 0.5, 0.8, 0.8, 0.6])
+    right = np.array([True, False, True, True, False])
+
+    found = by_coverage(confidence, right, (1.0, 0.8, 0.4, 0.2))
+
+    assert [(one.below, one.kept, one.right) for one in found] == [
+        (0.5, 5, 3),
+        (0.6, 4, 3),
+        (0.8, 3, 3),
+        (0.9, 1, 1),
+    ]

@@ -20,6 +20,7 @@ def whole(evaluation: Evaluation) -> Evaluation:
     return replace(
         evaluation,
         checkpoint="new",
+        macro_f1_min=0.7,
         data=MeasuredData(files=[ReviewFile(name="t.jsonl", sha256="cd" * 32, reviews=7)], copies_left_out=1),
         against=replace((evaluation.baselines or {})["VADER"], checkpoint="old"),
         comparison=ComparisonFigures(
@@ -32,7 +33,7 @@ def test_the_keys_are_those_that_were_published(whole: Evaluation) -> None:
     """Other programs read `metrics.json` and what `--json` writes: names, nesting and order stay."""
     figures = written(whole)
     assert list(figures) == [
-        *("checkpoint", *_SCORES, "loss", "ece", "brier", "intervals", "calibration"),
+        *("checkpoint", *_SCORES, "loss", "ece", "brier", "intervals", "calibration", "coverage", "macro_f1_min"),
         *("by_category", "by_words", "by_stars", "hardest"),
         *("baselines", "baselines_left_out", "data", "against", "comparison"),
     ]
@@ -45,6 +46,7 @@ def test_the_keys_are_those_that_were_published(whole: Evaluation) -> None:
     assert list(calibration["before"]) == list(calibration["after"]) == _PROBABILITIES
     assert list(calibration["before"]["by_answer"]["neutral"]) == ["rows", "confidence", "accuracy", "ece"]
     assert list(calibration["before"]["reliability"][0]) == ["rows", "confidence", "accuracy"]
+    assert list(figures["coverage"][0]) == ["below", "kept", "precision", "precision_at_least"]
     hardest = ["text", "category", "stars", "label", "answer", "confidence", "loss"]
     assert list(figures["hardest"][0]) == hardest
     assert list(figures["baselines"]["VADER"]) == [*_SCORES, "intervals"]

@@ -8,7 +8,7 @@ import pytest
 
 from contract.training_record import Settings, TrainingRecord
 from evaluation.figures import Evaluation, Group, read, written
-from evaluation.findings import findings, limits
+from evaluation.findings import findings, limits, reaches
 from evaluation.history import History
 from tests.evaluations import HISTORY
 
@@ -68,3 +68,45 @@ def test_limits_tell_what_was_not_measured(evaluation: Evaluation) -> None:
     said = " ".join(limits(replace(evaluation, by_category={"Toys": toys}), TrainingRecord(settings=settings)))
     assert "more than 64 tokens the middle is not read" in said
     assert "of Toys" in said
+
+
+@pytest.mark.parametrize(
+    ("wanted", "bounds", "title"),
+    [
+        (None, (0.7, 0.8), None),
+        (0.7, (0.7, 0.8), "good: Good enough"),
+        (0.75, (0.7, 0.8), "warning: Perhaps not good enough"),
+        (0.85, (0.7, 0.8), "warning: Not good enough"),
+        (0.0, None, "good: Good enough"),
+        (0.1, None, "warning: Perhaps not good enough"),
+    ],
+)
+def test_what_is_good_enough_is_judged_by_the_interval(
+    evaluation: Evaluation, wanted: float | None, bounds: tuple[float, float] | None, title: str | None
+) -> None:
+    """Only a lower end that reaches what was asked for will do, and nothing is said where nobody asked."""
+    judged = replace(evaluation, macro_f1_min=wanted, intervals={"macro_f1": bounds} if bounds else {})
+
+    said = [
+        f"{one.kind}: {one.title}"
+        for one in findings(judged, History(), TrainingRecord())
+        if "enough" in one.title
+    ]
+
+    assert said == ([title] if title else [])
+    assert reaches(judged) == (title is None or title.startswith("good"))
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [(10, "warning: Another epoch was better"), (20, None), (30, "note: Another epoch was better")],
+)
+def test_a_kept_epoch_that_is_worse_than_another_is_a_finding(
+    evaluation: Evaluation, kept: int, said: str | None
+) -> None:
+    """Wherever it lies in the run: a warning if by more than 0.01 of macro-F1, as the page's picture shows it."""
+    found = findings(evaluation, HISTORY, TrainingRecord(best_step=kept))
+    another = [one for one in found if one.title == "Another epoch was better"]
+
+    assert [f"{one.kind}: {one.title}" for one in another] == ([said] if said else [])
+    assert all("0.650 after step 20" in one.text and f"after step {kept}, whose" in one.text for one in another)

@@ -121,7 +121,7 @@ def test_the_golden_record_of_the_contract_holds() -> None:
             "label": "positive", "confidence": 0.97,
             "probabilities": {"negative": 0.01, "neutral": 0.02, "positive": 0.97},
             "abstained": False, "tokens": 4, "truncated": False,
-            "model": {"name": "minilm-amazon", "version": "20261123.1", "sha256": "9f", "variant": "int8",
+            "model": {"name": "minilm-amazon", "version": "20261123.1", "sha256": "9f" * 32, "variant": "int8",
                       "provider": "CPUExecutionProvider"},
             "scored_at": "2026-11-23T10:00:00.123Z",
             "source": {"topic": "reviews", "partition": 3, "offset": 1234},

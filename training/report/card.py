@@ -77,7 +77,7 @@ def _metadata(name: str, figures: Figures, record: TrainingRecord) -> str:
         library_name="transformers",
         pipeline_tag="text-classification",
         tags=["sentiment-analysis", "product-reviews"],
-        base_model=record.base_model,
+        base_model=None if record.base_model_is_folder else record.base_model,  # the hub would look for it
         metrics=["f1", "accuracy"],
         model_name=name,
         eval_results=results,

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 
 from pydantic import JsonValue
 
@@ -15,7 +16,8 @@ from training.selection import EVERYTHING
 def command(name: str, record: TrainingRecord) -> str:
     """A command line for the shell, with the settings that are no defaults.
 
-    Files stand there by name, since paths say nothing elsewhere.
+    Files and a base model's folder stand there by name, since paths say nothing elsewhere: it is for a folder that
+    holds them. The output is another, since the checkpoint may lie there too.
 
     Args:
         name: Of the checkpoint.
@@ -23,6 +25,8 @@ def command(name: str, record: TrainingRecord) -> str:
     """
     taught, sheet = record.distillation, record.data
     base_model = record.base_model or "BASE_MODEL"
+    if record.base_model_is_folder:
+        base_model = f"./{base_model}"  # else it would be looked up on the hub
     words = ["python", "-m", "training", "distill" if taught else "fit", "--data", *_files(sheet)]
     if sheet.categories != "all":
         words += ["--categories", *sheet.categories]
@@ -40,7 +44,9 @@ def command(name: str, record: TrainingRecord) -> str:
         words += ["--validation", *_files(record.validation_data)]
     elif record.split:
         words += ["--split", record.split]
-    return shlex.join([*words, *_flags(settings_of(record)), "--output", name])
+    return shlex.join(
+        [*words, *_flags(settings_of(record)), *_named(record), "--output", f"{Path(name).name}-again"]
+    )
 
 
 def settings_of(record: TrainingRecord) -> dict[str, JsonValue]:
@@ -48,6 +54,11 @@ def settings_of(record: TrainingRecord) -> dict[str, JsonValue]:
     given = record.settings.given()
     known = [*(setting.name for setting in fields(Recipe)), *EVERYTHING.told()]
     return {name: given[name] for name in (*known, *given) if name in given}
+
+
+def _named(record: TrainingRecord) -> list[str]:
+    given = {"--name": record.name, "--license": record.license}
+    return [word for flag, value in given.items() if value for word in (flag, value)]
 
 
 def _files(sheet: DataSheet) -> list[str]:

@@ -14,9 +14,12 @@ from huggingface_hub import ModelCard
 from contract.labels import LABELS, ORDER
 from contract.training_record import ReviewFile, TrainingRecord
 from evaluation.figures import ComparisonFigures, Evaluation, MeasuredData, read, written
+from evaluation.formats import figure, percent
 from evaluation.history import History
 from evaluation.metrics import figures
 from tests.evaluations import HISTORY, HOSTILE
+from tests.review_files import fit_arguments
+from training.__main__ import main
 from training.report.page import write_evaluation_report, write_report
 
 NAMES = [LABELS[label] for label in ORDER]
@@ -208,6 +211,24 @@ def test_a_run_ends_with_its_report(checkpoint: Path) -> None:
     assert results[0].metric_value == metrics["macro_f1"]
 
 
+def test_a_run_can_be_held_to_something(reviews: tuple[Path, Path], base_model: Path, tmp_path: Path) -> None:
+    """VADER and TF-IDF stand beside the model, with a verdict; name, licence, size and speed are told."""
+    checkpoint = tmp_path / "checkpoint"
+    held_to = ["--baselines", "--macro-f1-min", "0.9"]
+    named = ["--name", "tiny", "--license", "mit", "--base-model-name", "example/tiny"]
+    assert main([*fit_arguments(reviews, base_model, checkpoint), *held_to, *named]) == 0
+    page = _page(checkpoint)
+    assert {"VADER", "TF-IDF + logistic regression", "tiny"} <= {row[0] for row in page.rows}
+    assert "where at least 0.900 was asked for" in page.text
+    assert "texts/s as measured here" in page.text
+    card = ModelCard.load(checkpoint / "README.md").data
+    assert (card.base_model, card.license) == ("example/tiny", "mit")
+    assert [result.metric_type for result in card.eval_results or []]
+    assert "--base-model example/tiny " in page.text
+    record = TrainingRecord.read(checkpoint)
+    assert (record.size_bytes, record.name) == ((checkpoint / "model.safetensors").stat().st_size, "tiny")
+
+
 @pytest.mark.parametrize(
     ("star_titles", "said"), [("masked", "treated as no title"), ("read", "read all the same")]
 )
@@ -225,3 +246,47 @@ def test_sources_and_star_titles_are_told(
     assert ["shop", "1,000", "1: 34, 5: 966", "8.5", "3", "77", "0.5"] in page.rows
     assert [HOSTILE, "234", "3: 234", "40.0", "0", "2", "1"] in page.rows
     assert not [row for row in page.rows if row[:1] == ["leave_out"]], "what is not set has no row"
+
+
+def test_the_page_has_what_a_decision_needs(
+    tmp_path: Path, evaluation: Evaluation, record: dict[str, Any]
+) -> None:
+    """A verdict on what was asked for, precision by coverage, size, speed and licence."""
+    record |= {"license": "mit", "parameters": 33_360_000, "size_bytes": 133_440_000, "texts_per_s": 1234.5}
+    judged = replace(evaluation, macro_f1_min=0.5)
+    write_report(tmp_path, "m", judged, History(), TrainingRecord.model_validate(record))
+    page = _page(tmp_path)
+
+    assert "Good enough" in page.text
+    assert "33,360,000 weights, 133.4 MB" in page.text
+    assert "1,234 texts/s" in page.text
+    assert [row[:3] for row in page.rows].count(["100.0%", "600", "none"]) == 1
+    whole, *_, surest = evaluation.coverage
+    assert whole.precision == evaluation.accuracy
+    assert surest.kept == 300
+    assert surest.precision > whole.precision > whole.precision_at_least
+    shares = [percent(share).replace("\u202f", "") for share in (surest.precision, surest.precision_at_least)]
+    assert ["50.0%", "300", figure(surest.below), *shares] in page.rows
+
+
+def test_what_nobody_said_is_asked_for(report: Path) -> None:
+    """Without a macro-F1 that is good enough, or a licence, the page says how to state them."""
+    text = _page(report).text
+    assert "--macro-f1-min" in text
+    assert "--license states it" in text
+
+
+def test_a_base_model_that_is_a_mere_folder_is_no_name_on_the_hub(
+    tmp_path: Path, evaluation: Evaluation, record: dict[str, Any]
+) -> None:
+    """The command names a folder, and the card's metadata nothing; a name on the hub stands in both."""
+    hub = TrainingRecord.model_validate(record | {"base_model": "BAAI/bge-small-en-v1.5"})
+    folder = TrainingRecord.model_validate(record | {"base_model_is_folder": True})
+    for run, base_model, flag in (
+        (hub, "BAAI/bge-small-en-v1.5", "BAAI/bge-small-en-v1.5"),
+        (folder, None, "./tiny-bert"),
+    ):
+        write_report(tmp_path, "m", evaluation, History(), run)
+        assert ModelCard.load(tmp_path / "README.md").data.base_model == base_model
+        assert f"--base-model {flag} " in _page(tmp_path).text
+    assert "and the base model\u2019s folder" in _page(tmp_path).text

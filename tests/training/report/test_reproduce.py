@@ -28,7 +28,7 @@ def test_the_command_is_one_that_we_take(record: dict[str, Any], *, taught: bool
     options = _parser(Recipe()).parse_args(words[3:])
     assert words[:4] == ["python", "-m", "training", "distill" if taught else "fit"]
     assert {name: getattr(options, name) for name in record["settings"]} == record["settings"]
-    assert (str(options.output), options.split) == ("my <model>", "hash")
+    assert (str(options.output), options.split) == ("my <model>-again", "hash")
     assert [file.name for file in options.data] == [Path(f"{HOSTILE}.jsonl").name]
     if taught:
         assert (options.student, options.soft_share) == ("tiny-bert", 0.9)
