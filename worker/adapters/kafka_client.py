@@ -1,17 +1,19 @@
 """What all our Kafka clients share: the connection, and a look at the cluster before the work begins."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
+from worker.adapters.kafka_causes import connect_admin
 from worker.errors import KafkaUnfitError
 from worker.settings import Settings
 
 _RECONNECT_MS_MAX = 2000  # the client's 30 s would add as much to every outage of a broker
+_BOOTSTRAP_MS = 5000
 _MESSAGE_BYTES_MAX = 1_048_588  # Kafka's default of max.message.bytes
 
 
@@ -50,15 +52,26 @@ def examine_cluster(settings: Settings, *, patience_s: float = 30) -> ClusterFac
     """
     servers = settings.kafka_bootstrap_servers
     try:
-        admin = KafkaAdminClient(**connection(settings), bootstrap_timeout_ms=patience_s * 1000)
+        admin = _connect(connection(settings), patience_s)
     except (KafkaError, OSError, ValueError) as error:
-        raise KafkaUnfitError(f"no Kafka at {servers}: {error!r}. Check KAFKA_BOOTSTRAP_SERVERS.") from error
+        raise KafkaUnfitError(f"no Kafka at {servers}: {error}") from error
     try:
         return _examine(admin, settings)
     except KafkaError as error:
         raise KafkaUnfitError(f"Kafka at {servers} does not let us look at its topics: {error!r}") from error
     finally:
         admin.close()
+
+
+def _connect(options: dict[str, Any], patience_s: float) -> Any:
+    """Try a few seconds at a time, so that a refusal is not waited out."""
+    ends_s = time.monotonic() + patience_s
+    while True:
+        try:
+            return connect_admin(options, min(_BOOTSTRAP_MS, patience_s * 1000))
+        except KafkaTimeoutError:
+            if time.monotonic() >= ends_s:
+                raise
 
 
 def _examine(admin: Any, settings: Settings) -> ClusterFacts:

@@ -1,0 +1,70 @@
+"""Why no broker lets us in: the client keeps that to its log, and ends with a timeout that names none of it."""
+
+import logging
+from types import TracebackType
+from typing import Any, Self
+
+from kafka import KafkaAdminClient
+from kafka.errors import IllegalSaslStateError, KafkaTimeoutError, SaslAuthenticationFailedError
+from kafka.errors import UnsupportedSaslMechanismError as UnsupportedMechanismError
+
+from worker.errors import KafkaUnfitError
+
+_REFUSED = (SaslAuthenticationFailedError, UnsupportedMechanismError, IllegalSaslStateError)
+_ADVICE = {  # by what the cause says, the first that fits
+    "CERTIFICATE_VERIFY_FAILED": "check KAFKA_SSL_CAFILE (the brokers' authority) and KAFKA_SSL_CHECK_HOSTNAME",
+    "WRONG_VERSION_NUMBER": "the port speaks no TLS; check KAFKA_SECURITY_PROTOCOL",
+    "ALERT": "check KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE: the brokers refuse our certificate, or want one",
+    "DNS": "check the host in KAFKA_BOOTSTRAP_SERVERS",
+    "connect to": "check host and port in KAFKA_BOOTSTRAP_SERVERS",
+}
+_ELSE = "check KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL"
+
+
+def connect_admin(options: dict[str, Any], timeout_ms: float) -> Any:
+    """A client for the cluster's administration.
+
+    Args:
+        options: Of the connection.
+        timeout_ms: How long to try.
+
+    Raises:
+        KafkaUnfitError: If the brokers refuse us: trying again would only lock the account.
+        KafkaTimeoutError: If none answers; the message has the last cause and what to check.
+    """
+    with _Causes() as causes:
+        try:
+            return KafkaAdminClient(**options, bootstrap_timeout_ms=timeout_ms)
+        except KafkaTimeoutError as error:
+            servers = ",".join(options["bootstrap_servers"])
+            if isinstance(causes.last, _REFUSED):
+                raise KafkaUnfitError(
+                    f"authentication failed at {servers}: {causes.last!r}. Check KAFKA_SASL_MECHANISM, "
+                    "KAFKA_SASL_USERNAME and the password"
+                ) from error
+            cause = str(causes.last or error)
+            advice = next((advice for sign, advice in _ADVICE.items() if sign in cause), _ELSE)
+            raise KafkaTimeoutError(f"{causes.last!r}; {advice}") from error
+
+
+class _Causes(logging.Handler):
+    """The last error that a connection ended with, heard from the client's log while this is entered."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.last: BaseException | None = None
+        self._logger = logging.getLogger("kafka.net.manager")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep what the client could not connect for."""
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        self.last = next((it for it in arguments if isinstance(it, BaseException)), self.last)
+
+    def __enter__(self) -> Self:
+        self._logger.addHandler(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._logger.removeHandler(self)
