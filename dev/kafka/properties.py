@@ -35,6 +35,9 @@ def server_properties(
         "node.id": broker_id,
         "controller.quorum.bootstrap.servers": ",".join(controllers),
         "controller.listener.names": "CONTROLLER",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,"
+        + ",".join(f"{it}:{it}" for it in ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")),
         "log.dirs": data,
         "auto.create.topics.enable": "false",
         "default.replication.factor": replication,

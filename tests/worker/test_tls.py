@@ -52,7 +52,7 @@ def openssl(*arguments: str) -> None:
         ("mine.pem", "text.pem", "mine.key", r"KAFKA_SSL_CERTFILE: .*text\.pem is not usable"),
         ("mine.pem", "mine.pem", "absent.key", r"KAFKA_SSL_KEYFILE: can't read .*absent\.key"),
         ("mine.pem", "mine.pem", "text.pem", r"KAFKA_SSL_KEYFILE: .*text\.pem is not usable"),
-        ("mine.pem", "mine.pem", "other.key", r"KAFKA_SSL_KEYFILE: .*not the key of the certificate"),
+        ("mine.pem", "mine.pem", "other.key", r"KAFKA_SSL_KEYFILE: .*it is not the key of the certificate"),
         ("mine.pem", "mine.pem", "pkcs8.key", r"KAFKA_SSL_KEYFILE: .*pkcs8\.key is encrypted"),
         ("mine.pem", "mine.pem", "rsa.key", r"KAFKA_SSL_KEYFILE: .*rsa\.key is encrypted"),
         ("mine.pem", "mine.pem", None, r"KAFKA_SSL_CERTFILE: "),

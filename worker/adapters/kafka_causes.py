@@ -5,12 +5,19 @@ from types import TracebackType
 from typing import Any, Self
 
 from kafka import KafkaAdminClient
-from kafka.errors import IllegalSaslStateError, KafkaTimeoutError, SaslAuthenticationFailedError
-from kafka.errors import UnsupportedSaslMechanismError as UnsupportedMechanismError
+from kafka.errors import (
+    IllegalSaslStateError,
+    InvalidSessionTimeoutError,
+    InvalidTransactionTimeoutError,
+    KafkaError,
+    KafkaTimeoutError,
+    SaslAuthenticationFailedError,
+    UnsupportedSaslMechanismError,
+)
 
 from worker.errors import KafkaUnfitError
 
-_REFUSED = (SaslAuthenticationFailedError, UnsupportedMechanismError, IllegalSaslStateError)
+_REFUSED = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError, IllegalSaslStateError)
 _ADVICE = {  # by what the cause says, the first that fits
     "CERTIFICATE_VERIFY_FAILED": "check KAFKA_SSL_CAFILE (the brokers' authority) and KAFKA_SSL_CHECK_HOSTNAME",
     "WRONG_VERSION_NUMBER": "the port speaks no TLS; check KAFKA_SECURITY_PROTOCOL",
@@ -19,6 +26,19 @@ _ADVICE = {  # by what the cause says, the first that fits
     "connect to": "check host and port in KAFKA_BOOTSTRAP_SERVERS",
 }
 _ELSE = "check KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL"
+
+_LIMITS: dict[type[KafkaError], str] = {
+    InvalidSessionTimeoutError: "WORKER_SESSION_TIMEOUT_MS has to lie between the brokers' "
+    "group.min.session.timeout.ms and group.max.session.timeout.ms",
+    InvalidTransactionTimeoutError: "WORKER_TRANSACTION_TIMEOUT_MS is above the brokers' "
+    "transaction.max.timeout.ms",
+}
+
+
+def by_setting(error: KafkaError) -> str:
+    """What the brokers refuse, with the setting of ours that exceeds a limit of theirs."""
+    limit = _LIMITS.get(type(error))
+    return f"{limit}: {error!r}" if limit else repr(error)
 
 
 def connect_admin(options: dict[str, Any], timeout_ms: float) -> Any:

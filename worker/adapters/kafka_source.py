@@ -19,6 +19,7 @@ from kafka.errors import (
 )
 from kafka.structs import MemberState, OffsetAndMetadata
 
+from worker.adapters.kafka_causes import by_setting
 from worker.adapters.kafka_client import connection
 from worker.adapters.kafka_log_guard import LogGuard
 from worker.adapters.kafka_positions import LogPositions, unstamp
@@ -120,7 +121,7 @@ class KafkaSource:
             log.warning("poll_failed", error=repr(error))
             return []
         except (AuthorizationError, KafkaError) as error:
-            raise KafkaUnfitError(f"Kafka refuses to go on: {error!r}") from error
+            raise KafkaUnfitError(f"Kafka refuses to go on: {by_setting(error)}") from error
         chunks = [
             self._chunk(partition, records) for partition, records in polled.items()
             if self._guard.lets_go_on(partition, records[0].offset)
@@ -190,7 +191,7 @@ class KafkaSource:
             self._refuse("offset_not_written", offsets, error)
             return False
         except KafkaError as error:
-            raise KafkaUnfitError(f"Kafka refuses to go on: {error!r}") from error
+            raise KafkaUnfitError(f"Kafka refuses to go on: {by_setting(error)}") from error
         self._offsets_refused = False
         return True
 

@@ -13,6 +13,7 @@ from kafka.errors import (
 from kafka.structs import OffsetAndMetadata
 
 from contract.errors import ReviewSentimentError
+from worker.adapters.kafka_causes import by_setting
 from worker.adapters.kafka_sink import KafkaSink
 from worker.core.ledger import Commit
 from worker.errors import KafkaUnfitError, OverdueError
@@ -56,7 +57,7 @@ class KafkaTransactionalSink(KafkaSink):
             self._producer.init_transactions()
         except KafkaError as error:
             self.close()
-            raise KafkaUnfitError(f"Kafka does not let us use transactions: {error!r}") from error
+            raise KafkaUnfitError(f"Kafka does not let us use transactions: {by_setting(error)}") from error
 
     def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Outgoing]:
         """Run one transaction; see `worker.ports.TransactionalSink`."""
