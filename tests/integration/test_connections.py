@@ -117,7 +117,7 @@ def test_who_is_known_is_let_in(guarded: Guarded) -> None:
 @pytest.mark.parametrize("wrong", [{"kafka_sasl_password": "wrong"}, {"kafka_sasl_mechanism": "SCRAM-SHA-256"}])
 def test_a_refusal_is_not_waited_out(guarded: Guarded, wrong: dict[str, str]) -> None:
     """A wrong password stays wrong: it is told long before the test's own time is over."""
-    told = examine(guarded.sasl, 3600, **{**ME, **wrong})
+    told = examine(guarded.sasl, 60, **{**ME, **wrong})
 
     assert told.startswith("authentication failed")
     assert "KAFKA_SASL_" in told
@@ -127,7 +127,7 @@ def test_a_refusal_is_not_waited_out(guarded: Guarded, wrong: dict[str, str]) ->
     ("at", "settings", "cause", "check"),
     [
         ("no.such.host.invalid:9092", {}, "no.such.host.invalid", "KAFKA_BOOTSTRAP_SERVERS"),
-        ("nobody", {}, "connect", "KAFKA_BOOTSTRAP_SERVERS"),
+        ("nobody", {}, "ECONNREFUSED", "KAFKA_BOOTSTRAP_SERVERS"),
         ("tls", {}, "", "KAFKA_SECURITY_PROTOCOL"),
         ("sasl", {}, "", "KAFKA_SECURITY_PROTOCOL"),
         ("plaintext", {"trusting": True}, "", "KAFKA_SECURITY_PROTOCOL"),

@@ -14,6 +14,7 @@ from kafka.errors import (
     SaslAuthenticationFailedError,
     UnsupportedSaslMechanismError,
 )
+from kafka.net.connection import KafkaConnection
 
 from worker.errors import KafkaUnfitError
 
@@ -23,7 +24,7 @@ _ADVICE = {  # by what the cause says, the first that fits
     "WRONG_VERSION_NUMBER": "the port speaks no TLS; check KAFKA_SECURITY_PROTOCOL",
     "ALERT": "check KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE: the brokers refuse our certificate, or want one",
     "DNS": "check the host in KAFKA_BOOTSTRAP_SERVERS",
-    "connect to": "check host and port in KAFKA_BOOTSTRAP_SERVERS",
+    "ECONNREFUSED": "check host and port in KAFKA_BOOTSTRAP_SERVERS",
 }
 _ELSE = "check KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL"
 
@@ -64,7 +65,7 @@ def connect_admin(options: dict[str, Any], timeout_ms: float) -> Any:
                 ) from error
             cause = str(causes.last or error)
             advice = next((advice for sign, advice in _ADVICE.items() if sign in cause), _ELSE)
-            raise KafkaTimeoutError(f"{causes.last!r}; {advice}") from error
+            raise KafkaTimeoutError(f"{cause}; {advice}") from error
 
 
 class _Causes(logging.Handler):
@@ -74,17 +75,31 @@ class _Causes(logging.Handler):
         super().__init__(logging.WARNING)
         self.last: BaseException | None = None
         self._logger = logging.getLogger("kafka.net.manager")
+        self._close = KafkaConnection.close
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep what the client could not connect for."""
-        arguments = record.args if isinstance(record.args, tuple) else ()
-        self.last = next((it for it in arguments if isinstance(it, BaseException)), self.last)
+        for argument in record.args if isinstance(record.args, tuple) else ():
+            self._keep(argument)
+
+    def _keep(self, error: object) -> None:
+        final = isinstance(self.last, _REFUSED) or "Unable to bootstrap" in str(error)  # which says nothing
+        if isinstance(error, BaseException) and not final:
+            self.last = error
 
     def __enter__(self) -> Self:
         self._logger.addHandler(self)
+
+        # A broker hangs up right after its refusal. kafka-python 3.0 sees that first, and drops the refusal.
+        def close(connection: Any, error: Exception | None = None) -> None:
+            self._keep(error)
+            self._close(connection, error)
+
+        KafkaConnection.close = close
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        KafkaConnection.close = self._close
         self._logger.removeHandler(self)
