@@ -28,8 +28,8 @@ def _listed(names: tuple[str, ...]) -> str:
     return f"{', '.join(f'`{name}`' for name in names[:-1])} and `{names[-1]}`"
 
 
-_REVIEW = f"""An event of the input topic that is scored; a raw Amazon review record works as it is, but for one with NaN,
-which some libraries write for a missing value and which is not JSON.
+_REVIEW = f"""An event of the input topic that is scored; a raw Amazon review record works as it is, but for one
+with NaN, which some libraries write for a missing value and which is not JSON.
 
 The text is the first of {_listed(TEXT_FIELDS)} that is a string and not blank, or the one field that
 `WORKER_TEXT_FIELD` names. Everything else is carried through untouched.

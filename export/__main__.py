@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from rich.console import Console
 
 from contract.errors import ReviewSentimentError, UsageError
+from contract.version import VERSION
 
 _USAGE = """\
 usage: python -m export bundle --checkpoint CHECKPOINT --output BUNDLE    make a verified bundle
@@ -20,6 +21,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run a command; the exit code says how it ended."""
     if list(arguments) in (["-h"], ["--help"]):
         print(_USAGE, end="")
+        return 0
+    if list(arguments) == ["--version"]:
+        print(f"review-sentiment {VERSION}")
         return 0
     try:
         return _command(arguments)(arguments[1:])

@@ -18,11 +18,19 @@ from contract.errors import InputError
 _temporary: list[tempfile.TemporaryDirectory[str]] = []  # removed when the process ends
 
 
-def cache_folder() -> Path:
-    """The folder that REVIEW_SENTIMENT_CACHE names, or `review-sentiment` in the user's cache."""
+def cache_folder() -> Path | None:
+    """The folder that REVIEW_SENTIMENT_CACHE names, or `review-sentiment` in the user's; None without a home.
+
+    Not one in /tmp, whose name would be for any other user to take.
+    """
     if named := os.environ.get("REVIEW_SENTIMENT_CACHE"):
         return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "review-sentiment"
+    if caches := os.environ.get("XDG_CACHE_HOME"):
+        return Path(caches) / "review-sentiment"
+    try:
+        return Path.home() / ".cache" / "review-sentiment"
+    except RuntimeError:  # a container's user whom no passwd knows
+        return None
 
 
 def fingerprint(*settings: Any) -> str:
@@ -43,12 +51,13 @@ def kept(kind: str, name: str | None, make: Callable[[Path], None]) -> Path:
     Raises:
         InputError: If the disk is full.
     """
-    parent = cache_folder() / kind
-    if name is None or not _writable(parent):
+    folder = cache_folder()
+    if folder is None or name is None or not _writable(folder / kind):
         temporary = tempfile.TemporaryDirectory(prefix="review-sentiment-")
         _temporary.append(temporary)
         _fill(Path(temporary.name), make)
         return Path(temporary.name)
+    parent = folder / kind
     whole, partial = parent / name, parent / f"{name}.partial"
     if whole.is_dir():
         return whole

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.errors import InputError
+from contract.version import VERSION
 from evaluation.figures import Figures, written
 from reviews.files import replacing
 from reviews.splits import EVERY_PART, PARTS
@@ -60,6 +61,7 @@ def _recipe(arguments: Sequence[str] | None) -> Recipe:
 
 def _parser(recipe: Recipe) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training")
+    parser.add_argument("--version", action="version", version=f"review-sentiment {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True)
     shown = argparse.ArgumentDefaultsHelpFormatter
     fit = commands.add_parser("fit", help="fine-tune a base model", formatter_class=shown)

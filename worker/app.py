@@ -1,12 +1,10 @@
 """Wires the parts into a worker and runs it; nothing else knows them all."""
 
 import os
-import signal
 import threading
 import time
 import uuid
 from collections.abc import Callable
-from types import FrameType
 
 import structlog
 
@@ -17,7 +15,7 @@ from worker.adapters.kafka_sink import KafkaSink
 from worker.adapters.kafka_source import KafkaSource
 from worker.adapters.kafka_transactions import KafkaTransactionalSink
 from worker.adapters.metrics import Metrics
-from worker.adapters.patience import Patience, StartAbandonedError
+from worker.adapters.patience import Patience
 from worker.core.backpressure import Marks
 from worker.core.breaker import Breaker, BreakerPolicy
 from worker.core.portions import PublishPace
@@ -35,6 +33,7 @@ from worker.ports import Classifier, Telemetry
 from worker.settings import Settings
 from worker.stages import Stages
 from worker.standby import StandBy
+from worker.stop import Stop, StopAskedError
 
 log = structlog.get_logger(__name__)
 
@@ -45,9 +44,10 @@ _BYTES_PER_TOKEN = 8  # more than reviews have, so that few texts weigh less tha
 class Worker:
     """One replica."""
 
-    def __init__(self, settings: Settings, *, wrap: Callable[[Classifier], Classifier] = lambda it: it) -> None:
+    def __init__(self, settings: Settings, stop: Stop, wrap: Callable[[Classifier], Classifier]) -> None:
         """Prepare a worker; `wrap` lets a test or a demo make the model fail."""
         self._settings = settings
+        self._stop = stop
         self._wrap = wrap
         self._metrics = Metrics()
         self._life = Life()
@@ -73,12 +73,13 @@ class Worker:
             # The model first: a worker that can't score must not take partitions from one that can.
             model = load_model(self._settings)
             self._metrics.model(model.identity)
-            patience = Patience(self._settings, stopped=lambda: bool(self._life.stop_signal))
-            try:
-                self._serve(model, examine_cluster(self._settings, patience), patience)
-            except StartAbandonedError:
-                self._life.become(State.DRAINING, f"{self._life.stop_signal} asked for a stop during the start")
+            patience = Patience(self._settings)
+            self._serve(model, examine_cluster(self._settings, patience), patience)
             self._life.become(State.STOPPED, "all that was in flight is settled and committed")
+        except StopAskedError as asked:
+            self._life.stop_signal = str(asked)
+            self._life.become(State.DRAINING, f"{asked} during the start")
+            self._life.become(State.STOPPED, "nothing was in flight yet")
         except BaseException as error:
             self._life.become(State.FAILED, repr(error))
             raise
@@ -86,11 +87,9 @@ class Worker:
             health.close()
         log.info("worker_stopped", signal=self._life.stop_signal)
 
-    def stop(self, signal_number: int, _frame: FrameType | None = None) -> None:
-        """Ask for a clean stop; asked again, or if that takes too long, end at once."""
-        if self._life.stop_signal:
-            os._exit(128 + signal_number)
-        self._life.stop_signal = signal.Signals(signal_number).name
+    def _drain(self, signal_name: str) -> None:
+        """Ask for a clean stop; if that takes too long, end at once."""
+        self._life.stop_signal = signal_name
         # Clients can wait for a broker that is gone longer than the orchestrator waits for us.
         overdue = threading.Timer(self._settings.shutdown_timeout_ms / 1000, _end_at_once)
         overdue.daemon = True
@@ -129,6 +128,7 @@ class Worker:
             telemetry=self._metrics,
         )
         stages = Stages(pipeline, in_flight)
+        self._stop.hold(self._drain)
         stages.start()
         log.info("worker_serving", session=session, topic=settings.input_topic, delivery=settings.delivery)
         self._loop = loop = PollLoop(
@@ -163,12 +163,22 @@ class Worker:
         return stand_by.wait(rival, lambda why: self._life.become(State.FAILED, why))
 
 
-def run(settings: Settings, *, wrap: Callable[[Classifier], Classifier] = lambda it: it) -> None:
-    """Run a worker in this process until SIGTERM or SIGINT; for errors see `Worker.run`."""
-    worker = Worker(settings, wrap=wrap)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, worker.stop)
-    worker.run()
+def run(
+    settings: Settings,
+    *,
+    wrap: Callable[[Classifier], Classifier] = lambda it: it,
+    stop: Stop | None = None,
+) -> None:
+    """Run a worker in this process until SIGTERM or SIGINT; for errors see `Worker.run`.
+
+    Args:
+        settings: All that can be set.
+        wrap: Lets a test or a demo make the model fail.
+        stop: Who has listened to the signals since the program began; None to listen from here on.
+    """
+    stop = stop or Stop()
+    stop.listen()
+    Worker(settings, stop, wrap).run()
 
 
 def _window_policy(settings: Settings, model: Model) -> WindowPolicy:

@@ -113,7 +113,7 @@ class PollLoop:
         if not settled:
             # The listener must not wait for windows that will not be settled any more.
             self._in_flight.abandon()
-        # A second is left for the words about it, before the timer of `Worker.stop` ends everything.
+        # A second is left for the words about it, before the worker's timer ends everything.
         committed = self._source.close(
             max(1.0, deadline_s - time.monotonic() - 1), in_good_order=_says_nothing_of_records(failure)
         )

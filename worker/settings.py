@@ -7,7 +7,7 @@ everywhere else: `KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_SECURITY_PROTOCOL`, … All e
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
@@ -20,16 +20,24 @@ from pydantic_settings import (
 )
 
 from contract.errors import UsageError
+from worker.environment import CONFIG_VARIABLE, PREFIX, is_service_link, misspelt, told, variable
+from worker.tls import tls_problems
 
-_PREFIX = "WORKER_"
-_CONFIG_VARIABLE = "WORKER_CONFIG"
+_DAY_MS = 24 * 60 * 60 * 1000  # clients and timers take no more than some weeks, and say so by a traceback
+_COUNT_MAX = 2**31 - 1
+_BYTES_MAX = 2**48
+
+Milliseconds = Annotated[int, Field(le=_DAY_MS)]
+FractionalMilliseconds = Annotated[float, Field(le=_DAY_MS, allow_inf_nan=False)]
+Count = Annotated[int, Field(le=_COUNT_MAX)]
+Bytes = Annotated[int, Field(le=_BYTES_MAX)]
 
 
 class Settings(BaseSettings):
     """The settings; units stand last in their names."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, extra="forbid", frozen=True, env_ignore_empty=True, validate_default=True
+        env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True, validate_default=True
     )
 
     bundle: Path = Field(description="Folder of the bundle that `python -m export bundle` wrote.")
@@ -37,8 +45,8 @@ class Settings(BaseSettings):
         "auto", description="Graph of the bundle to serve: `fp32`, `int8`, …, or the device's best."
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
-    threads: int = Field(0, ge=0, description="CPU threads of one forward pass; 0 means one a core.")
-    device_memory_bytes_max: int = Field(0, ge=0, description="GPU memory at most; 0 means no limit.")
+    threads: Count = Field(0, ge=0, description="CPU threads of one forward pass; 0 means one a core.")
+    device_memory_bytes_max: Bytes = Field(0, ge=0, description="GPU memory at most; 0 means no limit.")
 
     kafka_bootstrap_servers: str = Field("localhost:9092", description="Brokers to ask first, `host:port,…`.")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
@@ -87,68 +95,72 @@ class Settings(BaseSettings):
     text_field: str | None = Field(
         None, description="The one field to read the text from; unset, the usual names."
     )
-    input_bytes_max: int = Field(1_000_000, ge=1, description="A larger value becomes a dead letter unread.")
+    input_bytes_max: Count = Field(1_000_000, ge=1, description="A larger value becomes a dead letter unread.")
 
-    window_records_max: int = Field(512, ge=1, description="Records of a window at most.")
-    window_bytes_max: int = Field(
+    window_records_max: Count = Field(512, ge=1, description="Records of a window at most.")
+    window_bytes_max: Bytes = Field(
         8 * 2**20,
         ge=1,
         description="Bytes of a window at most, keys and headers included; one record always fits.",
     )
-    window_ms_target: float = Field(
+    window_ms_target: FractionalMilliseconds = Field(
         500, gt=0, description="Device time of a window, as far as it can be foreseen."
     )
-    wait_ms_max: float = Field(0, ge=0, description="Wait for more records while the device is idle.")
-    batch_rows_max: int = Field(
+    wait_ms_max: FractionalMilliseconds = Field(
+        0, ge=0, description="Wait for more records while the device is idle."
+    )
+    batch_rows_max: Count = Field(
         0, ge=0, description="Rows of a forward pass at most; 0 means 64 on a CPU, 1,024 on CUDA."
     )
-    batch_tokens_max: int = Field(
+    batch_tokens_max: Count = Field(
         0, ge=0, description="Tokens of a pass at most, padding included; 0 means 4,096 on a CPU, 16,384 on CUDA."
     )
-    held_records_max: int = Field(
+    held_records_max: Count = Field(
         4096, ge=1, description="Records read and not yet settled: reading pauses there."
     )
-    held_bytes_max: int = Field(64 * 2**20, ge=1, description="The same in bytes of keys, values and headers.")
+    held_bytes_max: Bytes = Field(64 * 2**20, ge=1, description="The same in bytes of keys, values and headers.")
 
     delivery: Literal["at-least-once", "exactly-once"] = Field(
         "at-least-once",
         description="Exactly once: outcomes and positions in transactions, for readers with read_committed.",
     )
-    transaction_ms_max: float = Field(
+    transaction_ms_max: FractionalMilliseconds = Field(
         100, ge=0, description="Exactly once: a transaction takes windows for so long."
     )
-    transaction_records_max: int = Field(4096, ge=1, description="Exactly once: and so many records at most.")
-    transaction_timeout_ms: int = Field(
+    transaction_records_max: Count = Field(4096, ge=1, description="Exactly once: and so many records at most.")
+    transaction_timeout_ms: Milliseconds = Field(
         15_000, ge=1000, le=900_000, description="Exactly once: the broker aborts a transaction that takes longer."
     )
-    start_timeout_ms: int = Field(
+    start_timeout_ms: Milliseconds = Field(
         120_000, ge=0, description="Time to wait at the start for brokers that are away, before it ends with 4."
     )
-    commit_interval_ms: int = Field(1000, ge=1, description="Time between two commits.")
-    commit_timeout_ms: int = Field(60_000, ge=1, description="A commit that takes longer ends the process.")
-    publish_timeout_ms: int = Field(
+    commit_interval_ms: Milliseconds = Field(1000, ge=1, description="Time between two commits.")
+    commit_timeout_ms: Milliseconds = Field(
+        60_000, ge=1, description="A commit that takes longer ends the process."
+    )
+    publish_timeout_ms: Milliseconds = Field(
         120_000, ge=1000, description="A record that no broker acknowledges for longer ends the process."
     )
-    drain_timeout_ms: int = Field(
+    drain_timeout_ms: Milliseconds = Field(
         10_000, ge=1, description="Time to finish the windows in flight when partitions are revoked."
     )
-    shutdown_timeout_ms: int = Field(25_000, ge=1, description="Time to finish after SIGTERM.")
-    session_timeout_ms: int = Field(
+    shutdown_timeout_ms: Milliseconds = Field(25_000, ge=1, description="Time to finish after SIGTERM.")
+    session_timeout_ms: Milliseconds = Field(
         45_000, ge=1000, description="A worker silent for longer loses its partitions."
     )
 
-    stall_timeout_ms: int = Field(
+    stall_timeout_ms: Milliseconds = Field(
         120_000, ge=1000, description="A partition with records that does not move for longer is reported."
     )
 
     dead_letter_ratio_max: float = Field(
         0.5, gt=0, le=1, description="The worker stops when the model fails on a larger share of a partition."
     )
-    dead_letter_records_min: int = Field(
+    dead_letter_records_min: Count = Field(
         200, ge=1, description="Records of a partition over which that is counted."
     )
 
-    http_host: str = Field("0.0.0.0", description="Address of health and metrics.")  # noqa: S104 - probes come from outside
+    http_host: str = Field("::", description="Address of health and metrics; `::` is every one, of IPv4 too.")
     http_port: int = Field(8080, ge=0, le=65535, description="Port of health and metrics; 0 means any free one.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["auto", "json", "console"] = Field(
@@ -159,25 +171,27 @@ class Settings(BaseSettings):
     def _fit_together(self) -> Self:
         """Everything that is wrong between settings, in one message."""
         rules = {
-            "drain_timeout_ms must be less than session_timeout_ms, or a drain costs the membership": (
+            "WORKER_DRAIN_TIMEOUT_MS must be less than WORKER_SESSION_TIMEOUT_MS, or a drain ends membership": (
                 self.drain_timeout_ms < self.session_timeout_ms
             ),
-            "transaction_ms_max must be less than drain_timeout_ms, or a drain can't wait for its end": (
+            "WORKER_TRANSACTION_MS_MAX must be less than WORKER_DRAIN_TIMEOUT_MS, which has to wait for its end": (
                 self.delivery == "at-least-once" or self.transaction_ms_max < self.drain_timeout_ms
             ),
-            "a SASL protocol needs kafka_sasl_mechanism, kafka_sasl_username and a password": (
+            "a SASL protocol needs KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and a password": (
                 not self.kafka_security_protocol.startswith("SASL")
                 or bool(
                     self.kafka_sasl_mechanism and self.kafka_sasl_username and self.sasl_password() is not None
                 )
             ),
-            "input_topic, output_topic and dead_letter_topic must be three topics": (
+            "WORKER_INPUT_TOPIC, WORKER_OUTPUT_TOPIC and WORKER_DEAD_LETTER_TOPIC must be three topics": (
                 len({self.input_topic, self.output_topic, self.dead_letter_topic}) == len(("in", "out", "dead"))
             ),
-            "held_records_max must be at least window_records_max": self.held_records_max
+            "WORKER_HELD_RECORDS_MAX must be at least WORKER_WINDOW_RECORDS_MAX": self.held_records_max
             >= self.window_records_max,
         }
         broken = [rule for rule, holds in rules.items() if not holds]
+        if self.kafka_security_protocol.endswith("SSL"):
+            broken += tls_problems(self.kafka_ssl_cafile, self.kafka_ssl_certfile, self.kafka_ssl_keyfile)
         if broken:
             raise ValueError("; ".join(broken))
         return self
@@ -193,27 +207,35 @@ class Settings(BaseSettings):
         if self.kafka_sasl_password_file is None:
             return None
         try:
-            return self.kafka_sasl_password_file.read_text().rstrip("\n")
-        except OSError as error:
-            raise ValueError(f"kafka_sasl_password_file: {error}") from error
+            return self.kafka_sasl_password_file.read_text(encoding="utf-8").rstrip("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"KAFKA_SASL_PASSWORD_FILE: {error}") from error
 
     @classmethod
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags and explicit values, then the environment, then the file."""
-        file = os.environ.get(_CONFIG_VARIABLE)
+        file = os.environ.get(CONFIG_VARIABLE)
         return (
             init_settings,
-            env_settings,
+            _Environment(settings_cls),
             _KafkaEnvironment(settings_cls, env_prefix=""),
             TomlConfigSettingsSource(settings_cls, toml_file=Path(file) if file else None),
         )
+
+
+class _Environment(EnvSettingsSource):
+    """Our own settings; what Kubernetes sets is none, even where it has the name of one."""
+
+    def __call__(self) -> dict[str, Any]:
+        found = super().__call__()
+        return {name: value for name, value in found.items() if not is_service_link(variable(name), str(value))}
 
 
 class _KafkaEnvironment(EnvSettingsSource):
@@ -229,16 +251,10 @@ def load_settings(arguments: Sequence[str] = ()) -> Settings:
     Raises:
         UsageError: If any is wrong; the message names all that are.
     """
-    problems = [
-        f"{name}: there is no such setting"
-        for name in os.environ
-        if name.startswith(_PREFIX)
-        and name != _CONFIG_VARIABLE
-        and name.removeprefix(_PREFIX).lower() not in Settings.model_fields
-    ]
-    file = os.environ.get(_CONFIG_VARIABLE)
+    problems = misspelt(os.environ, Settings.model_fields)
+    file = os.environ.get(CONFIG_VARIABLE)
     if file and not Path(file).is_file():
-        problems.append(f"{_CONFIG_VARIABLE}: there is no file {file}")
+        problems.append(f"{CONFIG_VARIABLE}: there is no file {file}")
     try:
         cli: CliSettingsSource[Any] = CliSettingsSource(
             Settings,
@@ -248,7 +264,7 @@ def load_settings(arguments: Sequence[str] = ()) -> Settings:
         )
         settings = Settings(**cli())
     except ValidationError as error:
-        problems += [f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in error.errors()]
+        problems += [told(item) for item in error.errors()]
     except ValueError as error:  # a TOML file that is none
         problems.append(str(error))
     if problems:
@@ -260,9 +276,8 @@ def settings_table() -> str:
     """All settings as a Markdown table, for the README."""
     rows = ["| setting | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        variable = name.upper() if name.startswith("kafka_") else f"{_PREFIX}{name.upper()}"
         default = "required" if field.is_required() else f"`{_shown(field.default)}`"
-        rows.append(f"| `{variable}` | {default} | {field.description} |")
+        rows.append(f"| `{variable(name)}` | {default} | {field.description} |")
     return "\n".join(rows) + "\n"
 
 

@@ -22,17 +22,22 @@ def server_properties(
         controller_port: Where its controller is.
         data: Its data folder.
         controllers: `host:port` of every controller; one a broker, so their number is the replication factor.
-        more: Settings besides, or instead.
+        more: Settings besides, or instead; listeners besides.
     """
     replication = len(controllers)
     in_sync = max(1, replication - 1)
+    ours = {
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+    }
     settings = {
         "process.roles": "broker,controller",
         "node.id": broker_id,
         "controller.quorum.bootstrap.servers": ",".join(controllers),
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
         "controller.listener.names": "CONTROLLER",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,"
+        + ",".join(f"{it}:{it}" for it in ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")),
         "log.dirs": data,
         "auto.create.topics.enable": "false",
         "default.replication.factor": replication,
@@ -50,4 +55,6 @@ def server_properties(
         "log.cleaner.backoff.ms": 500,
         **more,
     }
+    for name in ("listeners", "advertised.listeners"):
+        settings[name] = ",".join(filter(None, (ours[name], more.get("listeners"))))
     return "".join(f"{name}={value}\n" for name, value in settings.items())

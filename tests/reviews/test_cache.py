@@ -109,6 +109,16 @@ def test_the_folder_is_the_named_one_or_the_users(monkeypatch: pytest.MonkeyPatc
     assert cache_folder() == Path("/somewhere/review-sentiment")
 
 
+def test_a_user_without_a_home_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's user may be a bare number without HOME: what is made lasts as long as the process."""
+    for name in ("REVIEW_SENTIMENT_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)
+
+    assert cache_folder() is None
+    assert (kept("things", "name", write) / "content").exists()
+
+
 def test_fingerprints_tell_settings_apart() -> None:
     """Equal for equal settings, in whatever order a mapping has its keys."""
     assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1}) != fingerprint({"a": 1, "b": 3})

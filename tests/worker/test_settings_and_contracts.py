@@ -1,9 +1,11 @@
 """Settings, the published contract, the generated tables of docs, and what the worker does not import."""
 
 import json
+import os
 import pkgutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,8 @@ import worker
 from contract.errors import UsageError
 from contract.schemas import contract_documents
 from dev.docs import DOCS, TABLES, generated
-from worker.settings import load_settings
+from worker.environment import ignored
+from worker.settings import Settings, load_settings
 
 _ROOT = Path(__file__).parents[2]
 
@@ -51,21 +54,102 @@ def test_every_error_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(UsageError) as error:
         load(monkeypatch, [], WORKER_THREADS="many", WORKER_TREADS="2", WORKER_HTTP_PORT="99999")
 
-    for name in ("bundle", "threads", "WORKER_TREADS", "http_port"):
-        assert name in str(error.value)
+    for name in ("WORKER_BUNDLE", "WORKER_THREADS", "WORKER_TREADS", "WORKER_HTTP_PORT"):
+        assert f"  {name}: " in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"WORKER_SERVICE_HOST": "10.0.0.9", "WORKER_SERVICE_PORT": "8080", "WORKER_SERVICE_PORT_HTTP": "8080",
+         "WORKER_PORT": "tcp://10.0.0.9:8080", "WORKER_PORT_8080_TCP": "tcp://10.0.0.9:8080",
+         "WORKER_PORT_8080_TCP_PROTO": "tcp", "WORKER_PORT_8080_TCP_PORT": "8080",
+         "WORKER_PORT_8080_TCP_ADDR": "10.0.0.9"},
+        {"WORKER_HTTP_SERVICE_HOST": "10.0.0.9", "WORKER_HTTP_PORT": "tcp://10.0.0.9:8080",
+         "WORKER_HTTP_PORT_8080_TCP_PORT": "8080"},
+        {"KAFKA_SERVICE_HOST": "10.0.0.9", "KAFKA_PORT": "udp://10.0.0.9:9092",
+         "KAFKA_SSL_PORT_9093_TCP_ADDR": "10.0.0.9", "KAFKA_BOOTSTRAP_SERVICE_HOST": "10.0.0.9"},
+    ],
+    ids=["worker", "worker-http", "kafka"],
+)  # fmt: skip
+def test_what_kubernetes_sets_for_a_service_is_no_setting(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    """A Service may be called `worker`, or `worker-http`: its links mean nothing, even with a setting's name."""
+    settings = load(monkeypatch, ["--bundle", "b"], **environment)
+
+    assert settings == load_settings(["--bundle", "b", "--http-port", "8080"])
+    assert ignored(os.environ, Settings.model_fields) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("WORKER_HTTPS_PORT", "8080", "is it WORKER_HTTP_PORT?"),
+        ("worker_treads", "2", "is it WORKER_THREADS?"),
+        ("KAFKA_BOOSTRAP_SERVER", "k:9092", "is it KAFKA_BOOTSTRAP_SERVERS?"),
+        ("KAFKA_SSL_CA_LOCATION", "ca.pem", "KAFKA_SSL_CA_LOCATION: there is no such setting"),
+        ("KAFKA_SASL_JAAS_CONFIG", "…", "KAFKA_SASL_JAAS_CONFIG: there is no such setting"),
+        ("KAFKA_BOOTSTRAP_BROKERS", "…", "KAFKA_BOOTSTRAP_BROKERS: there is no such setting"),
+    ],
+)
+def test_a_name_that_is_no_setting_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    """All of WORKER_, and of KAFKA_ what concerns the connection or is nearly a setting."""
+    with pytest.raises(UsageError) as error:
+        load(monkeypatch, ["--bundle", "b"], **{name: value})
+
+    assert name.upper() in str(error.value)
+    assert told in str(error.value)
+
+
+def test_other_names_of_kafka_are_told_and_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may be for another program in the same environment."""
+    load(monkeypatch, ["--bundle", "b"], KAFKA_HEAP_OPTS="-Xmx1g", KAFKA_BROKERS="k:9092")
+
+    assert ignored(os.environ, Settings.model_fields) == ["KAFKA_BROKERS", "KAFKA_HEAP_OPTS"]
+
+
+def test_an_unknown_key_of_the_file_is_named_as_it_stands_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And a wrong value by the variable, since that is what the documentation lists."""
+    (tmp_path / "worker.toml").write_text('bundle = "b"\ntreads = 3\nthreads = "x"\n')
+
+    with pytest.raises(UsageError, match=r"  treads: there is no such setting") as error:
+        load(monkeypatch, [], WORKER_CONFIG=str(tmp_path / "worker.toml"))
+    assert "  WORKER_THREADS: " in str(error.value)
+
+
+@pytest.mark.parametrize("name", [name for name in Settings.model_fields if "_ms" in name])
+@pytest.mark.parametrize("value", ["inf", "nan", "1e13", "99999999999999999", "-1"])
+def test_every_duration_has_bounds(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """A day at most: more fits neither a timer nor the protocol, whose numbers have 31 bits."""
+    with pytest.raises(UsageError, match=f"  WORKER_{name.upper()}: "):
+        load(monkeypatch, ["--bundle", "b"], **{f"WORKER_{name.upper()}": value})
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, field in Settings.model_fields.items() if field.annotation is int]
+)
+def test_every_number_has_bounds(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """What no library takes is refused by the setting's name, not by a traceback later."""
+    with pytest.raises(UsageError, match=f"  WORKER_{name.upper()}: "):
+        load(monkeypatch, ["--bundle", "b"], **{f"WORKER_{name.upper()}": str(2**64)})
 
 
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
-        ({"WORKER_DRAIN_TIMEOUT_MS": "50000"}, "drain_timeout_ms"),
-        ({"WORKER_DELIVERY": "exactly-once", "WORKER_TRANSACTION_MS_MAX": "10000"}, "transaction_ms_max"),
+        ({"WORKER_DRAIN_TIMEOUT_MS": "50000"}, "WORKER_DRAIN_TIMEOUT_MS must"),
+        ({"WORKER_DELIVERY": "exactly-once", "WORKER_TRANSACTION_MS_MAX": "10000"}, "TRANSACTION_MS_MAX must"),
         ({"WORKER_OUTPUT_TOPIC": "reviews"}, "three topics"),
-        ({"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, "SASL"),
-        ({"WORKER_HELD_RECORDS_MAX": "10"}, "held_records_max"),
+        ({"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, "KAFKA_SASL_MECHANISM"),
+        ({"WORKER_HELD_RECORDS_MAX": "10"}, "WORKER_HELD_RECORDS_MAX must"),
         ({"WORKER_CONFIG": "no-such-file.toml"}, "no-such-file.toml"),
         ({"KAFKA_SASL_PASSWORD_FILE": "no-such-file", "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
-          "KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_USERNAME": "me"}, "no-such-file"),
+          "KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_USERNAME": "me"}, "PASSWORD_FILE: .*no-such-file"),
     ],
 )  # fmt: skip
 def test_settings_that_do_not_fit_together_are_refused(
@@ -167,6 +251,17 @@ def test_the_workers_install_has_neither_torch_nor_transformers(name: str) -> No
     assert "kafka-python" in packages
     assert not packages & {"torch", "transformers", "onnx", "scikit-learn"}
     assert "://" not in text
+
+
+@pytest.mark.parametrize("program", ["worker", "training", "export"])
+def test_each_program_tells_its_version(program: str) -> None:
+    """`--version` gives that of pyproject.toml."""
+    done = subprocess.run(
+        [sys.executable, "-m", program, "--version"], capture_output=True, text=True, check=True, cwd=_ROOT
+    )
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
+
+    assert done.stdout == f"review-sentiment {project['version']}\n"
 
 
 @pytest.mark.parametrize("arguments", [[], ["serve"], ["contracts", "--nope"]])

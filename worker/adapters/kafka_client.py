@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import (
     AuthorizationError,
@@ -16,13 +15,14 @@ from kafka.errors import (
     for_code,
 )
 
+from worker.adapters.kafka_causes import connect_admin
 from worker.adapters.kafka_places import narrow
 from worker.adapters.patience import Patience
 from worker.errors import KafkaUnfitError
 from worker.settings import Settings
 
 _RECONNECT_MS_MAX = 2000  # the client's 30 s would add as much to every outage of a broker
-_BOOTSTRAP_MS = 5000  # then it is tried anew, unless a stop is asked for
+_BOOTSTRAP_MS = 5000  # then it is tried anew
 _MESSAGE_BYTES_MAX = 1_048_588  # Kafka's default of max.message.bytes
 
 
@@ -68,13 +68,11 @@ def examine_cluster(settings: Settings, patience: Patience | None = None) -> Clu
     servers, patience = settings.kafka_bootstrap_servers, patience or Patience(settings)
     try:
         admin = patience.keep_trying(
-            f"no Kafka at {servers}, check KAFKA_BOOTSTRAP_SERVERS",
-            lambda: KafkaAdminClient(
-                **connection(settings), bootstrap_timeout_ms=min(_BOOTSTRAP_MS, patience.left_ms)
-            ),
+            f"no Kafka at {servers}",
+            lambda: connect_admin(connection(settings), min(_BOOTSTRAP_MS, patience.left_ms)),
         )
     except (KafkaError, OSError, ValueError) as error:
-        raise KafkaUnfitError(f"no Kafka at {servers}: {error!r}. Check KAFKA_BOOTSTRAP_SERVERS.") from error
+        raise KafkaUnfitError(f"no Kafka at {servers}: {error}") from error
     try:
         return patience.keep_trying(
             f"Kafka at {servers} does not describe its topics", lambda: _examine(admin, settings)

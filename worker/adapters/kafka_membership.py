@@ -5,6 +5,7 @@ from typing import Any
 from kafka.errors import FencedInstanceIdError, KafkaError
 from kafka.structs import MemberState
 
+from worker.adapters.kafka_causes import by_setting
 from worker.errors import InstanceFencedError, KafkaUnfitError
 
 
@@ -50,4 +51,4 @@ def refusal(error: KafkaError) -> KafkaUnfitError | InstanceFencedError:
     """What to end with when the group's coordinator refuses us for good."""
     if isinstance(error, FencedInstanceIdError):
         return InstanceFencedError(f"another member has our WORKER_GROUP_INSTANCE_ID: {error!r}")
-    return KafkaUnfitError(f"Kafka refuses to go on: {error!r}")
+    return KafkaUnfitError(f"Kafka refuses to go on: {by_setting(error)}")

@@ -15,6 +15,7 @@ from kafka.errors import (
 from kafka.structs import OffsetAndMetadata
 
 from contract.errors import ReviewSentimentError
+from worker.adapters.kafka_causes import by_setting
 from worker.adapters.kafka_private import OF_A_TRANSACTIONAL_PRODUCER, look_for
 from worker.adapters.kafka_sink import KafkaSink
 from worker.adapters.patience import Patience
@@ -81,7 +82,7 @@ class KafkaTransactionalSink(KafkaSink):
         try:
             patience.keep_trying("Kafka does not begin transactions", begin)
         except KafkaError as error:
-            raise KafkaUnfitError(f"Kafka does not let us use transactions: {error!r}") from error
+            raise KafkaUnfitError(f"Kafka does not let us use transactions: {by_setting(error)}") from error
 
     def transact(self, outgoing: Sequence[Outgoing], offsets: Commit, member: object) -> list[Unwritten]:
         """Run one transaction; see `worker.ports.TransactionalSink`."""

@@ -18,18 +18,13 @@ _PASSING = (RetriableError, BrokerNotAvailableError, UnknownBrokerIdError)
 _PAUSE_S = 0.5
 
 
-class StartAbandonedError(Exception):
-    """A stop was asked for while the start waited for a broker; there is nothing to settle."""
-
-
 class Patience:
-    """Tries again what may pass, until `start_timeout_ms` from now."""
+    """Tries again what may pass, until `start_timeout_ms` from now; a stop meanwhile is an exception."""
 
-    def __init__(self, settings: Settings, *, stopped: Callable[[], bool] = lambda: False) -> None:
-        """Begin to count; `stopped` tells whether a stop was asked for meanwhile."""
+    def __init__(self, settings: Settings) -> None:
+        """Begin to count."""
         self._timeout_s = settings.start_timeout_ms / 1000
         self._ends_s = time.monotonic() + self._timeout_s
-        self._stopped = stopped
 
     @property
     def left_ms(self) -> float:
@@ -41,7 +36,6 @@ class Patience:
 
         Raises:
             KafkaUnfitError: If the time is over. Any other error of an attempt is raised at once.
-            StartAbandonedError: If a stop was asked for.
         """
         told = False
         while True:
@@ -55,6 +49,4 @@ class Patience:
                 if not told:
                     log.warning("start_waits", what=what, error=repr(error), left_s=round(self.left_ms / 1000))
                 told = True
-            if self._stopped():
-                raise StartAbandonedError(what)
             time.sleep(_PAUSE_S)

@@ -1,12 +1,15 @@
 """What of a bundle is refused, on a BERT that this session trained."""
 
+import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from worker.adapters.bundle import read_bundle
+from worker.adapters.classifier import OnnxClassifier
 from worker.errors import BundleRefusedError
 
 
@@ -34,10 +37,28 @@ def test_a_missing_file_is_refused(copy: Path, name: str) -> None:
         read_bundle(copy)
 
 
-def test_a_manifest_can_not_point_outside(copy: Path) -> None:
+def test_files_may_be_links_into_a_cache(copy: Path) -> None:
+    """As the Hugging Face cache keeps them: a snapshot of links to blobs elsewhere, guarded by their hashes."""
+    blobs = copy.parent / "blobs"
+    blobs.mkdir()
+    for file in [file for file in copy.rglob("*") if file.is_file()]:
+        blob = blobs / hashlib.sha256(file.read_bytes()).hexdigest()
+        file.rename(blob)
+        file.symlink_to(os.path.relpath(blob, file.parent))
+    read = read_bundle(copy)
+    OnnxClassifier(copy / read.variant("fp32").file, device="cpu", threads=1)
+    assert read.manifest.files
+
+    (copy / "golden.json").resolve().write_text("[]")
+    with pytest.raises(BundleRefusedError, match=r"golden\.json was altered"):
+        read_bundle(copy)
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "/etc/hostname", "a/../../elsewhere"])
+def test_a_manifest_can_not_point_outside(copy: Path, name: str) -> None:
     """A file beyond the folder is refused before it is read."""
     manifest = json.loads((copy / "bundle.json").read_text())
-    manifest["files"]["../elsewhere"] = {"bytes": 0, "sha256": "0" * 64}
+    manifest["files"][name] = {"bytes": 0, "sha256": "0" * 64}
     (copy / "bundle.json").write_text(json.dumps(manifest))
 
     with pytest.raises(BundleRefusedError, match="outside"):

@@ -3,14 +3,13 @@
 import pytest
 from kafka.errors import NodeNotReadyError, TopicAuthorizationFailedError
 
-from worker.adapters.patience import Patience, StartAbandonedError
+from worker.adapters.patience import Patience
 from worker.errors import KafkaUnfitError
 from worker.settings import Settings
 
 
-def patience(timeout_ms: int = 60_000, *, stopped: bool = False) -> Patience:
-    settings = Settings.model_validate({"bundle": "none", "start_timeout_ms": timeout_ms})
-    return Patience(settings, stopped=lambda: stopped)
+def patience(timeout_ms: int = 60_000) -> Patience:
+    return Patience(Settings.model_validate({"bundle": "none", "start_timeout_ms": timeout_ms}))
 
 
 def test_a_broker_that_comes_back_is_waited_for() -> None:
@@ -43,13 +42,3 @@ def test_what_does_not_pass_is_not_waited_for() -> None:
 
     with pytest.raises(TopicAuthorizationFailedError):
         patience().keep_trying("it does not answer", attempt)
-
-
-def test_a_stop_ends_the_waiting() -> None:
-    """SIGTERM during the start is obeyed: there is nothing to settle."""
-
-    def attempt() -> None:
-        raise NodeNotReadyError("1")
-
-    with pytest.raises(StartAbandonedError):
-        patience(stopped=True).keep_trying("it does not answer", attempt)

@@ -1,0 +1,74 @@
+"""The environment's names: which are settings, which Kubernetes adds for a Service, and which nobody reads."""
+
+import difflib
+import re
+from collections.abc import Collection, Mapping
+
+from pydantic_core import ErrorDetails
+
+PREFIX = "WORKER_"
+CONFIG_VARIABLE = "WORKER_CONFIG"
+
+_KAFKA = "KAFKA_"
+_CONNECTION = ("KAFKA_BOOTSTRAP_", "KAFKA_SECURITY_", "KAFKA_SASL_", "KAFKA_SSL_")
+_ALIKE = 0.85  # KAFKA_BOOSTRAP_SERVER is; KAFKA_HEAP_OPTS is not
+_SERVICE_LINK = re.compile(
+    r".+_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+_SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://.*")
+
+
+def variable(setting: str) -> str:
+    """A setting's name in the environment."""
+    return setting.upper() if setting.startswith("kafka_") else f"{PREFIX}{setting.upper()}"
+
+
+def is_service_link(name: str, value: str) -> bool:
+    """Whether Kubernetes has set a variable because there is a Service of such a name (`enableServiceLinks`).
+
+    A Service called `worker` gives WORKER_SERVICE_HOST and WORKER_PORT, one called `worker-http` WORKER_HTTP_PORT.
+    """
+    address = name.endswith("_PORT") and _SERVICE_ADDRESS.fullmatch(value)
+    return bool(address or _SERVICE_LINK.fullmatch(name))
+
+
+def misspelt(environment: Mapping[str, str], settings: Collection[str]) -> list[str]:
+    """What is wrong with each name that looks like a setting and is none.
+
+    All of `WORKER_` is ours. Of `KAFKA_`, which other programs share, so is what concerns the connection, and
+    whatever is nearly one of our names.
+    """
+    known = [variable(setting) for setting in settings]
+    problems = []
+    for name in _strangers(environment, known):
+        like = difflib.get_close_matches(name, known, n=1, cutoff=_ALIKE)
+        if like or name.startswith((PREFIX, *_CONNECTION)):
+            problems.append(f"{name}: there is no such setting{f'; is it {like[0]}?' if like else ''}")
+    return problems
+
+
+def ignored(environment: Mapping[str, str], settings: Collection[str]) -> list[str]:
+    """The names of `KAFKA_` that mean nothing here, and may be meant for another program."""
+    known = [variable(setting) for setting in settings]
+    return sorted(name for name in _strangers(environment, known) if name.startswith(_KAFKA))
+
+
+def told(problem: ErrorDetails) -> str:
+    """What is wrong with a setting, by its name in the environment."""
+    message = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        return message
+    name = str(problem["loc"][0])
+    if problem["type"] == "extra_forbidden":  # in the file
+        return f"{name}: there is no such setting"
+    return f"{variable(name)}: {message}"
+
+
+def _strangers(environment: Mapping[str, str], known: Collection[str]) -> list[str]:
+    return [
+        name.upper()
+        for name, value in environment.items()
+        if name.upper().startswith((PREFIX, _KAFKA))
+        and name.upper() not in (*known, CONFIG_VARIABLE)
+        and not is_service_link(name.upper(), value)
+    ]

@@ -1,0 +1,57 @@
+"""A stop that SIGTERM or SIGINT asks for, obeyed from the program's first line on.
+
+PID 1, which a container's program is, ignores a signal that it has no handler for. So this imports next to
+nothing, and `__main__` comes here before it imports the rest.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType
+
+
+class StopAskedError(BaseException):
+    """A stop was asked for while nothing was held; raised in the main thread wherever it is, as Ctrl-C is."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+class Stop:
+    """Ends the program by an exception as long as it holds nothing, and then by a call; asked again, at once."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._then: Callable[[str], None] | None = None
+
+    def listen(self) -> None:
+        """Take SIGTERM and SIGINT from now on."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask)
+
+    def hold(self, then: Callable[[str], None]) -> None:
+        """From now on something is held: a stop calls `then` with the signal's name.
+
+        Raises:
+            StopAskedError: If a stop was asked for before, and what ran then has swallowed that.
+        """
+        self._then = then
+        self.raise_if_asked()
+
+    def raise_if_asked(self) -> None:
+        """Look whether a stop was asked for.
+
+        Raises:
+            StopAskedError: If so.
+        """
+        if self._number:
+            raise StopAskedError(self._number)
+
+    def _ask(self, number: int, _frame: FrameType | None) -> None:
+        if self._number:
+            os._exit(128 + number)
+        self._number = number
+        if self._then is None:
+            raise StopAskedError(number)
+        self._then(signal.Signals(number).name)
