@@ -29,7 +29,7 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 _REVIEW = f"""An event of the input topic that is scored; a raw Amazon review record works as it is, but for one
-with NaN, which some libraries write for a missing value and which is not JSON.
+with NaN, which some libraries write for a missing value: it is no JSON, and becomes a dead letter.
 
 The text is the first of {_listed(TEXT_FIELDS)} that is a string and not blank, or the one field that
 `WORKER_TEXT_FIELD` names. Everything else is carried through untouched.
