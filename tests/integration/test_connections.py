@@ -17,7 +17,11 @@ from worker.adapters.kafka_transactions import KafkaTransactionalSink
 from worker.errors import KafkaUnfitError
 from worker.settings import Settings
 
-pytestmark = pytest.mark.kafka
+pytestmark = [
+    pytest.mark.kafka,
+    # kafka-python leaves sockets that failed to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 ME = {
     "kafka_security_protocol": "SASL_PLAINTEXT",

@@ -38,7 +38,8 @@ _LIMITS: dict[type[KafkaError], str] = {
 
 def by_setting(error: KafkaError) -> str:
     """What the brokers refuse, with the setting of ours that exceeds a limit of theirs."""
-    limit = _LIMITS.get(type(error))
+    # Where transactions begin, the client wraps what the broker says in a bare KafkaError.
+    limit = next((told for kind, told in _LIMITS.items() if kind.__name__ in repr(error)), None)
     return f"{limit}: {error!r}" if limit else repr(error)
 
 
@@ -74,7 +75,7 @@ class _Causes(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.last: BaseException | None = None
-        self._logger = logging.getLogger("kafka.net.manager")
+        self._logger = logging.getLogger("kafka.net")
         self._close = KafkaConnection.close
 
     def emit(self, record: logging.LogRecord) -> None:
