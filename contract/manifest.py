@@ -15,6 +15,9 @@ MANIFEST_FILE = "bundle.json"
 GOLDEN_FILE = "golden.json"
 
 
+Probabilities = Annotated[list[float], Len(len(LABELS), len(LABELS))]
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -28,8 +31,8 @@ class Golden(_Record):
     text: str
     title: str | None = None
     ids: list[int]
-    probabilities: list[float]
-    own: dict[str, list[float]] = {}
+    probabilities: Probabilities
+    own: dict[str, Probabilities] = {}
 
 
 class FileDigest(_Record):

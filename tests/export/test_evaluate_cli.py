@@ -33,6 +33,7 @@ def worse(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     goldens = json.loads((folder / "golden.json").read_text())
     for golden in goldens:
         golden["probabilities"] = np.roll(golden["probabilities"], 1).tolist()
+        golden["own"] = {name: np.roll(values, 1).tolist() for name, values in golden["own"].items()}
     (folder / "golden.json").write_text(json.dumps(goldens))
     (folder / "bundle.json").write_text(json.dumps(_with_digests(folder, manifest)))
     return folder

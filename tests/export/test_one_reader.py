@@ -105,7 +105,7 @@ def test_a_damaged_file_ends_every_command_alike(content: bytes, reads: str, run
     code, said = run(reads, file)
     assert code == 2
     assert "can't read" in said
-    assert "bad.jsonl.gz" in said
+    assert "bad.jsonl.gz" in said.replace(" ", ""), "the console may break the line anywhere in a path"
 
 
 def test_files_are_utf_8_in_any_locale(tmp_path: Path) -> None:

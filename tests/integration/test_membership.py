@@ -43,7 +43,9 @@ def test_two_replicas_with_one_instance_id_do_not_shoot_each_other(run: Run) -> 
     second.kill()
 
     assert first.wait(30) == 10, first.log_file.read_text()
-    assert run.account.duplicated() == []
+    # Until it notices, a moment after the second has joined, the first answers what the second does too.
+    twice = {offset for _, offset in run.account.duplicated()}
+    assert twice <= (set() if run.delivery == "exactly-once" else set(range(10, 20)))
     third = run.worker(**settings)
     run.send_reviews(40)
     run.read_all()

@@ -1,11 +1,13 @@
 """How long a start waits for brokers that are away: one time limit over all that it asks of them."""
 
+import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
-from kafka.errors import BrokerNotAvailableError, RetriableError, UnknownBrokerIdError
+from kafka import errors
+from kafka.errors import BrokerNotAvailableError, KafkaError, RetriableError, UnknownBrokerIdError
 
 from worker.errors import KafkaUnfitError
 from worker.settings import Settings
@@ -41,7 +43,9 @@ class Patience:
         while True:
             try:
                 return attempt()
-            except _PASSING as error:
+            except KafkaError as error:
+                if not passes(error):
+                    raise
                 if time.monotonic() >= self._ends_s:
                     raise KafkaUnfitError(
                         f"{what}: not within {self._timeout_s:.0f} s (WORKER_START_TIMEOUT_MS): {error!r}"
@@ -50,3 +54,9 @@ class Patience:
                     log.warning("start_waits", what=what, error=repr(error), left_s=round(self.left_ms / 1000))
                 told = True
             time.sleep(_PAUSE_S)
+
+
+def passes(error: KafkaError) -> bool:
+    """Whether an error may be of a broker's absence, or the client has wrapped such a one in a text of its own."""
+    named = (getattr(errors, name, Exception) for name in re.findall(r"\w+Error", repr(error)))
+    return isinstance(error, _PASSING) or any(issubclass(kind, _PASSING) for kind in named)

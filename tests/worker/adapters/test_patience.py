@@ -1,7 +1,7 @@
 """What a start tries again, and how that ends."""
 
 import pytest
-from kafka.errors import NodeNotReadyError, TopicAuthorizationFailedError
+from kafka.errors import KafkaError, NodeNotReadyError, TopicAuthorizationFailedError
 
 from worker.adapters.patience import Patience
 from worker.errors import KafkaUnfitError
@@ -42,3 +42,22 @@ def test_what_does_not_pass_is_not_waited_for() -> None:
 
     with pytest.raises(TopicAuthorizationFailedError):
         patience().keep_trying("it does not answer", attempt)
+
+
+def test_an_error_that_the_client_has_wrapped_is_known() -> None:
+    """A transactional producer says no more than a text of what the broker answered, or did not."""
+    late = KafkaError(
+        "Could not execute transactional request for unknown reasons: [Error 7] RequestTimedOutError: no"
+    )
+    limit = KafkaError("Unexpected error in InitProducerIdResponse: [Error 50] InvalidTransactionTimeoutError")
+    answers: list[Exception | None] = [late, None]
+
+    def attempt() -> str:
+        if error := answers.pop(0):
+            raise error
+        return "begun"
+
+    assert patience().keep_trying("it does not begin", attempt) == "begun"
+    answers.append(limit)
+    with pytest.raises(KafkaError, match="InvalidTransactionTimeoutError"):
+        patience().keep_trying("it does not begin", attempt)
