@@ -254,15 +254,9 @@ def _evaluate_into(files: dict[str, Path], options: argparse.Namespace) -> int:
     if doubt := seen_before(options.checkpoint, corpus):
         print(doubt, file=sys.stderr)
     evaluation = evaluate(
-        options.checkpoint,
-        corpus,
-        calibration=calibration,
-        against=options.against,
-        train=train,
-        with_baselines=options.baselines,
-        tolerance=options.tolerance,
-        macro_f1_min=options.macro_f1_min,
-    )
+        options.checkpoint, corpus, calibration=calibration, against=options.against, train=train,
+        with_baselines=options.baselines, tolerance=options.tolerance, macro_f1_min=options.macro_f1_min,
+    )  # fmt: skip
     if options.json:
         files["json"].write_text(json.dumps(written(evaluation), indent=2) + "\n")
         plot_evaluation(evaluation, options.json)

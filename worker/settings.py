@@ -88,7 +88,7 @@ class Settings(BaseSettings):
 
     allow_replaced: bool = Field(
         False,
-        description="Go back to the earliest record where the input topic was created anew, or to where its log "
+        description="Go back to the earliest record where the input topic was recreated, or to where its log "
         "was cut off, instead of stopping.",
     )
 

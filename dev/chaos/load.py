@@ -1,6 +1,6 @@
 """Upstream: a steady stream of reviews, with trouble on demand; it remembers what stands where.
 
-A topic that is created anew, or cut off and grown again, has other records at the same offsets. Each is a *log* of
+A topic that is recreated, or cut off and grown again, has other records at the same offsets. Each is a *log* of
 its own here: partition 3 of the third log is counted as partition 2003. An input's number tells its log.
 """
 

@@ -78,22 +78,7 @@ def run(plan: Plan, folder: Path, bundle: Path, say: Callable[[str], None]) -> O
             cluster.bootstrap_servers, _TOPICS[0], _PARTITIONS, plan.per_second,
             keyless=REFUSED if plan.has(Kind.REFUSED) else "result",
         )  # fmt: skip
-        settings = {
-            "WORKER_BUNDLE": bundle,
-            "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
-            "WORKER_DELIVERY": plan.delivery,
-            "WORKER_TRANSACTION_TIMEOUT_MS": 10_000,
-            "WORKER_SESSION_TIMEOUT_MS": 6000,
-            "WORKER_DRAIN_TIMEOUT_MS": 4000,
-            "WORKER_COMMIT_INTERVAL_MS": 500,
-            "WORKER_PUBLISH_TIMEOUT_MS": 30_000,
-            "WORKER_THREADS": 1,
-            "WORKER_WINDOW_RECORDS_MAX": 64,
-            "WORKER_HELD_RECORDS_MAX": 128,  # so that a slow model is enough to pause reading
-            "FAULTY_SLOW_FILE": folder / "slow",
-            **plan.environment,
-        }
-        fleet = Fleet(folder, plan.module, settings, plan.workers)
+        fleet = Fleet(folder, plan.module, _settings(plan, cluster, folder, bundle), plan.workers)
         observer = Observer(Auditor(cluster.bootstrap_servers, _TOPICS[1], _TOPICS[2], load.place), load)
         cluster_faults = ClusterFaults(
             cluster, _TOPICS, _GROUP, fleet=fleet, load=load, slow_file=folder / "slow",
@@ -122,6 +107,25 @@ def run(plan: Plan, folder: Path, bundle: Path, say: Callable[[str], None]) -> O
         if outcome.verdict.violations:
             keep_evidence(cluster, account, outcome.verdict.broken, folder / "evidence")
     return outcome
+
+
+def _settings(plan: Plan, cluster: Cluster, folder: Path, bundle: Path) -> dict[str, object]:
+    """Of every worker, short where a test would wait for them."""
+    return {
+        "WORKER_BUNDLE": bundle,
+        "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
+        "WORKER_DELIVERY": plan.delivery,
+        "WORKER_TRANSACTION_TIMEOUT_MS": 10_000,
+        "WORKER_SESSION_TIMEOUT_MS": 6000,
+        "WORKER_DRAIN_TIMEOUT_MS": 4000,
+        "WORKER_COMMIT_INTERVAL_MS": 500,
+        "WORKER_PUBLISH_TIMEOUT_MS": 30_000,
+        "WORKER_THREADS": 1,
+        "WORKER_WINDOW_RECORDS_MAX": 64,
+        "WORKER_HELD_RECORDS_MAX": 128,  # so that a slow model is enough to pause reading
+        "FAULTY_SLOW_FILE": folder / "slow",
+        **plan.environment,
+    }
 
 
 def _create_topics(cluster: Cluster, plan: Plan) -> None:

@@ -22,7 +22,7 @@ from worker.errors import KafkaUnfitError
 from worker.settings import Settings
 
 _RECONNECT_MS_MAX = 2000  # the client's 30 s would add as much to every outage of a broker
-_BOOTSTRAP_MS = 5000  # then it is tried anew
+_BOOTSTRAP_MS = 5000  # then it is tried again
 _MESSAGE_BYTES_MAX = 1_048_588  # Kafka's default of max.message.bytes
 
 

@@ -1,6 +1,6 @@
 """Kafka's full address of a position: beside the offset, the topic's id and the epoch of the partition's leader.
 
-An offset alone does not say which log it is of. A topic can be deleted and created anew under its name, and an
+An offset alone does not say which log it is of. A topic can be deleted and recreated under its name, and an
 unclean election can cut off a log's end; both grow again, and a worker that goes on at its old offset skips what
 came in between. So each commit carries the topic's id, in its metadata, and the leader epoch of the last record
 before the position, in Kafka's own field. Kafka checks the epoch itself, against the log (KIP-320).

@@ -76,7 +76,7 @@ class KafkaSink:
         look_for(OF_A_PRODUCER, self._producer)
         answer_every_batch(self._producer)
 
-    def _begin_anew(self) -> None:
+    def _begin_again(self) -> None:
         """Begin another session."""
         self.close()
         self._connect(Patience(self._settings))
@@ -85,7 +85,7 @@ class KafkaSink:
         """Begin another session, since one in which a batch was refused can't go on."""
         said = [item.refusal.detail for item in found if item.refusal] or ["the broker does not say which"]
         log.warning("records_refused", records=len(said), with_neighbours=len(found), first=said[0])
-        self._begin_anew()
+        self._begin_again()
 
     def publish(self, outgoing: Sequence[Outgoing]) -> list[Unwritten]:
         """Send in order and wait for every acknowledgement; see `worker.ports.Sink`."""

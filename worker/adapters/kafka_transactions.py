@@ -123,7 +123,7 @@ class KafkaTransactionalSink(KafkaSink):
             self._producer.abort_transaction()
         except KafkaError as error:
             if _expired(failure):
-                self._begin_anew()
+                self._begin_again()
                 raise TransactionAbortedError(
                     f"the transactional id {self._options['transactional_id']} expired while there was nothing to "
                     "publish (the brokers' transactional.id.expiration.ms); a new session has begun"

@@ -126,7 +126,7 @@ def test_a_log_that_ends_before_our_position_was_cut_off(
 def test_brokers_that_do_not_answer_now_are_asked_again(
     settings: Settings, client: KafkaConsumer, monkeypatch: pytest.MonkeyPatch, position: int, topic_id: str
 ) -> None:
-    """Where a log begins may not be known in time while its topic is created anew; that ends no worker."""
+    """Where a log begins may not be known in time while its topic is recreated; that ends no worker."""
     client.commit({partition_of(settings): OffsetAndMetadata(position, stamp("", topic_id), -1)})
     member = Member(settings.model_copy(update={"allow_replaced": True}))
     asked: list[object] = []

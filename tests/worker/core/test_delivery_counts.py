@@ -63,7 +63,7 @@ def test_a_death_is_disproved_by_settling_all_that_the_dead_had_read(
 def test_after_too_many_deaths_the_next_records_are_isolated_once(
     count: DeliveryCount, first_offset: int, offsets: int
 ) -> None:
-    """So many from the position on, with deaths counted anew; where records are isolated already, they stay so."""
+    """So many from the position on, with deaths counted again; what is isolated already stays so."""
     isolating = count.isolating(first_offset, offsets)
     if count.count < DELIVERIES_MAX or count.isolated_until > first_offset:
         assert isolating == count
