@@ -18,8 +18,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Reason(StrEnum):
     """Why a record became a dead letter: a closed list, explained in docs/operations.md.
 
-    Bad input is found in `worker.core.decoding`, a failing model in `worker.pipeline`, and what the broker
-    refuses in `worker.adapters.kafka_refusals`.
+    Bad input is found in `worker.core.decoding`, a failing model in `worker.pipeline`, what the broker refuses in
+    `worker.adapters.kafka_refusals`, and a record that kills workers in `worker.isolation`.
     """
 
     INVALID_JSON = "invalid_json"
@@ -85,7 +85,7 @@ class Source(_Contract):
 
 
 class Sentiment(_Contract):
-    """The member `sentiment` that the worker adds to an event."""
+    """The member `sentiment` that the worker adds to an event; `worker.outcomes` fills it in."""
 
     label: Label
     confidence: Share = Field(description="The largest of the probabilities.")

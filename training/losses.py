@@ -1,6 +1,7 @@
 """What a step minimises: a mean over rows, so that any division of a batch over devices has the same gradient.
 
-Each setting is a field of `training.recipe.Recipe`; the losses of the stars' head are in `training.ordinal`.
+Each setting is a field of `training.recipe.Recipe`, or of `training.distillation.DistillationRecipe` for what a
+teacher teaches. The losses of the stars' head are in `training.ordinal`, and their names in `training.recipe`.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,11 @@
-"""The life of a window: decode, encode, batch, infer, publish, settle.
+"""The life of a window: decode, encode, batch, infer, and what becomes of it.
 
-Before, `worker.loop` polls and `InFlight.take` closes the window; after, `worker.loop` has what is settled
-committed, as the ledger says. `prepare`, `score` and `deliver` each run on a thread of their own
-(`worker.stages`), so that the host works on the windows before and after the one that the device works on. Within
-a stage windows keep their order.
+It gathers in `InFlight.receive`, where `worker.loop` brings what it polled, by way of `worker.isolation`, and is
+closed by `InFlight.take`. `prepare`, `score` and `deliver` each run on a thread of their own (`worker.stages`), so
+that the host works on the windows before and after the one that the device works on; within a stage windows keep
+their order. `worker.delivery` publishes and settles it, in portions where all of it would take too long. What is
+settled is committed by `KafkaSource.commit`, by `Rebalances` when a partition is given up, and exactly once by
+the transaction that publishes it, all as the ledger says.
 """
 
 import time

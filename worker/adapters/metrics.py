@@ -1,7 +1,7 @@
 """The worker's metrics for Prometheus. Labels are few and closed, so that the series stay few.
 
 docs/metrics.md is generated from here (`make contracts`). What the pipeline reports has a method in
-`worker.ports.Telemetry` too; the poll loop calls the class itself.
+`worker.ports.Telemetry` (and its fake) too; the poll loop calls the class itself.
 """
 
 import time

@@ -2,8 +2,8 @@
 
 Every commit of what is settled is decided here, as `{partition: Offset}`; the adapters carry it out, and
 `worker.adapters.kafka_positions` adds which log it is of. The counts with which a worker begins and marks records
-are `worker.isolation`'s. The laws, stated as property tests in
-tests/worker/core/test_ledger.py:
+are `worker.isolation`'s; from where a log is read that replaced another, `worker.adapters.kafka_log_guard` says.
+The laws, stated as property tests in tests/worker/core/test_ledger.py:
 
 1. A commit never passes a record that is not settled.
 2. Within an assignment the committable position never moves back.
@@ -12,8 +12,9 @@ tests/worker/core/test_ledger.py:
 5. When every record handed out is settled, the position itself is committable, even past control records.
 6. A partition that is given up in good order takes the worker off its delivery count; in doubt it does not.
 
-Windows of a partition are settled in order, so its watermark is just the end of its last settled window. The
-books are not safe for threads; `worker.in_flight` locks them.
+Windows of a partition are settled in order, since one thread (`worker.stages`) delivers and `worker.delivery`
+alone settles; so its watermark is just the end of its last settled window. The books are not safe for threads;
+`worker.in_flight` locks them.
 """
 
 from collections import Counter
