@@ -212,12 +212,15 @@ class KafkaSource:
         return not self._rebalances.commit_failed and not self._in_flight.due()
 
     def _complete_rebalance(self, deadline_s: float) -> None:
-        """Poll until the client commits again, if there is something to commit: it won't between join and sync."""
+        """Poll until the client commits again, if there is something to commit: it won't between join and sync.
+
+        Nothing more can be committed once another member has our place.
+        """
         self.pause(paused=True)
         while (
             self._in_flight.farewell(in_good_order=self._rebalances.in_good_order) and not self.membership.joined
         ):
-            if time.monotonic() > deadline_s:
+            if self.membership.fenced or time.monotonic() > deadline_s:
                 return
             try:
                 self._poll(100)  # gives nothing, as all is paused

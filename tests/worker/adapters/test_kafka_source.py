@@ -164,3 +164,24 @@ def test_a_rebalance_that_others_hold_up_does_not_cost_the_last_commit(settings:
     busy.source.close(5)
     joins.source.close(5)
     assert committed, "what was settled is not committed"
+
+
+def test_one_whose_place_is_taken_does_not_wait_to_commit(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another member has its instance id: the group would refuse its commit for ever, so it leaves without."""
+    static = settings.model_copy(update={"group_instance_id": "same", "session_timeout_ms": 6000})
+    fenced, rival = Member(static), Member(static)
+    while fenced.partitions() < 2 or not fenced.read:
+        fenced.poll()
+    window = fenced.in_flight.take()
+    assert window
+    fenced.in_flight.settled(window)
+    with polling(rival):
+        while not fenced.source.membership.fenced:  # it is told by the answer to a heartbeat
+            time.sleep(0.05)
+        polls: list[int] = []
+        monkeypatch.setattr(fenced.source, "_poll", polls.append)
+        committed = fenced.source.close(5)
+    rival.source.close(5)
+    assert (committed, polls) == (False, [])
