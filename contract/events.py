@@ -84,8 +84,8 @@ class Source(_Contract):
     offset: int = Field(ge=0)
 
 
-class Sentiment(_Contract):
-    """The member `sentiment` that the worker adds to an event; `worker.outcomes` fills it in."""
+class Sentiment(_Contract):  # filled in by `worker.outcomes`
+    """The member `sentiment` that the worker adds to an event."""
 
     label: Label
     confidence: Share = Field(description="The largest of the probabilities.")
