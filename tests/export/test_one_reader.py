@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from contract.errors import UsageError
 from export import __main__ as export
+from export import pipeline
 from tests.review_files import write_lines
 from training import __main__ as training
 
@@ -49,14 +51,25 @@ _READS = {
         "evaluate", "{bundle}", "--data", "{good}", "--variant", "fp32", "--baselines", "--train-data", "{file}",
     ),
 }  # fmt: skip
-"""Each command that takes review files; training's stop after the reading, since their model is not there."""
+"""Each command that takes review files. Those that load a model stop after the reading, since it is not there."""
 
 Run = Callable[[str, Path], tuple[int, str]]
 
 
 @pytest.fixture
-def run(checkpoint: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(
+    checkpoint: Path,
+    exported: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Run:
     """Give a command a file; its exit code, and what it says in one line."""
+
+    def no_model(checkpoint: object) -> None:
+        raise UsageError("there is no model in this test")
+
+    monkeypatch.setattr(pipeline, "load_model", no_model)
     good = write_lines(tmp_path / "good.jsonl", [line | {"text": f"other {line['text']}"} for line in GOOD])
 
     def run(reads: str, file: Path) -> tuple[int, str]:

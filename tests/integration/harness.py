@@ -60,6 +60,7 @@ class Run:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
         self.auditor.close()
+        del self.producer  # which ends its threads; the test's frame would keep them for as long as the session
 
     def add_partitions(self, *topics: str, total: int) -> None:
         """Raise the number of partitions of these topics, and read all that is in the outgoing ones."""

@@ -1,12 +1,9 @@
 """Commands as a user gives them: a run in a process of its own, and an evaluation in this one."""
 
 import os
-import sys
 from pathlib import Path
 
 from training.__main__ import main
-
-ALONE = (sys.executable, "-m", "training")
 
 
 def environment() -> dict[str, str]:

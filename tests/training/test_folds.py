@@ -1,7 +1,7 @@
 """Which reviews a teacher has left out, and who may answer what."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reviews.review import UNLABELLED, Review, Reviews
@@ -23,6 +23,7 @@ def unlabelled(*texts: str) -> Reviews:
     return Reviews.of(Review(text, UNLABELLED, "") for text in texts)
 
 
+@settings(max_examples=20)  # each looks for near duplicates again
 @given(st.permutations(range(len(KNOWN))), st.integers(2, 5))
 def test_folds_part_the_reviews(order: list[int], count: int) -> None:
     """Each review is in one fold, its copies and near duplicates too, in whatever order the texts come."""

@@ -1,11 +1,13 @@
 """A run that is interrupted or killed goes on to the same end, and no run takes away what is there."""
 
+import multiprocessing
 import os
 import random
 import shutil
 import signal
-import subprocess
+import sys
 import time
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,6 @@ from filelock import FileLock
 from safetensors.numpy import load_file
 
 from tests.review_files import fit_arguments
-from tests.training.runs import ALONE, environment
 from training.__main__ import main
 from training.callback import RunCallback
 
@@ -87,21 +88,36 @@ def test_a_killed_run_ends_with_the_same_weights(
     """SIGKILL at a random moment, then --resume, again and again: the weights are those of a run left alone."""
     randomly = random.Random(seed)
     arguments = [*fit_arguments(reviews, base_model, tmp_path / "out"), "--save-steps", "4"]
-    command = [*ALONE, *arguments]
     killed = 0
     for attempt in range(3):
-        run = subprocess.Popen([*command, *(["--resume"] if attempt else [])], env=environment())
+        run = _own_process([*arguments, *(["--resume"] if attempt else [])])
         wanted = randomly.randint(4, 12) + max((int(s.name[11:]) for s in _states(tmp_path)), default=0)
-        while run.poll() is None and max((int(s.name[11:]) for s in _states(tmp_path)), default=0) < wanted:
+        while run.is_alive() and max((int(s.name[11:]) for s in _states(tmp_path)), default=0) < wanted:
             time.sleep(0.002)
         time.sleep(randomly.random() * 0.05)
-        run.send_signal(signal.SIGKILL)
-        killed += run.wait() == -signal.SIGKILL
+        run.kill()
+        run.join()
+        killed += run.exitcode == -signal.SIGKILL
     if not (tmp_path / "out").exists():
-        subprocess.run([*command, "--resume"], env=environment(), check=True, timeout=120)
+        run = _own_process([*arguments, "--resume"])
+        run.join(120)
+        assert run.exitcode == 0
     assert killed
     weights, others = (load_file(folder / "model.safetensors") for folder in (checkpoint, tmp_path / "out"))
     assert all(np.array_equal(weights[name], others[name]) for name in weights)
+
+
+def _own_process(arguments: list[str]) -> ForkServerProcess:
+    """A command in a process of its own, forked from one that has imported PyTorch once for all of them."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["training.run"])
+    process = context.Process(target=_exit_with, args=(arguments,))
+    process.start()
+    return process
+
+
+def _exit_with(arguments: list[str]) -> None:
+    sys.exit(main(arguments))
 
 
 def _states(folder: Path) -> list[Path]:

@@ -1,7 +1,6 @@
 """The Trainer as the recipe sets it up: rates, decay, precision, and how a step is divided."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,6 @@ from safetensors.numpy import load_file
 
 from reviews.review import Review, Reviews
 from tests.review_files import fit_arguments
-from tests.training.runs import ALONE, environment
 from training.__main__ import main
 from training.model import load_base
 from training.recipe import Recipe
@@ -46,21 +44,13 @@ def test_bf16_is_an_option_on_a_cpu(reviews: Files, base_model: Path, tmp_path: 
     assert {str(tensor.dtype) for tensor in weights.values()} == {"float32"}
 
 
-def test_a_step_that_can_not_be_divided_is_refused(reviews: Files, base_model: Path, tmp_path: Path) -> None:
+def test_a_step_that_can_not_be_divided_is_refused(
+    reviews: Files, base_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Nine rows are not two equal halves of four: what to choose instead is said."""
-    arguments = [
-        *fit_arguments(reviews, base_model, tmp_path / "out"),
-        "--batch-size",
-        "9",
-        "--micro-batch-size",
-        "2",
-    ]
-    done = subprocess.run(
-        [*ALONE, *arguments],
-        env=environment(), check=False, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert "choose a multiple of 2" in done.stderr
+    arguments = fit_arguments(reviews, base_model, tmp_path / "out")
+    assert main([*arguments, "--batch-size", "9", "--micro-batch-size", "2"]) == 2
+    assert "choose a multiple of 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
