@@ -48,7 +48,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(
         "training", "fit", "--data", folder / "training.jsonl", "--validation", folder / "held-out.jsonl",
         "--base-model", folder / "base", "--output", folder / "checkpoint", "--epochs", 2, "--tokens-max", 128,
-        "--learning-rate", 1e-3, "--threads", 2,
+        "--learning-rate", 1e-3, "--threads", 1,
     )  # fmt: skip
     return folder / "checkpoint"
 

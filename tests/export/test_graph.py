@@ -20,9 +20,7 @@ from worker.adapters.classifier import OnnxClassifier
 
 def test_layers_as_wide_as_bert_bases_go_all_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """3 layers of 768: all attention and the embedding fuse, the answers are PyTorch's, and int8 runs."""
-    checkpoint = read_checkpoint(
-        write_checkpoint(tmp_path / "base", layers=3, hidden=768, heads=12, taught=False)
-    )
+    checkpoint = read_checkpoint(write_checkpoint(tmp_path / "base", layers=3, hidden=768, heads=12, taught=False))
     model = load_model(checkpoint)
     operators = export_fp32(model, checkpoint.config, tmp_path / "model.onnx")
     assert operators["Attention"] == 3

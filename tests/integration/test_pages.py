@@ -22,7 +22,7 @@ def _code(page: str, language: str) -> str:
 
 @pytest.mark.parametrize("run", ["at-least-once"], indirect=True)
 def test_the_reader_counts_each_review_of_the_writers_once(run: Run) -> None:
-    """Events as the one page has them, read by the other page's program, a tombstone and a repetition among them."""
+    """Events as the one page has them, read by the other page's program; one is repeated."""
     event = _code("producers.md", "json").strip().encode()
     for number in range(8):
         run.send(event, partition=number % run.partitions)
@@ -34,10 +34,10 @@ def test_the_reader_counts_each_review_of_the_writers_once(run: Run) -> None:
     run.producer.produce(run.output_topic, twice.value, twice.key, 0, headers=list(twice.headers))
     run.producer.flush()
 
+    places = {"KAFKA_BOOTSTRAP_SERVERS": run.cluster.bootstrap_servers, "OUTPUT_TOPIC": run.output_topic}
     read = subprocess.run(
         [sys.executable, "-c", _code("consumers.md", "python")],
-        env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": run.cluster.bootstrap_servers, "OUTPUT_TOPIC": run.output_topic},
-        capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, **places}, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
 
     assert read.returncode == 0, read.stderr
