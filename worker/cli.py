@@ -1,5 +1,6 @@
-"""The command line: `python -m worker run | check | contracts | config`."""
+"""The command line: `python -m worker run | check | topics | contracts | config`."""
 
+import argparse
 import json
 import os
 import sys
@@ -22,6 +23,7 @@ usage: python -m worker COMMAND [--SETTING VALUE]...
 
   run         serve until SIGTERM: read events, publish sentiment
   check       verify the bundle on this device and the topics, then exit
+  topics      create the three topics, with the limits that the worker asks for
   contracts   write the JSON Schemas and the AsyncAPI document [--output FOLDER]
   config      show the settings in force; --markdown lists them all
 
@@ -35,6 +37,7 @@ def main(arguments: list[str], stop: Stop) -> int:
     commands: dict[str, Callable[[list[str]], None]] = {
         "run": lambda arguments: _run(arguments, stop),
         "check": _check,
+        "topics": _topics,
         "contracts": _contracts,
         "config": _config,
     }
@@ -58,9 +61,10 @@ def main(arguments: list[str], stop: Stop) -> int:
     return 0
 
 
-def _settings(arguments: list[str]) -> Settings:
-    settings = load_settings(arguments)
-    configure_logging(settings.log_level, settings.log_format)
+def _settings(arguments: list[str], *, command: str, needs_bundle: bool = True) -> Settings:
+    settings = load_settings(arguments, command=command, needs_bundle=needs_bundle)
+    # What a worker logs is its output; any other command has another one, which programs may read.
+    configure_logging(settings.log_level, settings.log_format, sys.stdout if command == "run" else sys.stderr)
     if names := ignored(os.environ, Settings.model_fields):
         structlog.get_logger("worker").warning("variables_ignored", names=names, reason="the worker has none such")
     return settings
@@ -69,20 +73,74 @@ def _settings(arguments: list[str]) -> Settings:
 def _run(arguments: list[str], stop: Stop) -> None:
     from worker.app import run  # noqa: PLC0415 - usage errors need not wait for ONNX Runtime
 
-    run(_settings(arguments), stop=stop)
+    run(_settings(arguments, command="run"), stop=stop)
 
 
 def _check(arguments: list[str]) -> None:
     from worker.adapters.kafka_client import examine_cluster  # noqa: PLC0415
     from worker.model import load_model  # noqa: PLC0415
 
-    settings = _settings(arguments)
+    settings = _settings(arguments, command="check")
     model = load_model(settings)
     facts = examine_cluster(settings)
     if facts.narrow:
         raise KafkaUnfitError(facts.narrow)
     print(f"bundle {model.identity.name} {model.identity.version}: {model.variant} on {model.classifier.provider}")
     print(f"Kafka cluster {facts.cluster_id}: " + ", ".join(f"{t} ({n})" for t, n in facts.partitions.items()))
+
+
+def _topics(arguments: list[str]) -> None:
+    from worker.adapters.kafka_creation import create_missing  # noqa: PLC0415
+    from worker.topics import DEFAULT, MESSAGE_BYTES_MAX, Wishes  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(
+        prog="python -m worker topics create", allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Create those of the three topics that there are not yet. Names and brokers are settings.",
+        epilog="""\
+examples:
+  python -m worker topics create --partitions 12 --replication-factor 3 --config min.insync.replicas=2
+  python -m worker topics create --partitions 12 --dry-run                # for somebody who has the rights
+  python -m worker topics create --input-topic orders --partitions 6      # any setting of `run` is a flag here
+""",
+    )  # fmt: skip
+    parser.add_argument("create", choices=["create"], help=argparse.SUPPRESS)
+    parser.add_argument("--partitions", type=_positive, help="of each topic; the input topic's where there is one")
+    parser.add_argument("--replication-factor", type=_positive, default=DEFAULT, help="the brokers' unless given")
+    parser.add_argument(
+        "--message-bytes-max", type=_positive, default=MESSAGE_BYTES_MAX,
+        help="largest batch of the input topic; the others take what is added to it (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--config", type=_pair, action="append", default=[], metavar="NAME=VALUE", help="of all; repeatable"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the commands of kafka-topics.sh instead")
+    options, flags = parser.parse_known_args(arguments)
+    settings = _settings(flags, command="topics create", needs_bundle=False)
+    wishes = Wishes(
+        options.partitions, options.replication_factor, options.message_bytes_max, dict(options.config)
+    )
+    topics = create_missing(settings, wishes, dry_run=options.dry_run)
+    for name, partitions in topics.existing.items():
+        print(f"{'# ' if options.dry_run else ''}there was {name}: {partitions} partitions")
+    for topic in topics.missing:
+        print(topic.command(settings) if options.dry_run else f"created {topic.name}: {topic.described()}")
+    if topics.remark:
+        raise KafkaUnfitError(topics.remark)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if not 0 < number < 2**31:
+        raise argparse.ArgumentTypeError(f"{text} is out of range")
+    return number
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
 
 
 def _contracts(arguments: list[str]) -> None:
