@@ -22,7 +22,7 @@ _USAGE = """\
 usage: python -m worker COMMAND [--SETTING VALUE]...
 
   run         serve until SIGTERM: read events, publish sentiment
-  check       verify the bundle on this device and the topics, then exit
+  check       try all that `run` needs (bundle, brokers, topics, group, rights), then exit [--json] [--strict]
   topics      create the three topics, with the limits that the worker asks for
   contracts   write the JSON Schemas and the AsyncAPI document [--output FOLDER]
   config      show the settings in force; --markdown lists them all
@@ -77,16 +77,27 @@ def _run(arguments: list[str], stop: Stop) -> None:
 
 
 def _check(arguments: list[str]) -> None:
-    from worker.adapters.kafka_client import examine_cluster  # noqa: PLC0415
-    from worker.model import load_model  # noqa: PLC0415
+    from worker.preflight.checks import CheckFailedError, document, failures, table  # noqa: PLC0415
+    from worker.preflight.run import preflight  # noqa: PLC0415
 
-    settings = _settings(arguments, command="check")
-    model = load_model(settings)
-    facts = examine_cluster(settings)
-    if facts.narrow:
-        raise KafkaUnfitError(facts.narrow)
-    print(f"bundle {model.identity.name} {model.identity.version}: {model.variant} on {model.classifier.provider}")
-    print(f"Kafka cluster {facts.cluster_id}: " + ", ".join(f"{t} ({n})" for t, n in facts.partitions.items()))
+    parser = argparse.ArgumentParser(
+        prog="python -m worker check", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Try all that `run` needs, without joining the group or writing anything.",
+        epilog="""\
+✓ fine   ! a worker runs, but less is promised than could be   ? can't be looked at   ✗ `run` would fail
+
+examples:
+  python -m worker check                                # takes the settings of `run`, as flags too
+  python -m worker check --json --strict | jq .checks   # 0, or the code with which `run` would end
+""",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="a JSON document instead of the table")
+    parser.add_argument("--strict", action="store_true", help="fail where there is a warning (!) too")
+    options, flags = parser.parse_known_args(arguments)
+    checks = preflight(_settings(flags, command="check"))
+    print(json.dumps(document(checks, strict=options.strict), indent=2) if options.json else table(checks))
+    if failed := failures(checks, strict=options.strict):
+        raise CheckFailedError(failed)
 
 
 def _topics(arguments: list[str]) -> None:
