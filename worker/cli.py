@@ -1,6 +1,7 @@
 """The command line: `python -m worker run | check | topics | contracts | config`."""
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -25,6 +26,7 @@ usage: python -m worker COMMAND [--SETTING VALUE]...
   check       try all that `run` needs (bundle, brokers, topics, group, rights), then exit [--json] [--strict]
   topics      create the three topics, with the limits that the worker asks for
   contracts   write the JSON Schemas and the AsyncAPI document [--output FOLDER]
+              validate FILE|-: which of these records would be dead letters, and why
   config      show the settings in force; --markdown lists them all
 
 Settings come from flags (python -m worker run --help), the environment (WORKER_..., KAFKA_...) and the
@@ -34,7 +36,7 @@ TOML file that WORKER_CONFIG names. --version tells the version. Exit codes: doc
 
 def main(arguments: list[str], stop: Stop) -> int:
     """Run a command; the exit code says how it ended."""
-    commands: dict[str, Callable[[list[str]], None]] = {
+    commands: dict[str, Callable[[list[str]], int | None]] = {
         "run": lambda arguments: _run(arguments, stop),
         "check": _check,
         "topics": _topics,
@@ -48,7 +50,7 @@ def main(arguments: list[str], stop: Stop) -> int:
         print(_USAGE, file=sys.stdout if arguments in (["-h"], ["--help"]) else sys.stderr)
         return 0 if arguments in (["-h"], ["--help"]) else UsageError.exit_code
     try:
-        commands[arguments[0]](arguments[1:])
+        return commands[arguments[0]](arguments[1:]) or 0
     except ReviewSentimentError as error:
         if structlog.is_configured():
             structlog.get_logger("worker").error(
@@ -58,7 +60,6 @@ def main(arguments: list[str], stop: Stop) -> int:
                 traceback.print_exception(error)
         print(f"worker: {error}", file=sys.stderr)
         return error.exit_code
-    return 0
 
 
 def _settings(arguments: list[str], *, command: str, needs_bundle: bool = True) -> Settings:
@@ -95,6 +96,8 @@ examples:
     parser.add_argument("--strict", action="store_true", help="fail where there is a warning (!) too")
     options, flags = parser.parse_known_args(arguments)
     checks = preflight(_settings(flags, command="check"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # other locales have no ✓
     print(json.dumps(document(checks, strict=options.strict), indent=2) if options.json else table(checks))
     if failed := failures(checks, strict=options.strict):
         raise CheckFailedError(failed)
@@ -154,7 +157,9 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _contracts(arguments: list[str]) -> None:
+def _contracts(arguments: list[str]) -> int | None:
+    if arguments[:1] == ["validate"]:
+        return _validate(arguments[1:])
     from contract.schemas import write_contracts  # noqa: PLC0415
 
     match arguments:
@@ -163,9 +168,45 @@ def _contracts(arguments: list[str]) -> None:
         case ["--output", path]:
             folder = Path(path)
         case _:
-            raise UsageError("python -m worker contracts takes --output FOLDER and nothing else")
+            raise UsageError("python -m worker contracts takes --output FOLDER, or validate FILE")
     for file in write_contracts(folder):
         print(file)
+    return None
+
+
+def _validate(arguments: list[str]) -> int:
+    from worker.validation import NOT_SEEN, Tally, dead_lines  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(
+        prog="python -m worker contracts validate", allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Tell which records a worker would put aside as dead letters, and why; ends with 1 if any. "
+        "Each line is the value of one record. Needs no Kafka and no bundle.",
+        epilog=f"""\
+not seen, since they don't depend on the value alone: {", ".join(NOT_SEEN)};
+nor whether a text is longer than the model reads, which makes no dead letter but `truncated`
+
+examples:
+  python -m worker contracts validate events.jsonl
+  zcat events.jsonl.gz | python -m worker contracts validate - --text-field comment --input-bytes-max 50000
+""",
+    )  # fmt: skip
+    parser.add_argument("file", metavar="FILE", help="JSON lines; - for standard input")
+    options, flags = parser.parse_known_args(arguments)
+    settings = _settings(flags, command="contracts validate", needs_bundle=False)
+    tally = Tally()
+    try:
+        with sys.stdin.buffer if options.file == "-" else Path(options.file).open("rb") as lines:
+            for number, (reason, detail) in dead_lines(
+                lines, tally, text_field=settings.text_field, bytes_max=settings.input_bytes_max
+            ):
+                print(f"{options.file}:{number}: {reason}: {detail}")
+        print(tally.told(), flush=True)
+    except BrokenPipeError:  # whoever reads has seen enough; Python would complain when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise UsageError(f"can't read {options.file}: {error.strerror}") from error
+    return 1 if tally.reasons else 0
 
 
 def _config(arguments: list[str]) -> None:

@@ -105,7 +105,7 @@ def failed(settings: Settings) -> list[Check]:
 def test_the_documented_rights_are_enough_and_each_is_needed(
     guarded: Cluster, sasl_address: str, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With exactly those a worker serves exactly once, and `check` finds nothing wrong; it names each that lacks."""
+    """With exactly those a worker serves, exactly once, and `check` is content; it names each that lacks."""
     for name, value in _ME.items():
         monkeypatch.setenv(f"KAFKA_{name}", value)
     with Run(guarded, bundle, tmp_path, delivery="exactly-once") as run:

@@ -1,7 +1,10 @@
 """What is asked in turn, and how it is judged where no topic or group is concerned."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +18,8 @@ from worker.preflight.rights import Right
 from worker.preflight.run import limit_checks, memory_bytes, version_check
 from worker.settings import Settings
 
-_PAGE = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+_ROOT = Path(__file__).parents[3]
+_PAGE = (_ROOT / "docs" / "operations.md").read_text()
 _NOBODY = "127.0.0.1:1"
 _AT_LEAST_ONCE = Settings(bundle="b")
 _EXACTLY_ONCE = Settings(bundle="b", delivery="exactly-once")
@@ -62,6 +66,16 @@ def test_a_new_setup_passes(
     assert code == 0
     assert {it["check"] for it in checks if it["state"] != "ok"} <= {"replicas"}
     assert {it["subject"] for it in checks} >= {"bundle", "brokers", f"{name}.in", f"{name}.out", f"{name}.dlq"}
+
+
+def test_the_table_is_utf_8_whatever_the_locale() -> None:
+    """An old locale has no sign for what is fine, and must not end in a traceback."""
+    flags = ["--bundle", "nowhere", "--kafka-bootstrap-servers", _NOBODY, "--start-timeout-ms", "0"]
+    done = subprocess.run(
+        [sys.executable, "-m", "worker", "check", *flags], cwd=_ROOT, capture_output=True, check=False,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.decode()[0]) == (3, "✗")
 
 
 def test_settings_are_refused_as_always(run_command: Callable[..., tuple[int, str, str]]) -> None:
