@@ -72,14 +72,14 @@ def _settings(arguments: list[str], *, command: str, needs_bundle: bool = True) 
 
 
 def _run(arguments: list[str], stop: Stop) -> None:
+    settings = _settings(arguments, command="run")
     from worker.app import run  # noqa: PLC0415 - usage errors need not wait for ONNX Runtime
 
-    run(_settings(arguments, command="run"), stop=stop)
+    run(settings, stop=stop)
 
 
 def _check(arguments: list[str]) -> None:
     from worker.preflight.checks import CheckFailedError, document, failures, table  # noqa: PLC0415
-    from worker.preflight.run import preflight  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(
         prog="python -m worker check", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -95,7 +95,10 @@ examples:
     parser.add_argument("--json", action="store_true", help="a JSON document instead of the table")
     parser.add_argument("--strict", action="store_true", help="fail where there is a warning (!) too")
     options, flags = parser.parse_known_args(arguments)
-    checks = preflight(_settings(flags, command="check"))
+    settings = _settings(flags, command="check")
+    from worker.preflight.run import preflight  # noqa: PLC0415 - as for `run`
+
+    checks = preflight(settings)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # other locales have no ✓
     print(json.dumps(document(checks, strict=options.strict), indent=2) if options.json else table(checks))
