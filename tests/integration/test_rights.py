@@ -114,7 +114,8 @@ def test_the_documented_rights_are_enough_and_each_is_needed(
         granted(admin, *rights)
         settings = Settings(
             bundle=bundle, input_topic=run.input_topic, output_topic=run.output_topic, dead_letter_topic=run.dlq,
-            group_id=run.group, delivery="exactly-once", kafka_bootstrap_servers=sasl_address,
+            group_id=run.group, group_instance_id="one", delivery="exactly-once",
+            kafka_bootstrap_servers=sasl_address,
         )  # fmt: skip
         until(lambda: not failed(settings), "check finds something missing")
 
@@ -122,13 +123,19 @@ def test_the_documented_rights_are_enough_and_each_is_needed(
         run.send(b"{", partition=0)
         run.producer.flush()
         run.cluster = ExistingCluster(sasl_address)
-        worker = run.worker()
+        worker = run.worker(group_instance_id="one")
         run.cluster = guarded
         run.read_all()
         run.read_until(lambda: sum(run.committed().values()) >= len(run.sent), what="not all is committed")
         assert run.account.kinds() == {"result": 8, "invalid_json": 1}
-        serving = [it.found for it in cluster_checks(settings) if it.name in ("members", "positions")]
-        assert serving == ["Stable, 1 members", "of 4 of 4 partitions; 0 records behind"]
+        serving = {it.name: it for it in cluster_checks(settings)}
+        assert serving["members"].found == "Stable, 1 members"
+        assert serving["positions"].found == "of 4 of 4 partitions; 0 records behind"
+        assert serving["instance"].state is State.WARNING
+        assert serving["right WRITE"].state is State.OK  # though its transactional id is that of a live producer
+        run.send_reviews(8)
+        run.read_all()
+        assert run.account.kinds() == {"result": 16, "invalid_json": 1}
         worker.terminate()
         assert worker.wait(30) == 0, worker.log_file.read_text()
 
