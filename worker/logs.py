@@ -2,18 +2,21 @@
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 
 
-def configure_logging(level: str, log_format: str) -> None:
-    """Send everything that is logged to standard output.
+def configure_logging(level: str, log_format: str, stream: TextIO | None = None) -> None:
+    """Send everything that is logged to one place.
 
     Args:
         level: `debug`, `info`, `warning` or `error`.
-        log_format: `json`, `console`, or `auto` for what suits the reader of standard output.
+        log_format: `json`, `console`, or `auto` for what suits the reader.
+        stream: Where to; standard output if not given.
     """
-    for_people = log_format == "console" or (log_format == "auto" and sys.stdout.isatty())
+    stream = stream or sys.stdout
+    for_people = log_format == "console" or (log_format == "auto" and stream.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -32,7 +35,7 @@ def configure_logging(level: str, log_format: str) -> None:
         if for_people
         else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, _name_the_event],

@@ -245,8 +245,13 @@ class _KafkaEnvironment(EnvSettingsSource):
         return {name: value for name, value in super().__call__().items() if name.startswith("kafka_")}
 
 
-def load_settings(arguments: Sequence[str] = ()) -> Settings:
+def load_settings(arguments: Sequence[str] = (), *, command: str = "run", needs_bundle: bool = True) -> Settings:
     """The settings that these flags, the environment and the file named in `WORKER_CONFIG` make.
+
+    Args:
+        arguments: The flags.
+        command: The one that they are given to, for its --help.
+        needs_bundle: Whether there has to be one.
 
     Raises:
         UsageError: If any is wrong; the message names all that are.
@@ -260,9 +265,9 @@ def load_settings(arguments: Sequence[str] = ()) -> Settings:
             Settings,
             cli_parse_args=list(arguments),
             cli_kebab_case=True,
-            cli_prog_name="python -m worker run",
+            cli_prog_name=f"python -m worker {command}",
         )
-        settings = Settings(**cli())
+        settings = Settings(**{**({} if needs_bundle else {"bundle": Path()}), **cli()})
     except ValidationError as error:
         problems += [told(item) for item in error.errors()]
     except ValueError as error:  # a TOML file that is none

@@ -1,29 +1,28 @@
 """What all our Kafka clients share: the connection, and a look at the cluster before the work begins."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import (
     AuthorizationError,
     KafkaError,
     NoError,
-    TopicAlreadyExistsError,
     UnknownTopicOrPartitionError,
     for_code,
 )
 
 from worker.adapters.kafka_causes import connect_admin
 from worker.adapters.kafka_places import narrow
+from worker.adapters.kafka_topics import create, message_bytes_max
 from worker.adapters.patience import Patience
 from worker.errors import KafkaUnfitError
 from worker.settings import Settings
+from worker.topics import NewTopic, outgoing_configs
 
 _RECONNECT_MS_MAX = 2000  # the client's 30 s would add as much to every outage of a broker
 _BOOTSTRAP_MS = 5000  # then it is tried again
-_MESSAGE_BYTES_MAX = 1_048_588  # Kafka's default of max.message.bytes
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,26 @@ def examine_cluster(settings: Settings, patience: Patience | None = None) -> Clu
     Raises:
         KafkaUnfitError: If no broker answers or lets us in, or a topic is missing.
     """
-    servers, patience = settings.kafka_bootstrap_servers, patience or Patience(settings)
+    patience = patience or Patience(settings)
+    with administration(settings, patience) as admin:
+        return patience.keep_trying(
+            f"Kafka at {settings.kafka_bootstrap_servers} does not describe its topics",
+            lambda: _examine(admin, settings),
+        )
+
+
+@contextlib.contextmanager
+def administration(settings: Settings, patience: Patience) -> Iterator[Any]:
+    """A client for the cluster's administration, closed at the end.
+
+    Args:
+        settings: Where.
+        patience: For brokers that are away.
+
+    Raises:
+        KafkaUnfitError: If no broker answers or lets us in, or refuses what is asked of it.
+    """
+    servers = settings.kafka_bootstrap_servers
     try:
         admin = patience.keep_trying(
             f"no Kafka at {servers}",
@@ -74,9 +92,7 @@ def examine_cluster(settings: Settings, patience: Patience | None = None) -> Clu
     except (KafkaError, OSError, ValueError) as error:
         raise KafkaUnfitError(f"no Kafka at {servers}: {error}") from error
     try:
-        return patience.keep_trying(
-            f"Kafka at {servers} does not describe its topics", lambda: _examine(admin, settings)
-        )
+        yield admin
     except KafkaError as error:
         raise KafkaUnfitError(f"Kafka at {servers} does not let us look at its topics: {error!r}") from error
     finally:
@@ -85,28 +101,32 @@ def examine_cluster(settings: Settings, patience: Patience | None = None) -> Clu
 
 def _examine(admin: Any, settings: Settings) -> ClusterFacts:
     topics = (settings.input_topic, settings.output_topic, settings.dead_letter_topic)
-    partitions = _partitions(admin, topics)
+    partitions = partitions_of(admin, topics)
     if settings.input_topic not in partitions:
         raise KafkaUnfitError(f"there is no topic {settings.input_topic}: create it, or set WORKER_INPUT_TOPIC")
     needed = partitions[settings.input_topic]
     if settings.create_topics:
+        configs = outgoing_configs(message_bytes_max(admin, topics[:1])[settings.input_topic])
         for topic in topics:
             if topic not in partitions:
-                with contextlib.suppress(TopicAlreadyExistsError):  # another replica was faster
-                    admin.create_topics({topic: {"num_partitions": needed}})
-                admin.wait_for_topics([topic])
-        partitions = _partitions(admin, topics)
+                create(admin, NewTopic(topic, needed, configs=configs))
+        partitions = partitions_of(admin, topics)
     for topic in topics:
         if topic not in partitions:
             raise KafkaUnfitError(
                 f"there is no topic {topic}: create it with {needed} partitions, or set WORKER_CREATE_TOPICS=true"
             )
     cluster_id = str(admin.describe_cluster()["cluster_id"])
-    return ClusterFacts(cluster_id, partitions, _limits(admin, topics), narrow(partitions, settings))
+    return ClusterFacts(cluster_id, partitions, message_bytes_max(admin, topics), narrow(partitions, settings))
 
 
-def _partitions(admin: Any, topics: tuple[str, ...]) -> dict[str, int]:
-    """The number of partitions of each topic that there is."""
+def partitions_of(admin: Any, topics: tuple[str, ...]) -> dict[str, int]:
+    """The number of partitions of each topic that there is.
+
+    Raises:
+        KafkaUnfitError: If we may not look at one.
+        KafkaError: If the brokers can't say for another reason.
+    """
     partitions = {}
     for topic in admin.describe_topics(list(topics)):
         error = for_code(topic.get("error_code") or 0)
@@ -119,19 +139,3 @@ def _partitions(admin: Any, topics: tuple[str, ...]) -> dict[str, int]:
         elif error not in (NoError, UnknownTopicOrPartitionError):
             raise error(topic["name"])
     return partitions
-
-
-def _limits(admin: Any, topics: tuple[str, ...]) -> dict[str, int]:
-    """`max.message.bytes` of each topic; Kafka's default where we may not read it."""
-    limits = dict.fromkeys(topics, _MESSAGE_BYTES_MAX)
-    try:
-        found = admin.describe_configs(
-            [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics], config_filter="all"
-        )
-    except KafkaError:
-        return limits
-    for by_name in found.values():
-        for topic, configs in by_name.items():
-            if "max.message.bytes" in configs:
-                limits[topic] = int(configs["max.message.bytes"]["value"])
-    return limits

@@ -35,6 +35,7 @@ OF_A_PRODUCER = (
     "_transaction_manager.classify_batch_error",
 )
 OF_A_TRANSACTIONAL_PRODUCER = ("_transaction_manager._pending_txn_offset_commits",)
+OF_AN_ADMIN = ("_find_coordinator_id", "_manager.run", "_manager.send")
 OF_A_BATCH = (
     "_buffer",
     "_decompressed",

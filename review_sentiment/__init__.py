@@ -1,0 +1,1 @@
+"""The console script `review-sentiment`: one name for the three programs."""
