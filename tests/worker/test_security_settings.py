@@ -1,4 +1,8 @@
-"""The settings of encryption and authentication: none is ignored in silence."""
+"""The settings of encryption and authentication: none is ignored in silence, and a password is read as it is."""
+
+import locale
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +56,39 @@ def test_settings_without_a_value_are_not_given(monkeypatch: pytest.MonkeyPatch)
     settings = load(monkeypatch, **{name.upper(): "" for name in _SECURITY_SETTINGS})
 
     assert settings == Settings(bundle="b", **dict.fromkeys(_SECURITY_SETTINGS[:-1]))
+
+
+@pytest.fixture(params=["C", "C.UTF-8"])
+def _locale(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The process's, for as long as a test."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    locale.setlocale(locale.LC_CTYPE, request.param)
+    yield
+    locale.setlocale(locale.LC_CTYPE, before)
+
+
+@pytest.mark.usefixtures("_locale")
+@pytest.mark.parametrize(
+    ("written", "password"),
+    [
+        ("gehe\u00efm".encode(), "gehe\u00efm"),
+        (b"hunter2\n", "hunter2"),
+        (b"hunter2\r\n", "hunter2"),
+        (b"hunter2\n\n", "hunter2\n"),
+        (b" hunter\r2 ", " hunter\r2 "),
+        (b"\n", None),
+        (b"", None),
+        ("gehe\u00efm".encode("latin-1"), None),
+    ],
+)
+def test_the_file_of_a_password_is_read_alike_in_any_locale(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, written: bytes, password: str | None
+) -> None:
+    """UTF-8, of which one line break at the end is an editor's, and the rest the password's; or an error."""
+    (file := tmp_path / "password").write_bytes(written)
+    environment = {**SASL, "KAFKA_SASL_PASSWORD_FILE": str(file)}
+    if password is None:
+        with pytest.raises(UsageError, match=f"KAFKA_SASL_PASSWORD_FILE: {file} is (empty|not UTF-8); write the"):
+            load(monkeypatch, **environment)
+    else:
+        assert load(monkeypatch, **environment).sasl_password() == password
