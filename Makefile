@@ -43,10 +43,15 @@ bench-gpu: ## parity and speed on a GPU; CHECKPOINT=folder DATA="files…"
 
 FOREIGN := $(CURDIR)/.cache/foreign
 
-foreign: setup ## the contract and the report in programs that are not ours; needs Node, and Chromium for the report
+foreign: setup $(FOREIGN)/optimum/.installed $(FOREIGN)/infinity/.installed ## contract, model, report and metrics in programs that are not ours; needs Node
 	mkdir -p $(FOREIGN) && cp tests/foreign/package*.json $(FOREIGN)
 	npm ci --prefix $(FOREIGN) --ignore-scripts --no-audit --no-fund
-	FOREIGN=$(FOREIGN) $(BIN)/python -m pytest -m foreign tests/foreign
+	OMP_WAIT_POLICY=PASSIVE FOREIGN=$(FOREIGN) $(BIN)/python -m pytest -m foreign tests/foreign
+
+$(FOREIGN)/%/.installed: tests/foreign/%.txt | setup
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --require-hashes -r $<
+	touch $@
 
 test-nightly: setup ## the property tests with ten times as many examples
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/worker

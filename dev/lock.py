@@ -1,4 +1,4 @@
-"""Compile `requirements/*.txt` from pyproject.toml: pinned, hashed, and without the addresses of any registry."""
+"""Compile `requirements/*.txt` and what foreign tests install: pinned, hashed, without addresses of registries."""
 
 import subprocess
 from pathlib import Path
@@ -10,19 +10,24 @@ _FILES = {
     "worker-gpu": ("gpu",),
     "training": ("training",),
 }
+_FOREIGN = ("optimum", "infinity")  # whose versions agree with none of ours: each has an environment of its own
 
 
 def main() -> None:
     """Compile every file; `all` comes first and constrains the others, so that versions agree."""
-    uv = _ROOT / ".venv" / "bin" / "uv"
     for name, extras in _FILES.items():
         chosen = [f"--extra={extra}" for extra in extras]
         constraint = [] if name == "all" else ["--constraints", "requirements/all.txt"]
-        output = f"requirements/{name}.txt"
-        options = ["--quiet", "--universal", "--upgrade", "--python-version=3.11", "--generate-hashes"]
-        options += ["--no-emit-index-url", "--no-header", *chosen, *constraint, "--output-file", output]
-        subprocess.run([uv, "pip", "compile", *options, "pyproject.toml"], cwd=_ROOT, check=True)
-        print(output)
+        _compile("pyproject.toml", f"requirements/{name}.txt", [*chosen, *constraint])
+    for name in _FOREIGN:
+        _compile(f"tests/foreign/{name}.in", f"tests/foreign/{name}.txt", [])
+
+
+def _compile(source: str, output: str, more: list[str]) -> None:
+    options = ["--quiet", "--universal", "--upgrade", "--python-version=3.11", "--generate-hashes"]
+    options += ["--no-emit-index-url", "--no-header", *more, "--output-file", output]
+    subprocess.run([_ROOT / ".venv" / "bin" / "uv", "pip", "compile", *options, source], cwd=_ROOT, check=True)
+    print(output)
 
 
 if __name__ == "__main__":

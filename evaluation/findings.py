@@ -32,6 +32,10 @@ class Finding:
     title: str
     text: str
 
+    def sentence(self) -> str:
+        """The heading and the text in a line."""
+        return f"{self.title}: {self.text[0].lower()}{self.text[1:]}"
+
 
 def findings(evaluation: Evaluation, history: History, record: TrainingRecord) -> list[Finding]:
     """The verdict, then all that can be said from what is there; parts that are missing are not spoken of."""
@@ -47,24 +51,24 @@ def findings(evaluation: Evaluation, history: History, record: TrainingRecord) -
         *_end_of_run(history, kept),
         *_chosen_on_these(record),
     ]
-    return [*_good_enough(evaluation), *sorted(said, key=lambda finding: _KINDS.index(finding.kind))]
+    first = verdict(evaluation)
+    return [*([first] if first else []), *sorted(said, key=lambda finding: _KINDS.index(finding.kind))]
 
 
-def _good_enough(evaluation: Evaluation) -> Iterator[Finding]:
+def verdict(evaluation: Evaluation) -> Finding | None:
+    """Whether macro-F1 is what was asked for, in a sentence; None if nothing was."""
     wanted = evaluation.macro_f1_min
     if wanted is None:
-        return
+        return None
     low, high = evaluation.intervals.get("macro_f1", (0.0, 1.0))
     text = f"Macro-F1 is {figure(evaluation.macro_f1)}, where at least {figure(wanted)} was asked for. "
     if reaches(evaluation):
-        yield Finding("good", "Good enough", f"{text}So is the lower end of its 95 % interval, {figure(low)}.")
-    elif high < wanted:
-        yield Finding(
-            "warning", "Not good enough", f"{text}Its whole 95 % interval is below: up to {figure(high)}."
-        )
-    else:
-        unsure = f"Its 95 % interval, {interval((low, high))}, is on both sides: more texts would tell."
-        yield Finding("warning", "Perhaps not good enough", text + unsure)
+        return Finding("good", "Good enough", f"{text}So is the lower end of its 95 % interval, {figure(low)}.")
+    if high < wanted:
+        below = f"Its whole 95 % interval is below: up to {figure(high)}."
+        return Finding("warning", "Not good enough", text + below)
+    unsure = f"Its 95 % interval, {interval((low, high))}, is on both sides: more texts would tell."
+    return Finding("warning", "Perhaps not good enough", text + unsure)
 
 
 def reaches(evaluation: Evaluation) -> bool:

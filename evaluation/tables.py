@@ -10,6 +10,7 @@ from rich.text import Text
 
 from contract.labels import LABELS, ORDER
 from evaluation.figures import CalibrationFigures, Evaluation, Figures, Group, Interval
+from evaluation.findings import verdict
 from evaluation.formats import figure, temperatures
 
 _NAMES = [LABELS[label] for label in ORDER]
@@ -25,8 +26,9 @@ def show(evaluation: Evaluation, console: Console) -> None:
     console.print(standings(columns | (evaluation.baselines or {})))
     for table in (*details(evaluation), *groups(evaluation)):
         console.print(table)
-    comparison = evaluation.comparison
-    say((*(evaluation.baselines_left_out or ()), comparison.sentence if comparison else None), console)
+    comparison, judged = evaluation.comparison, verdict(evaluation)
+    gates = (comparison.sentence if comparison else None, judged.sentence() if judged else None)
+    say((*(evaluation.baselines_left_out or ()), *gates), console)
 
 
 def begin(rows: int, copies: int, console: Console) -> None:

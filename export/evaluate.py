@@ -1,7 +1,7 @@
 """Measuring a bundle on reviews: every figure comes from the graph, the encoder and the temperature that serve."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,7 @@ class EvaluateOptions:
         with_baselines: Whether to measure baselines.
         train: Files of reviews that the TF-IDF baseline learns from.
         threads: Of the CPU; 0 means one a core.
+        macro_f1_min: The macro-F1 that is good enough.
     """
 
     bundle: Path
@@ -53,6 +54,7 @@ class EvaluateOptions:
     with_baselines: bool = False
     train: tuple[Path, ...] = ()
     threads: int = 0
+    macro_f1_min: float | None = None
 
 
 def evaluate(options: EvaluateOptions, progress: Progress) -> BundleEvaluation:
@@ -92,7 +94,10 @@ def evaluate(options: EvaluateOptions, progress: Progress) -> BundleEvaluation:
     return BundleEvaluation(
         bundle=_identity(bundle),
         serves=serves,
-        variants={name: _evaluate_variant(bundle, name, reviews, one) for name, one in logits.items()},
+        variants={
+            name: replace(_evaluate_variant(bundle, name, reviews, one), macro_f1_min=options.macro_f1_min)
+            for name, one in logits.items()
+        },
         baselines={name: summarise(labels, given) for name, given in simple.items()},
         baselines_left_out=lacking,
         labelled=labelled,

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from contract.errors import InputError, UsageError
 from contract.variants import VARIANTS
+from evaluation.findings import reaches
 from export.arguments import Parser, parse_variants
 from export.evaluate import EvaluateOptions, evaluate
 from export.labelled import Source
@@ -20,8 +21,8 @@ from reviews.files import replacing
 from reviews.splits import EVERY_PART, PARTS
 
 _EXIT_CODES = """\
-exit codes: 0 done, 1 the bundle may be worse than that of --against, 2 wrong usage or input, 3 a folder is no
-bundle, or does not reproduce its golden texts here
+exit codes: 0 done, 1 the bundle may be worse than that of --against or than --macro-f1-min asks for, 2 wrong usage
+or input, 3 a folder is no bundle, or does not reproduce its golden texts here
 """
 
 
@@ -48,6 +49,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--tolerance", type=float, default=0.005, help="the loss of macro-F1 that --against puts up with"
     )
+    parser.add_argument(
+        "--macro-f1-min", type=float, metavar="SHARE",
+        help="what is good enough: exit code 1 if the 95 %% interval of the variant that serves begins below",
+    )  # fmt: skip
     parser.add_argument("--baselines", action="store_true", help="measure simple classifiers too")
     parser.add_argument(
         "--train-data", type=Path, nargs="+", default=[], help="review files for the TF-IDF baseline to learn from"
@@ -56,6 +61,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     flags = parser.parse_args(arguments)
     if not 0 <= flags.tolerance < math.inf:
         raise UsageError("--tolerance must be 0 or more.")
+    if flags.macro_f1_min is not None and not 0 <= flags.macro_f1_min <= 1:
+        raise UsageError("--macro-f1-min must be from 0 to 1.")
     if flags.threads < 0:
         raise UsageError("--threads takes a number of threads, or 0 for one a core.")
     if flags.train_data and not flags.baselines:
@@ -64,7 +71,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def evaluate_bundle(arguments: Sequence[str]) -> int:
-    """Measure, show and write; 1 where the bundle may be worse than the one it is compared with.
+    """Measure, show and write; 1 where the bundle may be worse than what it is compared with, or than asked for.
 
     Raises:
         ReviewSentimentError: If anything is wrong; it has the exit code.
@@ -80,6 +87,7 @@ def evaluate_bundle(arguments: Sequence[str]) -> int:
             with_baselines=flags.baselines,
             train=tuple(flags.train_data),
             threads=flags.threads,
+            macro_f1_min=flags.macro_f1_min,
         )
         # An answer that can't be written is better known before the work.
         with replacing(flags.json) if flags.json else contextlib.nullcontext() as new:
@@ -90,4 +98,5 @@ def evaluate_bundle(arguments: Sequence[str]) -> int:
     except (InputError, OSError) as error:
         raise UsageError(str(error)) from error
     show(result, Console())
-    return 1 if result.against and not result.against.comparison.passed else 0
+    worse = result.against and not result.against.comparison.passed
+    return 1 if worse or not reaches(result.variants[result.serves]) else 0

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from evaluation import tables
 from evaluation.figures import Figures
+from evaluation.findings import verdict
 from evaluation.plots import plot_evaluation
 from export.confidence import AbstentionFigures
 from export.figures import BundleEvaluation
@@ -25,8 +26,10 @@ def show(result: BundleEvaluation, console: Console) -> None:
     for table in tables.groups(result.variants[result.serves], result.serves):
         console.print(table)
     sentences = [one.sentence for one in result.beside_reference.values()]
-    gate = [against.comparison.sentence] if against else []
-    tables.say((*result.baselines_left_out, *sentences, *gate), console)
+    gates = [against.comparison.sentence] if against else []
+    if judged := verdict(result.variants[result.serves]):
+        gates.append(f"{result.serves}: {judged.sentence()}")
+    tables.say((*result.baselines_left_out, *sentences, *gates), console)
 
 
 def abstention_sentence(name: str, found: AbstentionFigures) -> str:

@@ -11,6 +11,11 @@ CONFIG_VARIABLE = "WORKER_CONFIG"
 
 _KAFKA = "KAFKA_"
 _CONNECTION = ("KAFKA_BOOTSTRAP_", "KAFKA_SECURITY_", "KAFKA_SASL_", "KAFKA_SSL_")
+_SECURITY = {
+    "kafka_ssl_": ("SSL", "SASL_SSL"),
+    "kafka_sasl_": ("SASL_SSL", "SASL_PLAINTEXT"),
+}
+"""Settings of the connection by how they begin, and the security protocols that use them."""
 _ALIKE = 0.85  # KAFKA_BOOSTRAP_SERVER is; KAFKA_HEAP_OPTS is not
 _SERVICE_LINK = re.compile(
     r".+_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
@@ -45,6 +50,20 @@ def misspelt(environment: Mapping[str, str], settings: Collection[str]) -> list[
         if like or name.startswith((PREFIX, *_CONNECTION)):
             problems.append(f"{name}: there is no such setting{f'; is it {like[0]}?' if like else ''}")
     return problems
+
+
+def unused(protocol: str, given: Collection[str]) -> list[str]:
+    """What is wrong with each given setting that this security protocol does not use.
+
+    Whoever sets one believes that the connection is encrypted, or that we say who we are.
+    """
+    return [
+        f"{variable(name)} means nothing while KAFKA_SECURITY_PROTOCOL is {protocol}: set "
+        f"KAFKA_SECURITY_PROTOCOL to {' or '.join(users)}, or leave {variable(name)} out"
+        for prefix, users in _SECURITY.items()
+        for name in sorted(given)
+        if name.startswith(prefix) and protocol not in users
+    ]
 
 
 def ignored(environment: Mapping[str, str], settings: Collection[str]) -> list[str]:

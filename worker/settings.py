@@ -5,6 +5,7 @@ everywhere else: `KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_SECURITY_PROTOCOL`, … All e
 """
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -20,7 +21,7 @@ from pydantic_settings import (
 )
 
 from contract.errors import UsageError
-from worker.environment import CONFIG_VARIABLE, PREFIX, is_service_link, misspelt, told, variable
+from worker.environment import CONFIG_VARIABLE, PREFIX, is_service_link, misspelt, told, unused, variable
 from worker.tls import tls_problems
 
 _DAY_MS = 24 * 60 * 60 * 1000  # clients and timers take no more than some weeks, and say so by a traceback
@@ -57,7 +58,9 @@ class Settings(BaseSettings):
     )
     kafka_sasl_username: str | None = Field(None, description="SASL user.")
     kafka_sasl_password: SecretStr | None = Field(None, description="SASL password; never logged.")
-    kafka_sasl_password_file: Path | None = Field(None, description="File that holds the SASL password instead.")
+    kafka_sasl_password_file: Path | None = Field(
+        None, description="File that holds the SASL password instead, in UTF-8."
+    )
     kafka_ssl_cafile: Path | None = Field(None, description="Certificates of the authorities to trust (PEM).")
     kafka_ssl_certfile: Path | None = Field(None, description="The client's certificate (PEM).")
     kafka_ssl_keyfile: Path | None = Field(None, description="The client's private key (PEM).")
@@ -183,6 +186,9 @@ class Settings(BaseSettings):
                     self.kafka_sasl_mechanism and self.kafka_sasl_username and self.sasl_password() is not None
                 )
             ),
+            "KAFKA_SASL_PASSWORD and KAFKA_SASL_PASSWORD_FILE are both set: leave one of them out": (
+                self.kafka_sasl_password is None or self.kafka_sasl_password_file is None
+            ),
             "WORKER_INPUT_TOPIC, WORKER_OUTPUT_TOPIC and WORKER_DEAD_LETTER_TOPIC must be three topics": (
                 len({self.input_topic, self.output_topic, self.dead_letter_topic}) == len(("in", "out", "dead"))
             ),
@@ -190,6 +196,8 @@ class Settings(BaseSettings):
             >= self.window_records_max,
         }
         broken = [rule for rule, holds in rules.items() if not holds]
+        given = [name for name in self.model_fields_set if getattr(self, name) is not None]
+        broken += unused(self.kafka_security_protocol, given)
         if self.kafka_security_protocol.endswith("SSL"):
             broken += tls_problems(self.kafka_ssl_cafile, self.kafka_ssl_certfile, self.kafka_ssl_keyfile)
         if broken:
@@ -197,19 +205,25 @@ class Settings(BaseSettings):
         return self
 
     def sasl_password(self) -> str | None:
-        """The SASL password, from the setting or from its file.
+        """The SASL password, from the setting or from its file, without one line break at the end of the file.
 
         Raises:
-            ValueError: If the file can't be read.
+            ValueError: If the file can't be read, is empty or is not UTF-8.
         """
         if self.kafka_sasl_password is not None:
             return self.kafka_sasl_password.get_secret_value()
-        if self.kafka_sasl_password_file is None:
+        file = self.kafka_sasl_password_file
+        if file is None:
             return None
         try:
-            return self.kafka_sasl_password_file.read_text(encoding="utf-8").rstrip("\n")
-        except (OSError, UnicodeDecodeError) as error:
+            password = re.sub(r"\r?\n\Z", "", file.read_bytes().decode("utf-8"))
+        except OSError as error:
             raise ValueError(f"KAFKA_SASL_PASSWORD_FILE: {error}") from error
+        except UnicodeDecodeError:  # which would show a part of it
+            raise ValueError(f"KAFKA_SASL_PASSWORD_FILE: {file} is not UTF-8; write the password so") from None
+        if not password:
+            raise ValueError(f"KAFKA_SASL_PASSWORD_FILE: {file} is empty; write the password into it")
+        return password
 
     @classmethod
     def settings_customise_sources(

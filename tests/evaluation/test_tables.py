@@ -32,6 +32,18 @@ def test_the_table_shows_the_figures_whatever_a_category_is_called() -> None:
     assert "33.3%" in captured.get()  # of the constant's answers are off by two
 
 
+@pytest.mark.parametrize(
+    ("wanted", "last"), [(0.0, "Good enough: macro-F1 is"), (0.99, "Not good enough: macro-F1 is")]
+)
+def test_the_verdict_is_said_last(evaluation: Evaluation, wanted: float, last: str) -> None:
+    """Whoever asked for a macro-F1 sees why the command ends as it does; nobody else is told of it."""
+    for asked, said in ((wanted, last), (None, "")):
+        console = Console(file=(written := StringIO()), width=160)
+        show(replace(evaluation, macro_f1_min=asked), console)
+        assert written.getvalue().splitlines()[-1].startswith(said)
+        assert ("enough" in written.getvalue()) == bool(said)
+
+
 SHARES = {"a": Group(rows=7, accuracy=0.5, macro_f1=None, ordinal_error=0.25, answered={
     "negative": 1, "neutral": 2, "positive": 4})}  # fmt: skip
 

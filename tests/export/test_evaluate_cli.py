@@ -65,12 +65,34 @@ def test_a_worse_bundle_is_stopped_by_the_exit_code(
 
 
 @pytest.mark.parametrize(
+    ("wanted", "code", "says"), [("0", 0, "Good enough: macro-F1"), ("0.999", 1, "Not good enough: macro-F1")]
+)
+@pytest.mark.parametrize("variant", ["fp32", "all"])
+def test_a_bundle_that_is_not_good_enough_ends_with_1(
+    exported: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    variant: str, wanted: str, code: int, says: str,
+) -> None:  # fmt: skip
+    """What serves is judged, as `training evaluate` judges a checkpoint, and the verdict is the last line."""
+    answer = tmp_path / "figures.json"
+    ended = evaluate(exported, data, "--macro-f1-min", wanted, "--variant", variant, "--json", answer)
+
+    assert ended == code
+    result = json.loads(answer.read_text())
+    last = " ".join(capsys.readouterr().out.split()).split(f"{result['serves']}: ")[-1]
+    assert last.startswith(says)
+    assert f"at least {float(wanted):.3f} was asked for" in last
+    assert result["variants"][result["serves"]]["macro_f1_min"] == float(wanted)
+
+
+@pytest.mark.parametrize(
     ("more", "code", "says"),
     [
         (["--part", "half"], 2, "invalid choice"),
         (["--variant", "fp64"], 2, "--variant takes fp32, int8, fp16 and fp16.packed"),
         (["--tolerance", "-1"], 2, "--tolerance must be 0 or more"),
         (["--tolerance", "nan"], 2, "--tolerance must be 0 or more"),
+        (["--macro-f1-min", "70"], 2, "--macro-f1-min must be from 0 to 1"),
+        (["--macro-f1-min", "nan"], 2, "--macro-f1-min must be from 0 to 1"),
         (["--threads", "-1"], 2, "--threads takes a number"),
         (["--train-data", "{data}"], 2, "give --baselines too"),
         (["--baselines", "--train-data", "{data}"], 2, "is left without the texts of --data"),

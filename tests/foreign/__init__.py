@@ -1,1 +1,1 @@
-"""The contract in the hands of programs that are not ours, nor Python's: `make foreign` installs them."""
+"""Contract, bundle, checkpoint, report and metrics in the hands of programs that are not ours: `make foreign`."""

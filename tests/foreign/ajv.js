@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
 const require = createRequire(process.env.FOREIGN + '/')
-const Ajv = require('ajv/dist/2020').default
+const Ajv = require('ajv').default
 const ajv = new Ajv({ strictTypes: false, strictRequired: false })
 require('ajv-formats').default(ajv)
 const validate = ajv.compile(JSON.parse(readFileSync(process.argv[2], 'utf8')))

@@ -27,13 +27,6 @@ _HERE = Path(__file__).parent
 _CONTRACTS = _HERE.parents[1] / "docs" / "contracts"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def foreign() -> None:
-    """Skip where they are not installed."""
-    if "FOREIGN" not in os.environ:
-        pytest.skip("these run by `make foreign`, which installs what they need")
-
-
 def node(script: str, *arguments: object, stdin: str = "") -> Any:
     """What a script says, as JSON."""
     done = subprocess.run(

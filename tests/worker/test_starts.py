@@ -40,6 +40,8 @@ def assert_ends_as_documented(environment: dict[str, str], phrase: str, code: in
         ({"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CAFILE": "README.md"}, "is not usable", 2),
         ({"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_USERNAME": "me",
           "KAFKA_SASL_PASSWORD_FILE": "no"}, "KAFKA_SASL_PASSWORD_FILE:", 2),
+        ({"KAFKA_SSL_CAFILE": "ca.pem"}, "means nothing while KAFKA_SECURITY_PROTOCOL is", 2),
+        ({"KAFKA_SASL_PASSWORD": "a", "KAFKA_SASL_PASSWORD_FILE": "b"}, "are both set", 2),
         ({"WORKER_HTTP_HOST": "192.0.2.1"}, "Set WORKER_HTTP_HOST", 2),
         ({}, "is no bundle", 3),
     ],

@@ -3,7 +3,6 @@
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -19,43 +18,11 @@ from evaluation.history import History
 from evaluation.metrics import figures
 from tests.evaluations import HISTORY, HOSTILE
 from tests.review_files import fit_arguments
+from tests.training.report.html_page import Page
 from training.__main__ import main
 from training.report.page import write_evaluation_report, write_report
 
 NAMES = [LABELS[label] for label in ORDER]
-
-
-class Page(HTMLParser):
-    """A page as a browser reads it: its elements with their attributes, its text, and the cells of its tables."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.rows: list[list[str]] = []
-        self._in_cell = False
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag == "tr":
-            self.rows.append([])
-        if tag in {"td", "th"}:
-            self.rows[-1].append("")
-            self._in_cell = True
-        if tag == "br":
-            self.handle_data(" ")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._in_cell &= tag not in {"td", "th"}
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-        if self._in_cell:
-            self.rows[-1][-1] += data.replace("\u202f", "")
-
-    def values(self, attribute: str) -> list[str | None]:
-        return [attributes[attribute] for _, attributes in self.elements if attribute in attributes]
 
 
 @pytest.fixture
@@ -246,6 +213,29 @@ def test_sources_and_star_titles_are_told(
     assert ["shop", "1,000", "1: 34, 5: 966", "8.5", "3", "77", "0.5"] in page.rows
     assert [HOSTILE, "234", "3: 234", "40.0", "0", "2", "1"] in page.rows
     assert not [row for row in page.rows if row[:1] == ["leave_out"]], "what is not set has no row"
+
+
+@pytest.mark.parametrize(
+    ("learnt", "measured", "said"),
+    [
+        (1234, None, ["1,234 texts have stars of more than one class"]),
+        (1, 2, ["1 text has stars", "2 texts of the files it was measured on have stars"]),
+        (0, 0, []),
+        (None, None, []),
+    ],
+)
+def test_texts_with_contradicting_stars_are_told(
+    learnt: int | None, measured: int | None, said: list[str], tmp_path: Path, evaluation: Evaluation,
+    record: dict[str, Any],
+) -> None:  # fmt: skip
+    """Their number stands with the data, of the files measured on too; older records do not know it."""
+    record["data"]["contradicting"] = learnt
+    record["validation_data"] = {**record["data"], "contradicting": measured}
+    write_report(tmp_path, "m", evaluation, History(), TrainingRecord.model_validate(record))
+    text = " ".join(_page(tmp_path).text.split())
+
+    assert [one for one in said if one not in text] == []
+    assert text.count("stars of more than one class") == len(said)
 
 
 def test_the_page_has_what_a_decision_needs(
