@@ -6,7 +6,7 @@ GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit foreign test-gpu bench-gpu test-nightly check format bench chaos chaos-rolling chaos-selftest fuzz lock contracts clean
+.PHONY: help setup demo test unit foreign test-image test-gpu bench-gpu test-nightly check format bench chaos chaos-rolling chaos-selftest fuzz lock contracts clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ foreign: setup ## the contract and the report in programs that are not ours; nee
 	mkdir -p $(FOREIGN) && cp tests/foreign/package*.json $(FOREIGN)
 	npm ci --prefix $(FOREIGN) --ignore-scripts --no-audit --no-fund
 	FOREIGN=$(FOREIGN) $(BIN)/python -m pytest -m foreign tests/foreign
+
+# The base is made of Debian's packages where none is named, since not every machine reaches a registry of images.
+test-image: setup ## build the worker's image and run it on a real Kafka; needs root, buildah and runc, and mmdebstrap without IMAGE_BASE=debian:bookworm-slim
+	IMAGE_BASE=$(IMAGE_BASE) $(BIN)/python -m pytest -s -m image tests/image
 
 test-nightly: setup ## the property tests with ten times as many examples
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/worker
