@@ -64,9 +64,10 @@ check: setup ## lint, formatting, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-contracts: setup ## write docs/contracts and the tables of docs/settings.md and docs/metrics.md from the code
+contracts: setup ## write docs/contracts, the tables of docs/settings.md and docs/metrics.md, and the PrometheusRule from their sources
 	$(BIN)/python -m worker contracts
 	$(BIN)/python -m dev.docs
+	$(BIN)/python -m dev.rules
 
 bench: setup ## what exactly once costs beside at least once, by the size of a transaction
 	$(BIN)/python -m benchmarks.transactions
