@@ -34,7 +34,7 @@ def buildah(*arguments: object) -> str:
 
 
 def debian(folder: Path) -> str:
-    """The name of a base image made of Debian's packages, as small as Debian's slim one; kept for the next time."""
+    """The name of a base made of Debian's packages, as small as Debian's own slim one; kept for the next time."""
     if not buildah("images", "--quiet", "--filter", f"reference={_BASE}"):
         options = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("man", "doc", "locale")]
         hooks = "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"  # or a package that does it brings Perl
