@@ -40,6 +40,7 @@ ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONSAFEPATH=1 \
     PYTHONNOUSERSITE=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    ORT_DISABLE_TELEMETRY=1 \
     WORKER_BUNDLE=/bundle
 WORKDIR /app
 # Any other user will do: nothing is written, and no home is needed.
