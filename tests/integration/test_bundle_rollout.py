@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,11 @@ def test_a_bundle_is_tried_rolled_back_and_rolled_out(cluster: AnyCluster, bundl
     stable = json.loads((bundle / MANIFEST_FILE).read_text())["version"]
     new = another(tmp_path / "b1", tmp_path / "b2", "new")
     with Run(cluster, tmp_path / "b1", tmp_path) as run:
-        old, canary = run.worker(ready=False), run.worker(ready=False, bundle=new)
+        quick: dict[str, Any] = {
+            "session_timeout_ms": 3000,
+            "drain_timeout_ms": 2000,
+        }  # a rebalance waits for heartbeats
+        old, canary = (run.worker(ready=False, bundle=it, **quick) for it in (run.bundle, new))
         until(lambda: owned(old) == owned(canary) == 2, "they don't share the partitions")
         assert answered_by(run) == {stable, "new"}
 
@@ -55,7 +60,7 @@ def test_a_bundle_is_tried_rolled_back_and_rolled_out(cluster: AnyCluster, bundl
         run.read_all()
         assert answered_by(run) == {stable}
 
-        successor = run.worker(bundle=new)
+        successor = run.worker(bundle=new, **quick)
         run.send_reviews(40)
         old.terminate()
         assert old.wait(20) == 0
