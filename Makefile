@@ -6,10 +6,10 @@ GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit foreign test-gpu bench-gpu test-nightly check format bench chaos chaos-rolling chaos-selftest fuzz lock contracts clean
+.PHONY: help setup demo test unit foreign test-image validate-manifests test-gpu bench-gpu test-nightly check format bench chaos chaos-rolling chaos-selftest fuzz lock contracts clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## install everything into .venv; nothing to do the second time
 
@@ -53,6 +53,17 @@ $(FOREIGN)/%/.installed: tests/foreign/%.txt | setup
 	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --require-hashes -r $<
 	touch $@
 
+# The base is made of Debian's packages where none is named, since not every machine reaches a registry of images.
+test-image: setup ## build the worker's image and run it on a real Kafka; needs root, buildah and runc, and mmdebstrap without IMAGE_BASE=debian:bookworm-slim
+	IMAGE_BASE=$(IMAGE_BASE) $(BIN)/python -m pytest -s -m image tests/image
+
+MANIFESTS := .cache/manifests
+
+validate-manifests: setup ## deploy/ and docker/compose.yaml by their schemas; needs kubectl; CRDS=folder with the operators' definitions
+	test -x $(MANIFESTS)/bin/python || $(BIN)/uv venv --quiet $(MANIFESTS)
+	$(BIN)/uv pip install --quiet --python $(MANIFESTS)/bin/python kubernetes-validate==1.37.0 check-jsonschema==0.39.0
+	$(MANIFESTS)/bin/python -m dev.validate_manifests $(CRDS)
+
 test-nightly: setup ## the property tests with ten times as many examples
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/worker
 
@@ -66,9 +77,10 @@ check: setup ## lint, formatting, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-contracts: setup ## write docs/contracts and the tables of docs/settings.md and docs/metrics.md from the code
+contracts: setup ## write docs/contracts, the tables of docs/settings.md and docs/metrics.md, and the PrometheusRule from their sources
 	$(BIN)/python -m worker contracts
 	$(BIN)/python -m dev.docs
+	$(BIN)/python -m dev.rules
 
 bench: setup ## what exactly once costs beside at least once, by the size of a transaction
 	$(BIN)/python -m benchmarks.transactions

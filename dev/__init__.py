@@ -1,0 +1,3 @@
+from contract import telemetry
+
+telemetry.send_none()

@@ -18,7 +18,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 _NEEDS_MORE = {"cluster", "bundle", "checkpoint", "base_model", "exported"}
-_SLOW_FOLDERS = {"integration", "training", "dev", "export", "gpu", "foreign"}
+_SLOW_FOLDERS = {"integration", "training", "dev", "export", "gpu", "foreign", "image"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

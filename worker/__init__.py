@@ -1,1 +1,5 @@
 """Reads review events from Kafka, scores them with BERT on ONNX Runtime, publishes enriched events."""
+
+from contract import telemetry
+
+telemetry.send_none()

@@ -8,8 +8,8 @@ from worker.stop import Stop, StopAskedError
 def main(arguments: list[str]) -> int:
     """Run a command; a stop before anything is held ends `run` with 0, and cuts any other command short."""
     stop = Stop()
-    stop.listen()
     try:
+        stop.listen()
         from worker.cli import main  # noqa: PLC0415 - PID 1 would ignore SIGTERM until all of it is imported
 
         return main(arguments, stop)

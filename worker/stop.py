@@ -1,13 +1,16 @@
 """A stop that SIGTERM or SIGINT asks for, obeyed from the program's first line on.
 
 PID 1, which a container's program is, ignores a signal that it has no handler for. So this imports next to
-nothing, and `__main__` comes here before it imports the rest.
+nothing, and `__main__` comes here before it imports the rest. What comes before Python runs, the kernel keeps for
+us where the program was started with signals blocked, as the image does.
 """
 
 import os
 import signal
 from collections.abc import Callable
 from types import FrameType
+
+_NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopAskedError(BaseException):
@@ -27,8 +30,9 @@ class Stop:
 
     def listen(self) -> None:
         """Take SIGTERM and SIGINT from now on."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _NUMBERS:
             signal.signal(number, self._ask)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _NUMBERS)
 
     def hold(self, then: Callable[[str], None]) -> None:
         """From now on something is held: a stop calls `then` with the signal's name.

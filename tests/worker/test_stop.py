@@ -73,6 +73,20 @@ def test_a_signal_during_the_imports_is_obeyed(tmp_path: Path, command: str, cod
     assert (done.returncode, done.stderr) == (code, "")
 
 
+def test_a_signal_before_the_first_line_is_kept() -> None:
+    """Started with signals blocked, as in the image, PID 1 ends by what came before Python ran."""
+    if subprocess.run([*_AS_PID_1, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("no namespaces here")
+    early = "import os, sys; os.kill(1, 15); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    done = subprocess.run(
+        [*_AS_PID_1, "env", "--block-signal=TERM", sys.executable, "-c", early, "-m", "worker", "run"],
+        env={**os.environ, "WORKER_BUNDLE": "no-such-folder"}, capture_output=True, text=True, check=False,
+        cwd=_ROOT,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.fixture
 def silent() -> Iterator[str]:
     """The address of a broker that takes connections and never answers."""
