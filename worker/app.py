@@ -51,6 +51,7 @@ class Worker:
         self._wrap = wrap
         self._metrics = Metrics()
         self._life = Life()
+        self._metrics.states(State, lambda: self._life.state)
         self._started_s = time.monotonic()
         self._loop: PollLoop | None = None
         self._standing_by = False
@@ -115,7 +116,7 @@ class Worker:
             transactional=settings.delivery == "exactly-once",
         )
         outcomes = outcome_builder(settings, model, facts, session)
-        source = KafkaSource(settings, in_flight, patience)
+        source = KafkaSource(settings, in_flight, self._metrics, patience)
         delivery, sink = _delivery(settings, facts, in_flight, outcomes, self._metrics, source, patience)
         pipeline = Pipeline(
             pipeline_options(settings, model),

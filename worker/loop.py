@@ -149,8 +149,9 @@ class PollLoop:
 
     def _report(self, now_s: float) -> None:
         lag, ends = self._source.lag(), self._source.ends()
-        self._metrics.lag(lag)
-        self._metrics.partitions(len(lag))
+        self._metrics.partitions(lag, self._in_flight.oldest_ms())
+        self._metrics.gauge("delivery_count_max", self._in_flight.delivery_count_max())
+        self._metrics.gauge("isolated_partitions", self._isolation.isolating)
         settled = self._in_flight.positions(ends)
         # What has no place counts as having records: it is not read, so nobody knows.
         missing = self._without_place()
@@ -165,13 +166,13 @@ class PollLoop:
                 "partitions_stalled", partitions=names, settled={str(p.number): settled.get(p) for p in stalled}
             )
             self._life.stalled = frozenset(stalled)
-        self._metrics.stalled(len(stalled))
+        self._metrics.gauge("stalled_partitions", len(stalled))
         self._report_throttling()
 
     def _report_throttling(self) -> None:
         """Tell when the brokers begin and cease to slow our publishing down."""
         throttle_s = self._throttle_s()
-        self._metrics.throttle(throttle_s)
+        self._metrics.gauge("publish_throttle_seconds", throttle_s)
         if bool(throttle_s) != self._throttled:
             self._throttled = bool(throttle_s)
             report = log.warning if throttle_s else log.info
@@ -188,7 +189,7 @@ class PollLoop:
                 partitions=[f"{p.topic}/{p.number}" for p in missing],
                 reason="the outgoing topics have no partition of that number: give them as many as the input has",
             )
-            self._metrics.without_place(len(missing))
+            self._metrics.gauge("partitions_without_place", len(missing))
         return missing
 
 

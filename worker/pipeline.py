@@ -99,6 +99,7 @@ class Pipeline:
     def prepare(self, window: Window) -> Prepared:
         """Decode and encode every record of a window."""
         self._telemetry.window(len(window))
+        self._telemetry.stage("queue", window.waited_s)
         fields: dict[int, Fields] = {}
         rejected: dict[int, Rejection] = {}
         with self._timed("decode"):
@@ -117,6 +118,7 @@ class Pipeline:
                     fields[index] = decoded
         with self._timed("encode"):
             encoded = dict(zip(fields, self._encoder.encode(list(fields.values())), strict=True))
+        self._telemetry.encoded(list(encoded.values()))
         return Prepared(window, encoded, rejected)
 
     def score(self, prepared: Prepared) -> Scored:
