@@ -42,7 +42,7 @@ bench-gpu: ## parity and speed on a GPU; CHECKPOINT=folder DATA="files…"
 
 FOREIGN := $(CURDIR)/.cache/foreign
 
-foreign: setup ## the contract and the report in programs that are not ours; needs Node, and Chromium for the report
+foreign: setup ## contract, report and alert rules in programs that are not ours; needs Node, and Chromium and promtool
 	mkdir -p $(FOREIGN) && cp tests/foreign/package*.json $(FOREIGN)
 	npm ci --prefix $(FOREIGN) --ignore-scripts --no-audit --no-fund
 	FOREIGN=$(FOREIGN) $(BIN)/python -m pytest -m foreign tests/foreign
