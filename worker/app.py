@@ -1,6 +1,7 @@
 """Wires the parts into a worker and runs it; nothing else knows them all."""
 
 import os
+import socket
 import threading
 import time
 import uuid
@@ -9,6 +10,8 @@ from collections.abc import Callable
 import structlog
 
 from contract.errors import ReviewSentimentError
+from contract.events import ModelIdentity
+from contract.version import VERSION
 from worker.adapters.http import HealthServer
 from worker.adapters.kafka_client import ClusterFacts, examine_cluster
 from worker.adapters.kafka_sink import KafkaSink
@@ -18,10 +21,11 @@ from worker.adapters.metrics import Metrics
 from worker.adapters.patience import Patience
 from worker.core.backpressure import Marks
 from worker.core.breaker import Breaker, BreakerPolicy
+from worker.core.history import History
 from worker.core.portions import PublishPace
 from worker.core.windows import WindowPolicy
 from worker.delivery import AtLeastOnce, Delivery, ExactlyOnce, TransactionPolicy
-from worker.errors import InstanceFencedError, OverdueError, TransactionFencedError
+from worker.errors import InstanceFencedError, OverdueError, TransactionFencedError, brief
 from worker.in_flight import InFlight
 from worker.life import Life, State
 from worker.loop import PollLoop
@@ -30,9 +34,11 @@ from worker.outcomes import OutcomeBuilder
 from worker.pipeline import Pipeline, PipelineOptions
 from worker.portions import InPortions, PacedSink, PacedTransactions, Timer
 from worker.ports import Classifier, Telemetry
+from worker.redaction import shown
 from worker.settings import Settings
 from worker.stages import Stages
 from worker.standby import StandBy
+from worker.status_page import Status, render
 from worker.stop import Stop, StopAskedError
 
 log = structlog.get_logger(__name__)
@@ -55,6 +61,8 @@ class Worker:
         self._started_s = time.monotonic()
         self._loop: PollLoop | None = None
         self._standing_by = False
+        self._model: ModelIdentity | None = None
+        self._history = History()
 
     def run(self) -> None:
         """Serve until a signal comes.
@@ -67,13 +75,16 @@ class Worker:
             self._settings.http_port,
             live=self._live,
             ready=self._life.ready,
+            started=self._life.started,
             metrics=self._metrics.exposition,
+            page=self._page,
         )
         log.info("worker_starting", pid=os.getpid(), http_port=health.port, group=self._settings.group_id)
         try:
             # The model first: a worker that can't score must not take partitions from one that can.
             model = load_model(self._settings)
             self._metrics.model(model.identity)
+            self._model = model.identity
             patience = Patience(self._settings)
             self._serve(model, examine_cluster(self._settings, patience), patience)
             self._life.become(State.STOPPED, "all that was in flight is settled and committed")
@@ -82,11 +93,13 @@ class Worker:
             self._life.become(State.DRAINING, f"{asked} during the start")
             self._life.become(State.STOPPED, "nothing was in flight yet")
         except BaseException as error:
-            self._life.become(State.FAILED, repr(error))
+            self._life.become(State.FAILED, brief(error))
             raise
         finally:
             health.close()
-        log.info("worker_stopped", signal=self._life.stop_signal)
+        totals = self._metrics.totals()
+        log.info("worker_stopped", signal=self._life.stop_signal, records=totals.read, results=totals.results,
+                 dead_letters=totals.dead_letters)  # fmt: skip
 
     def _drain(self, signal_name: str) -> None:
         """Ask for a clean stop; if that takes too long, end at once."""
@@ -95,6 +108,26 @@ class Worker:
         overdue = threading.Timer(self._settings.shutdown_timeout_ms / 1000, _end_at_once)
         overdue.daemon = True
         overdue.start()
+
+    def _page(self) -> str:
+        is_ready, told = self._life.ready()
+        state, _, why = told.partition(": ")
+        now_s = time.monotonic()
+        return render(
+            Status(
+                state=state,
+                why=why,
+                is_ready=is_ready,
+                host=socket.gethostname(),
+                version=VERSION,
+                uptime_s=now_s - self._started_s,
+                now_s=now_s,
+                model=self._model,
+                samples=self._history.samples(),
+                dead_letters=tuple(self._metrics.last_dead_letters),
+                settings=shown(self._settings),
+            )
+        )
 
     def _live(self) -> tuple[bool, str]:
         if self._standing_by:
@@ -134,7 +167,7 @@ class Worker:
         log.info("worker_serving", session=session, topic=settings.input_topic, delivery=settings.delivery)
         self._loop = loop = PollLoop(
             settings, self._life, source=source, in_flight=in_flight, stages=stages, delivery=delivery,
-            metrics=self._metrics, throttle_s=sink.throttle_s,
+            metrics=self._metrics, history=self._history, throttle_s=sink.throttle_s,
         )  # fmt: skip
         failure: BaseException | None = None
         try:
@@ -269,6 +302,6 @@ def _end_at_once() -> None:
 def _as_worker_error(failure: BaseException) -> ReviewSentimentError:
     if isinstance(failure, ReviewSentimentError):
         return failure
-    error = ReviewSentimentError(f"a stage of the pipeline failed, which is a bug: {failure!r}")
+    error = ReviewSentimentError(f"a stage of the pipeline failed, which is a bug: {brief(failure)}")
     error.__cause__ = failure
     return error

@@ -1,13 +1,14 @@
 """The poll loop: one thread that reads, pauses, commits and watches, and at the end drains."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
 from contract.errors import ReviewSentimentError
 from worker.adapters.kafka_source import KafkaSource
 from worker.adapters.metrics import Metrics
+from worker.core.history import History, Sample
 from worker.core.records import Partition
 from worker.core.watchdog import Watchdog
 from worker.delivery import Delivery
@@ -18,12 +19,14 @@ from worker.errors import (
     InstanceFencedError,
     KafkaUnfitError,
     ModelFailedError,
+    brief,
 )
 from worker.in_flight import InFlight
 from worker.isolation import Isolation
 from worker.life import Life, State
 from worker.settings import Settings
 from worker.stages import Stages
+from worker.summary import Summary
 
 log = structlog.get_logger(__name__)
 
@@ -48,11 +51,13 @@ class PollLoop:
         stages: Stages,
         delivery: Delivery,
         metrics: Metrics,
+        history: History,
         throttle_s: Callable[[], float],
     ) -> None:
         """Poll `source`; `throttle_s` tells for how long the brokers have made a publication wait of late."""
         self._settings, self._life, self._source, self._in_flight = settings, life, source, in_flight
         self._stages, self._delivery, self._metrics = stages, delivery, metrics
+        self._history, self._summary = history, Summary(settings.summary_interval_ms / 1000)
         # So many offsets can have been in the pipeline when a worker died.
         self._isolation = Isolation(
             source, in_flight, offsets_max=_WINDOWS_IN_FLIGHT * settings.window_records_max
@@ -97,7 +102,8 @@ class PollLoop:
             Whether all that was in flight is settled and committed.
         """
         deadline_s = time.monotonic() + self._settings.shutdown_timeout_ms / 1000
-        self._life.become(State.DRAINING, self._life.stop_signal or f"failure: {failure!r}")
+        why = f"failure: {brief(failure)}" if failure else "failure of a stage"
+        self._life.become(State.DRAINING, self._life.stop_signal or why)
         log.info(
             "worker_stopping",
             signal=self._life.stop_signal or "failure",
@@ -168,6 +174,18 @@ class PollLoop:
             self._life.stalled = frozenset(stalled)
         self._metrics.gauge("stalled_partitions", len(stalled))
         self._report_throttling()
+        self._remember(now_s, lag)
+
+    def _remember(self, now_s: float, lag: Mapping[Partition, int]) -> None:
+        """For the status page, and for whoever reads the log."""
+        sample_is_due, summary_is_due = self._history.is_due(now_s), self._summary.is_due(now_s)
+        if not (sample_is_due or summary_is_due):
+            return
+        totals = self._metrics.totals()
+        if sample_is_due:
+            self._history.add(Sample(now_s, totals, lag))
+        if summary_is_due:
+            self._summary.tell(now_s, totals, lag, self._in_flight.pressure()[0])
 
     def _report_throttling(self) -> None:
         """Tell when the brokers begin and cease to slow our publishing down."""

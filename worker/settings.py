@@ -162,6 +162,9 @@ class Settings(BaseSettings):
 
     http_host: str = Field("::", description="Address of health and metrics; `::` is every one, of IPv4 too.")
     http_port: int = Field(8080, ge=0, le=65535, description="Port of health and metrics; 0 means any free one.")
+    summary_interval_ms: Milliseconds = Field(
+        60_000, ge=0, description="Time between two lines of the log that sum up what was done; 0 means none."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="JSON lines, or a page for people; `auto` looks whether a terminal reads it."
