@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from contract.errors import ReviewSentimentError, UsageError
 from contract.version import VERSION
 from worker.environment import ignored
 from worker.errors import KafkaUnfitError
-from worker.logs import configure_logging
+from worker.logs import configure_logging, log_what_nobody_catches
 from worker.settings import Settings, load_settings, settings_table
 from worker.stop import Stop
 
@@ -48,11 +47,11 @@ def main(arguments: list[str], stop: Stop) -> int:
         commands[arguments[0]](arguments[1:])
     except ReviewSentimentError as error:
         if structlog.is_configured():
+            is_a_bug = error.exit_code == 1  # its place helps to fix it
             structlog.get_logger("worker").error(
-                "worker_failed", error=str(error), kind=type(error).__name__, exit_code=error.exit_code
-            )
-            if error.exit_code == 1:  # a bug: its place helps to fix it
-                traceback.print_exception(error)
+                "worker_failed", error=str(error), kind=type(error).__name__, exit_code=error.exit_code,
+                **({"exc_info": error} if is_a_bug else {}),
+            )  # fmt: skip
         print(f"worker: {error}", file=sys.stderr)
         return error.exit_code
     return 0
@@ -61,6 +60,7 @@ def main(arguments: list[str], stop: Stop) -> int:
 def _settings(arguments: list[str]) -> Settings:
     settings = load_settings(arguments)
     configure_logging(settings.log_level, settings.log_format)
+    log_what_nobody_catches()
     if names := ignored(os.environ, Settings.model_fields):
         structlog.get_logger("worker").warning("variables_ignored", names=names, reason="the worker has none such")
     return settings

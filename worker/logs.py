@@ -2,8 +2,13 @@
 
 import logging
 import sys
+import threading
+from types import TracebackType
 
 import structlog
+
+# A traceback with the values of its variables would have reviews and passwords in it.
+_TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
 
 def configure_logging(level: str, log_format: str) -> None:
@@ -28,9 +33,9 @@ def configure_logging(level: str, log_format: str) -> None:
         cache_logger_on_first_use=True,
     )
     last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if for_people
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [structlog.processors.ExceptionRenderer(_TRACEBACKS), structlog.processors.JSONRenderer()]
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
@@ -44,6 +49,22 @@ def configure_logging(level: str, log_format: str) -> None:
     root.setLevel(level.upper())
     # The client tells of every connection at `info`; what concerns an operator it says at `warning`.
     logging.getLogger("kafka").setLevel(max(logging.WARNING, root.level) if level != "debug" else logging.INFO)
+
+
+def log_what_nobody_catches() -> None:
+    """Have an error that ends the program, or one of its threads, be a line of the log like any other."""
+
+    def uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        if issubclass(kind, Exception):
+            structlog.get_logger("worker").error("uncaught_error", exc_info=(kind, error, traceback))
+        else:
+            sys.__excepthook__(kind, error, traceback)
+
+    def uncaught_in_thread(told: threading.ExceptHookArgs) -> None:
+        if told.exc_value is not None:
+            uncaught(told.exc_type, told.exc_value, told.exc_traceback)
+
+    sys.excepthook, threading.excepthook = uncaught, uncaught_in_thread
 
 
 def _name_the_event(
