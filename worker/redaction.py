@@ -36,4 +36,6 @@ def _shown(name: str, value: object) -> str:
         return "unset"
     if isinstance(value, SecretStr) or (_SECRET_NAME.search(name) and not name.endswith("_file")):
         return HIDDEN
+    if isinstance(value, bool):
+        return str(value).lower()
     return _LOGIN.sub(f"{HIDDEN}@", str(value))

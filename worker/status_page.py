@@ -1,5 +1,6 @@
 """The status page: what a worker does and why, on one page without scripts, addresses or a review's text."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from worker.redaction import Shown
 from worker.status_style import STYLE
 
 _REFRESH_S = 5
-_PARTITIONS_SHOWN = 24
+_PARTITIONS_SHOWN = 16
 _RATE_SAMPLES = 12  # over which the present rate is a mean: a minute
 _WIDTH, _HEIGHT = 600, 120  # of a chart's own coordinates; its place stretches it
 
@@ -114,7 +115,7 @@ def _lag(samples: Sequence[Sample]) -> str:
     newest = sorted(samples[-1].lag.items(), key=lambda item: (-item[1], item[0]))
     top = max(max(sample.lag.values(), default=0) for sample in samples) or 1
     rows = [
-        f"<tr><td>{escape(_named(partition))}</td><td class=chart>{_spark(samples, partition, top)}</td>"
+        f"<tr><td>{_breakable(_named(partition))}</td><td class=chart>{_spark(samples, partition, top)}</td>"
         f"<td class=n>{escape(_number(records))}</td></tr>"
         for partition, records in newest[:_PARTITIONS_SHOWN]
     ]
@@ -163,8 +164,8 @@ def _dead_letters(found: Sequence[DeadLetter]) -> str:
     if not found:
         return _section("Last dead letters", _nothing("none since the start"))
     rows = [
-        f"<tr><td>{_clock(it.at_s)}</td><td>{escape(it.reason)}</td>"
-        f"<td class=code>{escape(f'{_named(it.partition)}/{it.offset}')}</td></tr>"
+        f"<tr><td>{_clock(it.at_s)}</td><td>{_breakable(it.reason)}</td>"
+        f"<td class=code>{_breakable(f'{_named(it.partition)}/{it.offset}')}</td></tr>"
         for it in reversed(found)
     ]
     return _section("Last dead letters", _table(("UTC", "reason", "topic/partition/offset"), rows))
@@ -178,12 +179,13 @@ def _model(model: ModelIdentity | None) -> str:
 
 
 def _settings(settings: Iterable[Shown]) -> str:
-    rows = (
-        f'<tr class="{"default" if it.is_default else "set"}"><td class=code>{escape(it.name)}</td>'
-        f"<td class=code>{escape(it.value)}</td></tr>"
+    items = (
+        f'<li class="{"default" if it.is_default else "set"}"><span>{_breakable(it.name)}</span>'
+        f"<span>{_breakable(it.value)}</span></li>"
         for it in settings
     )
-    return _section("Settings", "<p>First what was set, then the defaults.</p>" + _table((), rows))
+    told = "<p>First what was set, then the defaults.</p>"
+    return _section("Settings", f'{told}<ul class="settings code">{"".join(items)}</ul>')
 
 
 def _section(title: str, body: str) -> str:
@@ -230,6 +232,11 @@ def _polyline(points: Sequence[tuple[float, float]], top: float, kind: str) -> s
 def _bar(share: float) -> str:
     bar = f'<rect width="{share * 100:.1f}" height="1"/>'
     return f'<svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none">{bar}</svg>'
+
+
+def _breakable(text: str) -> str:
+    """Text that narrow screens break where a name's parts meet."""
+    return re.sub("(?<=[/_.])(?=.)", "<wbr>", escape(text))
 
 
 def _named(partition: Partition) -> str:

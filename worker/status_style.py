@@ -18,8 +18,8 @@ p{margin:4px 0;color:var(--soft)}
 .tiles div,section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px}
 dt{color:var(--soft);font-size:.85rem}dd{margin:0;font-size:1.6rem;font-weight:600;font-variant-numeric:tabular-nums}
 small{color:var(--soft)}
-.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,460px),1fr));gap:12px;align-items:start}
-section{min-width:0;margin:0 0 12px}.grid section{margin:0}.grid{margin-bottom:12px}
+.grid{columns:2 440px;column-gap:12px;margin-bottom:12px}
+section{margin:0 0 12px;break-inside:avoid}.grid section:last-child{margin:0}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.9rem}
 th{color:var(--soft);font-weight:500;text-align:left}
@@ -28,6 +28,10 @@ tbody tr:last-child td{border-bottom:0}
 .n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 td.chart{width:45%}
 .code{font-family:ui-monospace,monospace;font-size:.82rem;overflow-wrap:anywhere}
+.settings{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr));column-gap:28px;margin:0;
+padding:0;list-style:none}
+.settings li{display:flex;justify-content:space-between;gap:12px;padding:4px 0;border-bottom:1px solid var(--line)}
+.settings li span+span{text-align:right}
 .default{color:var(--soft)}
 .nothing{font-style:italic}
 svg{display:block;width:100%}

@@ -37,7 +37,7 @@ from worker.core.history import DeadLetter, Totals
 from worker.core.records import Partition, Record
 from worker.outcomes import Kind, Outgoing
 
-_DEAD_LETTERS_KEPT = 20
+_DEAD_LETTERS_KEPT = 10
 
 
 class ManyHistogram(Collector):
