@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from contract.errors import UsageError
 from worker.adapters.http import HealthServer
@@ -101,6 +102,25 @@ def test_head_is_get_without_the_body(everywhere: HealthServer, path: str) -> No
     (status, length, read), head = answers
     assert read == int(length) > 0
     assert head == (status, length, 0)
+
+
+def test_a_page_that_fails_is_a_line_of_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    """Not a traceback on standard error; and the next request is answered."""
+
+    def fail() -> bytes:
+        raise RuntimeError("a bug")
+
+    def well() -> tuple[bool, str]:
+        return True, ""
+
+    server = HealthServer("127.0.0.1", 0, live=well, ready=well, started=well, metrics=fail, page=str)
+    with structlog.testing.capture_logs() as told:
+        with pytest.raises((urllib.error.URLError, ConnectionError)):
+            get(server.port, "/metrics")
+        assert get(server.port, "/livez")[0] == 200
+        server.close()
+    assert [line["event"] for line in told] == ["http_request_failed"]
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /met", b"GET /metrics HTTP/1.1\r\n\r\n"])
