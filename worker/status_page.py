@@ -121,7 +121,7 @@ def _lag(samples: Sequence[Sample]) -> str:
     ]
     rest = newest[_PARTITIONS_SHOWN:]
     more = f"and {len(rest)} more with {_number(sum(records for _, records in rest))} records" if rest else ""
-    table = _table(("partition", f"up to {_number(top)}", "records>"), rows)
+    table = _table(("partition", f"up to {_number(top)}", "records"), rows, numbers=1)
     return _section("Lag by partition", table + (f"<p>{escape(more)}</p>" if more else ""))
 
 
@@ -140,7 +140,7 @@ def _stages(samples: Sequence[Sample]) -> str:
         f"<td class=n>{escape(_milliseconds(mean_s))}</td><td class=n>{escape(_number(times))}</td></tr>"
         for stage, (times, mean_s) in found.items()
     ]
-    return _section("Stages", _table(("stage", "", "mean>", "times>"), rows))
+    return _section("Stages", _table(("stage", "", "mean", "times"), rows, numbers=2))
 
 
 def _labels(samples: Sequence[Sample]) -> str:
@@ -196,11 +196,11 @@ def _nothing(why: str) -> str:
     return f'<p class="nothing">Nothing to show: {escape(why)}.</p>'
 
 
-def _table(head: Iterable[str], rows: Iterable[str]) -> str:
-    """A table; a name in the head that ends in `>` stands at the right, over numbers."""
+def _table(head: Sequence[str], rows: Iterable[str], *, numbers: int = 0) -> str:
+    """A table, of which so many columns at the right are numbers."""
+    first = len(head) - numbers
     cells = "".join(
-        f"<th class=n>{escape(name[:-1])}</th>" if name.endswith(">") else f"<th>{escape(name)}</th>"
-        for name in head
+        f"<th{' class=n' if place >= first else ''}>{escape(name)}</th>" for place, name in enumerate(head)
     )
     top = f"<thead><tr>{cells}</tr></thead>" if cells else ""
     return f'<div class="scroll"><table>{top}<tbody>{"".join(rows)}</tbody></table></div>'

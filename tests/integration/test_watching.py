@@ -15,7 +15,7 @@ CANARY = "canarytext"
 
 
 def test_a_worker_shows_what_it_does_and_no_text(cluster: AnyCluster, bundle: Path, tmp_path: Path) -> None:
-    """Its page of metrics is the table, and counts what came out; neither page nor log has anything of a record."""
+    """Its page of metrics is the table, and counts what came out; no page or line has anything of a record."""
     with Run(cluster, bundle, tmp_path, partitions=2) as run:
         worker = run.worker(log_level="debug", summary_interval_ms=500)
         run.send_reviews(150, f"a quite good {CANARY}")
