@@ -10,6 +10,13 @@ import structlog
 # A traceback with the values of its variables would have reviews and passwords in it.
 _TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
+_context: dict[str, str] = {}
+
+
+def say_in_each_line(**context: str) -> None:
+    """Have each line from now on say these too: where logs of many workers come together, whose it is."""
+    _context.update(context)
+
 
 def configure_logging(level: str, log_format: str) -> None:
     """Send everything that is logged to standard output.
@@ -20,7 +27,7 @@ def configure_logging(level: str, log_format: str) -> None:
     """
     for_people = log_format == "console" or (log_format == "auto" and sys.stdout.isatty())
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _with_context,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.PositionalArgumentsFormatter(),
@@ -65,6 +72,12 @@ def log_what_nobody_catches() -> None:
             uncaught(told.exc_type, told.exc_value, told.exc_traceback)
 
     sys.excepthook, threading.excepthook = uncaught, uncaught_in_thread
+
+
+def _with_context(
+    _logger: structlog.typing.WrappedLogger, _method: str, line: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    return {**_context, **line}
 
 
 def _name_the_event(

@@ -26,7 +26,8 @@ class Status:
     state: str
     why: str
     is_ready: bool
-    host: str
+    name: str
+    """Which worker it is, among those of its group."""
     version: str
     uptime_s: float
     now_s: float
@@ -39,7 +40,7 @@ class Status:
 
 def render(status: Status) -> str:
     """The page in HTML."""
-    title = f"{status.state} · {status.host}"
+    title = f"{status.state} · {status.name}"
     parts = [
         _head(status),
         _tiles(status),
@@ -64,7 +65,7 @@ def render(status: Status) -> str:
 
 def _head(status: Status) -> str:
     good = "good" if status.is_ready else "bad"
-    told = escape(f"review-sentiment {status.version} on {status.host}, up {_duration(status.uptime_s)}")
+    told = escape(f"review-sentiment {status.version} as {status.name}, up {_duration(status.uptime_s)}")
     return (
         f'<header><h1><span class="badge {good}">{escape(status.state)}</span> {escape(status.why)}</h1>'
         f"<p>{told}</p></header>"

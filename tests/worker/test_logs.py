@@ -18,7 +18,7 @@ from contract.events import Reason
 from tests.faked_pipeline import P0, FakedPipeline, review
 from worker.core.history import Totals
 from worker.core.records import Chunk, Record
-from worker.logs import configure_logging, log_what_nobody_catches
+from worker.logs import configure_logging, log_what_nobody_catches, say_in_each_line
 from worker.summary import Summary
 
 _CANARY = "canary"
@@ -54,6 +54,16 @@ def test_lines_of_libraries_have_an_event_of_ours() -> None:
     assert (client["logger"], client["level"]) == ("kafka.consumer.fetcher", "warning")
     assert (other["event"], other["message"]) == ("library", "Task exception")
     assert (ours["event"], ours["pid"], "message" in ours) == ("worker_starting", 1, False)
+
+
+def test_each_line_says_whose_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of libraries too; what a line says itself goes before."""
+    monkeypatch.setattr("worker.logs._context", {})
+    with logged("info") as written:
+        say_in_each_line(worker="a/1", group="g")
+        logging.getLogger("kafka.client").warning("disconnected")
+        structlog.get_logger("worker.app").info("worker_starting", group="mine")
+    assert [(line["worker"], line["group"]) for line in lines(written)] == [("a/1", "g"), ("a/1", "mine")]
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
