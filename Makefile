@@ -43,7 +43,7 @@ bench-gpu: ## parity and speed on a GPU; CHECKPOINT=folder DATA="files…"
 
 FOREIGN := $(CURDIR)/.cache/foreign
 
-foreign: setup $(FOREIGN)/optimum/.installed $(FOREIGN)/infinity/.installed ## contract, model, report and metrics in programs that are not ours; needs Node
+foreign: setup $(FOREIGN)/optimum/.installed $(FOREIGN)/infinity/.installed ## contract, model, report, metrics and rules in programs that are not ours; needs Node
 	mkdir -p $(FOREIGN) && cp tests/foreign/package*.json $(FOREIGN)
 	npm ci --prefix $(FOREIGN) --ignore-scripts --no-audit --no-fund
 	OMP_WAIT_POLICY=PASSIVE FOREIGN=$(FOREIGN) $(BIN)/python -m pytest -m foreign tests/foreign

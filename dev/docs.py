@@ -2,20 +2,10 @@
 
 from pathlib import Path
 
-from worker.adapters.metrics import Metrics
-from worker.settings import settings_table
+from worker.adapters.metrics_table import metrics_table
+from worker.settings_table import settings_table
 
 DOCS = Path(__file__).parent.parent / "docs"
-
-
-def metrics_table() -> str:
-    """The worker's own metrics as a Markdown table."""
-    rows = ["| metric | type | meaning |", "|---|---|---|"]
-    for family in Metrics().registry.collect():
-        if family.name.startswith("sentiment_worker_"):
-            name = f"{family.name}_total" if family.type == "counter" else family.name
-            rows.append(f"| `{name}` | {family.type} | {family.documentation} |")
-    return "\n".join(rows) + "\n"
 
 
 TABLES = {"settings": settings_table, "metrics": metrics_table}

@@ -156,7 +156,9 @@ class FakeTelemetry:
     """Remembers what it is told."""
 
     def __init__(self) -> None:
-        self.outcomes: list[Outgoing] = []
+        self.acknowledged: list[Outgoing] = []
+        self.events = 0
+        self.rebalances: list[str] = []
         self.unsent: list[Record] = []
         self.failures: list[Exception] = []
         self.padded_tokens = 0
@@ -172,8 +174,11 @@ class FakeTelemetry:
         assert rows <= tokens <= padded_tokens
         self.padded_tokens += padded_tokens
 
-    def outcome(self, outgoing: Outgoing) -> None:
-        self.outcomes.append(outgoing)
+    def encoded(self, events: Sequence[Encoded]) -> None:
+        self.events += len(events)
+
+    def outcomes(self, outgoing: Sequence[Outgoing]) -> None:
+        self.acknowledged += outgoing
 
     def transaction_aborted(self) -> None:
         self.aborted += 1
@@ -183,3 +188,9 @@ class FakeTelemetry:
 
     def model_failure(self, error: Exception) -> None:
         self.failures.append(error)
+
+    def rebalance(self, kind: str) -> None:
+        self.rebalances.append(kind)
+
+    def revoked(self, elapsed_s: float) -> None:
+        assert elapsed_s >= 0

@@ -2,26 +2,23 @@
 
 import os
 import threading
-import time
 import uuid
 from collections.abc import Callable
 
 import structlog
 
 from contract.errors import ReviewSentimentError
-from worker.adapters.http import HealthServer
 from worker.adapters.kafka_client import ClusterFacts, examine_cluster
 from worker.adapters.kafka_sink import KafkaSink
 from worker.adapters.kafka_source import KafkaSource
 from worker.adapters.kafka_transactions import KafkaTransactionalSink
-from worker.adapters.metrics import Metrics
 from worker.adapters.patience import Patience
 from worker.core.backpressure import Marks
 from worker.core.breaker import Breaker, BreakerPolicy
 from worker.core.portions import PublishPace
 from worker.core.windows import WindowPolicy
 from worker.delivery import AtLeastOnce, Delivery, ExactlyOnce, TransactionPolicy
-from worker.errors import InstanceFencedError, OverdueError, TransactionFencedError
+from worker.errors import InstanceFencedError, OverdueError, TransactionFencedError, brief
 from worker.in_flight import InFlight
 from worker.life import Life, State
 from worker.loop import PollLoop
@@ -34,6 +31,7 @@ from worker.settings import Settings
 from worker.stages import Stages
 from worker.standby import StandBy
 from worker.stop import Stop, StopAskedError
+from worker.watched import Watched
 
 log = structlog.get_logger(__name__)
 
@@ -49,11 +47,9 @@ class Worker:
         self._settings = settings
         self._stop = stop
         self._wrap = wrap
-        self._metrics = Metrics()
         self._life = Life()
-        self._started_s = time.monotonic()
-        self._loop: PollLoop | None = None
-        self._standing_by = False
+        self._watched = Watched(settings, self._life)
+        self._metrics = self._watched.metrics
 
     def run(self) -> None:
         """Serve until a signal comes.
@@ -61,18 +57,12 @@ class Worker:
         Raises:
             ReviewSentimentError: If anything makes going on impossible; its `exit_code` says which kind of thing.
         """
-        health = HealthServer(
-            self._settings.http_host,
-            self._settings.http_port,
-            live=self._live,
-            ready=self._life.ready,
-            metrics=self._metrics.exposition,
-        )
-        log.info("worker_starting", pid=os.getpid(), http_port=health.port, group=self._settings.group_id)
+        health = self._watched.serve()
+        log.info("worker_starting", pid=os.getpid(), http_port=health.port)
         try:
             # The model first: a worker that can't score must not take partitions from one that can.
             model = load_model(self._settings)
-            self._metrics.model(model.identity)
+            self._watched.has_model(model.identity)
             patience = Patience(self._settings)
             self._serve(model, examine_cluster(self._settings, patience), patience)
             self._life.become(State.STOPPED, "all that was in flight is settled and committed")
@@ -81,11 +71,13 @@ class Worker:
             self._life.become(State.DRAINING, f"{asked} during the start")
             self._life.become(State.STOPPED, "nothing was in flight yet")
         except BaseException as error:
-            self._life.become(State.FAILED, repr(error))
+            self._life.become(State.FAILED, brief(error))
             raise
         finally:
             health.close()
-        log.info("worker_stopped", signal=self._life.stop_signal)
+        totals = self._metrics.totals()
+        log.info("worker_stopped", signal=self._life.stop_signal, records=totals.read, results=totals.results,
+                 dead_letters=totals.dead_letters)  # fmt: skip
 
     def _drain(self, signal_name: str) -> None:
         """Ask for a clean stop; if that takes too long, end at once."""
@@ -94,17 +86,6 @@ class Worker:
         overdue = threading.Timer(self._settings.shutdown_timeout_ms / 1000, _end_at_once)
         overdue.daemon = True
         overdue.start()
-
-    def _live(self) -> tuple[bool, str]:
-        if self._standing_by:
-            return True, "standing by"
-        still_s = time.monotonic() - (self._loop.turned_s if self._loop else self._started_s)
-        what = "the poll loop turned" if self._loop else "the worker started"
-        settings = self._settings
-        longest_s = max(60.0, 2 * settings.drain_timeout_ms / 1000, 2 * settings.publish_timeout_ms / 1000)
-        if not self._loop:
-            longest_s += settings.start_timeout_ms / 1000
-        return still_s < longest_s, f"{what} {still_s:.1f} s ago"
 
     def _serve(self, model: Model, facts: ClusterFacts, patience: Patience) -> None:
         settings = self._settings
@@ -115,7 +96,7 @@ class Worker:
             transactional=settings.delivery == "exactly-once",
         )
         outcomes = outcome_builder(settings, model, facts, session)
-        source = KafkaSource(settings, in_flight, patience)
+        source = KafkaSource(settings, in_flight, self._metrics, patience)
         delivery, sink = _delivery(settings, facts, in_flight, outcomes, self._metrics, source, patience)
         pipeline = Pipeline(
             pipeline_options(settings, model),
@@ -131,10 +112,11 @@ class Worker:
         self._stop.hold(self._drain)
         stages.start()
         log.info("worker_serving", session=session, topic=settings.input_topic, delivery=settings.delivery)
-        self._loop = loop = PollLoop(
+        loop = PollLoop(
             settings, self._life, source=source, in_flight=in_flight, stages=stages, delivery=delivery,
-            metrics=self._metrics, throttle_s=sink.throttle_s,
+            metrics=self._metrics, history=self._watched.history, throttle_s=sink.throttle_s,
         )  # fmt: skip
+        self._watched.loop_turned_s = lambda: loop.turned_s
         failure: BaseException | None = None
         try:
             loop.run()
@@ -156,7 +138,7 @@ class Worker:
     def _stand_by(self, failure: ReviewSentimentError, ours: str) -> ReviewSentimentError:
         """Leave our place to the member that has taken it; what to end with, once it has left."""
         stand_by = StandBy(self._settings, stopped=lambda: bool(self._life.stop_signal))
-        self._standing_by = True
+        self._watched.standing_by = True
         rival = stand_by.rival(ours, _RIVAL_JOINS_S)
         if rival is None and isinstance(failure, TransactionFencedError):
             return failure  # a transaction of ours that took too long
@@ -268,6 +250,6 @@ def _end_at_once() -> None:
 def _as_worker_error(failure: BaseException) -> ReviewSentimentError:
     if isinstance(failure, ReviewSentimentError):
         return failure
-    error = ReviewSentimentError(f"a stage of the pipeline failed, which is a bug: {failure!r}")
+    error = ReviewSentimentError(f"a stage of the pipeline failed, which is a bug: {brief(failure)}")
     error.__cause__ = failure
     return error

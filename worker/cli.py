@@ -5,7 +5,6 @@ import io
 import json
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +14,9 @@ from contract.errors import ReviewSentimentError, UsageError
 from contract.version import VERSION
 from worker.environment import ignored
 from worker.errors import KafkaUnfitError
-from worker.logs import configure_logging
-from worker.settings import Settings, load_settings, settings_table
+from worker.logs import configure_logging, log_what_nobody_catches
+from worker.settings import Settings, load_settings
+from worker.settings_table import settings_table
 from worker.stop import Stop
 
 _USAGE = """\
@@ -53,11 +53,11 @@ def main(arguments: list[str], stop: Stop) -> int:
         return commands[arguments[0]](arguments[1:]) or 0
     except ReviewSentimentError as error:
         if structlog.is_configured():
+            is_a_bug = error.exit_code == 1  # its place helps to fix it
             structlog.get_logger("worker").error(
-                "worker_failed", error=str(error), kind=type(error).__name__, exit_code=error.exit_code
-            )
-            if error.exit_code == 1:  # a bug: its place helps to fix it
-                traceback.print_exception(error)
+                "worker_failed", error=str(error), kind=type(error).__name__, exit_code=error.exit_code,
+                **({"exc_info": error} if is_a_bug else {}),
+            )  # fmt: skip
         print(f"worker: {error}", file=sys.stderr)
         return error.exit_code
 
@@ -66,6 +66,7 @@ def _settings(arguments: list[str], *, command: str, needs_bundle: bool = True) 
     settings = load_settings(arguments, command=command, needs_bundle=needs_bundle)
     # What a worker logs is its output; any other command has another one, which programs may read.
     configure_logging(settings.log_level, settings.log_format, sys.stdout if command == "run" else sys.stderr)
+    log_what_nobody_catches()
     if names := ignored(os.environ, Settings.model_fields):
         structlog.get_logger("worker").warning("variables_ignored", names=names, reason="the worker has none such")
     return settings

@@ -68,9 +68,7 @@ class AtLeastOnce:
             group = groups.pop()
             unwritten = self._sink.publish(group)
             missing = {id(item.outgoing) for item in unwritten}
-            for outgoing in group:
-                if id(outgoing) not in missing:
-                    self._telemetry.outcome(outgoing)
+            self._telemetry.outcomes([item for item in group if id(item) not in missing])
             if unwritten:
                 groups += reversed(self._next(unwritten, known=len(group)))
         _settle(answered, self._in_flight, self._telemetry)
@@ -195,8 +193,7 @@ class ExactlyOnce:
             self._replace(unwritten, dict(zip(map(id, outgoing), map(id, owned), strict=True)), replaced)
             return False
         self._in_flight.committed(offsets)
-        for item in outgoing:
-            self._telemetry.outcome(item)
+        self._telemetry.outcomes(outgoing)
         return True
 
     def _replace(

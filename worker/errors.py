@@ -57,3 +57,8 @@ class InstanceFencedError(ReviewSentimentError):
     """Another member of the group has our `group_instance_id`."""
 
     exit_code = 10
+
+
+def brief(error: BaseException) -> str:
+    """An error in words: its kind and message, without the data that some kinds show in their `repr`."""
+    return f"{type(error).__name__}: {error}"

@@ -7,6 +7,7 @@ thread releases partitions in a rebalance. Nothing here blocks on the network.
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 
 from worker.core.backpressure import BackPressure, Marks
 from worker.core.delivery_counts import DeliveryCount
@@ -135,8 +136,9 @@ class InFlight:
             while not self._stopped:
                 wait_s = self._builder.closes_in_s(self._clock(), device_idle=self._unscored == 0)
                 if wait_s == 0:
+                    waited_s = self._builder.waited_s(self._clock())
                     records = self._builder.close()
-                    window = Window(records, self._ledger.ranges(records))
+                    window = Window(records, self._ledger.ranges(records), waited_s)
                     self._in_flight.append(window)
                     self._unscored += 1
                     return window
@@ -207,6 +209,19 @@ class InFlight:
         """The partitions of which records are held: they wait their turn."""
         with self._changed:
             return self._builder.partitions | {p for window in self._in_flight for p in window.ranges}
+
+    def oldest_ms(self) -> dict[Partition, int]:
+        """The timestamp of the first record held of each partition, where that has one."""
+        with self._changed:
+            oldest: dict[Partition, int] = {}
+            for record in chain(*(window.records for window in self._in_flight), self._builder.records):
+                oldest.setdefault(record.partition, record.timestamp_ms)
+            return {partition: at_ms for partition, at_ms in oldest.items() if at_ms >= 0}
+
+    def delivery_count_max(self) -> int:
+        """The highest delivery count of the partitions owned; 0 before any has begun."""
+        with self._changed:
+            return self._ledger.delivery_count_max
 
     def wait_settled(self, timeout_s: float) -> bool:
         """Wait until no window is in flight; False if that took longer, or can't happen any more."""

@@ -45,14 +45,14 @@ class Isolation:
         return bool(self._waiting)
 
     @property
-    def isolating(self) -> bool:
-        """Whether some records go in small groups."""
-        return bool(self._isolated)
+    def isolating(self) -> int:
+        """Of how many partitions some records go in small groups."""
+        return len(self._isolated)
 
     @property
     def hurried(self) -> bool:
         """Whether the next group waits for nothing but the pipeline, so that reading must not wait for more."""
-        return self.isolating and not self._refused
+        return bool(self.isolating) and not self._refused
 
     def take_in(self, chunks: Iterable[Chunk]) -> None:
         """Add what was read, and hand on what may go."""

@@ -1,4 +1,4 @@
-"""The worker's life as one state, with the reason for it: what `/readyz` answers from."""
+"""The worker's life as one state, with the reason for it: what `/readyz` and `/startupz` answer from."""
 
 from collections.abc import Collection
 from enum import StrEnum
@@ -53,6 +53,7 @@ class Life:
         """The name of the signal that asked for a stop. A handler may run between any two lines, so it sets this
         alone, and the poll loop goes to `draining` when it sees it."""
         self.stalled: Collection[Partition] = ()
+        self._started = False
 
     @property
     def state(self) -> State:
@@ -68,6 +69,12 @@ class Life:
         if state is not self.state and state not in _NEXT[self.state]:
             raise AssertionError(f"no way from {self.state} to {state}: this is a bug")
         self._now = (state, why)
+        self._started = self._started or state is State.JOINING
+
+    def started(self) -> tuple[bool, str]:
+        """Whether the start is over, from when on a worker that does not turn is one to restart."""
+        state, why = self._now
+        return self._started, f"{state}: {why}"
 
     def ready(self) -> tuple[bool, str]:
         """Whether the worker serves, and its state with the reason."""

@@ -2,9 +2,21 @@
 
 import logging
 import sys
+import threading
+from types import TracebackType
 from typing import TextIO
 
 import structlog
+
+# A traceback with the values of its variables would have reviews and passwords in it.
+_TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
+_context: dict[str, str] = {}
+
+
+def say_in_each_line(**context: str) -> None:
+    """Have each line from now on say these too: where logs of many workers come together, whose it is."""
+    _context.update(context)
 
 
 def configure_logging(level: str, log_format: str, stream: TextIO | None = None) -> None:
@@ -18,7 +30,7 @@ def configure_logging(level: str, log_format: str, stream: TextIO | None = None)
     stream = stream or sys.stdout
     for_people = log_format == "console" or (log_format == "auto" and stream.isatty())
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _with_context,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.PositionalArgumentsFormatter(),
@@ -31,9 +43,9 @@ def configure_logging(level: str, log_format: str, stream: TextIO | None = None)
         cache_logger_on_first_use=True,
     )
     last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if for_people
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [structlog.processors.ExceptionRenderer(_TRACEBACKS), structlog.processors.JSONRenderer()]
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
@@ -47,6 +59,28 @@ def configure_logging(level: str, log_format: str, stream: TextIO | None = None)
     root.setLevel(level.upper())
     # The client tells of every connection at `info`; what concerns an operator it says at `warning`.
     logging.getLogger("kafka").setLevel(max(logging.WARNING, root.level) if level != "debug" else logging.INFO)
+
+
+def log_what_nobody_catches() -> None:
+    """Have an error that ends the program, or one of its threads, be a line of the log like any other."""
+
+    def uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        if issubclass(kind, Exception):
+            structlog.get_logger("worker").error("uncaught_error", exc_info=(kind, error, traceback))
+        else:
+            sys.__excepthook__(kind, error, traceback)
+
+    def uncaught_in_thread(told: threading.ExceptHookArgs) -> None:
+        if told.exc_value is not None:
+            uncaught(told.exc_type, told.exc_value, told.exc_traceback)
+
+    sys.excepthook, threading.excepthook = uncaught, uncaught_in_thread
+
+
+def _with_context(
+    _logger: structlog.typing.WrappedLogger, _method: str, line: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    return {**_context, **line}
 
 
 def _name_the_event(

@@ -1,13 +1,14 @@
 """The poll loop: one thread that reads, pauses, commits and watches, and at the end drains."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
 from contract.errors import ReviewSentimentError
 from worker.adapters.kafka_source import KafkaSource
 from worker.adapters.metrics import Metrics
+from worker.core.history import History, Sample
 from worker.core.records import Partition
 from worker.core.watchdog import Watchdog
 from worker.delivery import Delivery
@@ -18,12 +19,14 @@ from worker.errors import (
     InstanceFencedError,
     KafkaUnfitError,
     ModelFailedError,
+    brief,
 )
 from worker.in_flight import InFlight
 from worker.isolation import Isolation
 from worker.life import Life, State
 from worker.settings import Settings
 from worker.stages import Stages
+from worker.summary import Summary
 
 log = structlog.get_logger(__name__)
 
@@ -48,11 +51,13 @@ class PollLoop:
         stages: Stages,
         delivery: Delivery,
         metrics: Metrics,
+        history: History,
         throttle_s: Callable[[], float],
     ) -> None:
         """Poll `source`; `throttle_s` tells for how long the brokers have made a publication wait of late."""
         self._settings, self._life, self._source, self._in_flight = settings, life, source, in_flight
         self._stages, self._delivery, self._metrics = stages, delivery, metrics
+        self._history, self._summary = history, Summary(settings.summary_interval_ms / 1000)
         # So many offsets can have been in the pipeline when a worker died.
         self._isolation = Isolation(
             source, in_flight, offsets_max=_WINDOWS_IN_FLIGHT * settings.window_records_max
@@ -97,7 +102,8 @@ class PollLoop:
             Whether all that was in flight is settled and committed.
         """
         deadline_s = time.monotonic() + self._settings.shutdown_timeout_ms / 1000
-        self._life.become(State.DRAINING, self._life.stop_signal or f"failure: {failure!r}")
+        why = f"failure: {brief(failure)}" if failure else "failure of a stage"
+        self._life.become(State.DRAINING, self._life.stop_signal or why)
         log.info(
             "worker_stopping",
             signal=self._life.stop_signal or "failure",
@@ -149,8 +155,9 @@ class PollLoop:
 
     def _report(self, now_s: float) -> None:
         lag, ends = self._source.lag(), self._source.ends()
-        self._metrics.lag(lag)
-        self._metrics.partitions(len(lag))
+        self._metrics.partitions(lag, self._in_flight.oldest_ms())
+        self._metrics.gauge("delivery_count_max", self._in_flight.delivery_count_max())
+        self._metrics.gauge("isolated_partitions", self._isolation.isolating)
         settled = self._in_flight.positions(ends)
         # What has no place counts as having records: it is not read, so nobody knows.
         missing = self._without_place()
@@ -165,13 +172,25 @@ class PollLoop:
                 "partitions_stalled", partitions=names, settled={str(p.number): settled.get(p) for p in stalled}
             )
             self._life.stalled = frozenset(stalled)
-        self._metrics.stalled(len(stalled))
+        self._metrics.gauge("stalled_partitions", len(stalled))
         self._report_throttling()
+        self._remember(now_s, lag)
+
+    def _remember(self, now_s: float, lag: Mapping[Partition, int]) -> None:
+        """For the status page, and for whoever reads the log."""
+        sample_is_due, summary_is_due = self._history.is_due(now_s), self._summary.is_due(now_s)
+        if not (sample_is_due or summary_is_due):
+            return
+        totals = self._metrics.totals()
+        if sample_is_due:
+            self._history.add(Sample(now_s, totals, lag))
+        if summary_is_due:
+            self._summary.tell(now_s, totals, lag, self._in_flight.pressure()[0])
 
     def _report_throttling(self) -> None:
         """Tell when the brokers begin and cease to slow our publishing down."""
         throttle_s = self._throttle_s()
-        self._metrics.throttle(throttle_s)
+        self._metrics.gauge("publish_throttle_seconds", throttle_s)
         if bool(throttle_s) != self._throttled:
             self._throttled = bool(throttle_s)
             report = log.warning if throttle_s else log.info
@@ -188,7 +207,7 @@ class PollLoop:
                 partitions=[f"{p.topic}/{p.number}" for p in missing],
                 reason="the outgoing topics have no partition of that number: give them as many as the input has",
             )
-            self._metrics.without_place(len(missing))
+            self._metrics.gauge("partitions_without_place", len(missing))
         return missing
 
 

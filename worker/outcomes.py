@@ -47,6 +47,7 @@ class Outgoing:
     headers: Headers
     detail: str = ""  # a result's label, a dead letter's reason
     confidence: float = 0.0
+    abstained: bool = False
     left_out: Parts = frozenset()  # of a dead letter that its topic refused
 
     @property
@@ -107,13 +108,14 @@ class OutcomeBuilder:
         """The enriched event of a scored record; `probabilities` has shape (classes,)."""
         shares = {label: round(float(p), 6) for label, p in zip(self.labels, probabilities, strict=True)}
         label = self.labels[int(probabilities.argmax())]
+        abstained = shares[label] < self.abstain_below
         now = self.now()
         sentiment = Sentiment.model_validate(
             {
                 "label": label,
                 "confidence": shares[label],
                 "probabilities": Probabilities(**shares),
-                "abstained": shares[label] < self.abstain_below,
+                "abstained": abstained,
                 "tokens": len(encoded.ids),
                 "truncated": encoded.truncated,
                 "model": self.model,
@@ -131,6 +133,7 @@ class OutcomeBuilder:
             headers=[*self._own_headers(record, now), (CONTENT_TYPE, b"application/json")],
             detail=label,
             confidence=shares[label],
+            abstained=abstained,
         )
 
     def forward(self, record: Record) -> Outgoing:

@@ -8,12 +8,15 @@ settled is committed by `KafkaSource.commit`, by `Rebalances` when a partition i
 the transaction that publishes it, all as the ledger says.
 """
 
+import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from contract.encoding import Encoded
@@ -31,6 +34,8 @@ from worker.errors import DeviceFullError, ModelFailedError, TooManyDeadLettersE
 from worker.in_flight import InFlight
 from worker.outcomes import OutcomeBuilder, Outgoing
 from worker.ports import Classifier, Encoder, OutOfDeviceMemoryError, Telemetry
+
+log = structlog.get_logger(__name__)
 
 Answer = NDArray[np.float64] | Exception
 
@@ -58,6 +63,8 @@ class Prepared:
     window: Window
     encoded: dict[int, Encoded]
     rejected: dict[int, Rejection]
+    times_s: dict[str, float] = field(default_factory=dict)
+    """How long each stage took so far."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +108,11 @@ class Pipeline:
     def prepare(self, window: Window) -> Prepared:
         """Decode and encode every record of a window."""
         self._telemetry.window(len(window))
+        times_s = {"queue": window.waited_s}
+        self._telemetry.stage("queue", window.waited_s)
         fields: dict[int, Fields] = {}
         rejected: dict[int, Rejection] = {}
-        with self._timed("decode"):
+        with self._timed("decode", times_s):
             for index, record in enumerate(window.records):
                 if self._in_flight.is_poison(record):
                     rejected[index] = Rejection(Reason.CRASHED_WORKER, "a worker died on this record alone")
@@ -117,15 +126,16 @@ class Pipeline:
                     rejected[index] = decoded
                 else:
                     fields[index] = decoded
-        with self._timed("encode"):
+        with self._timed("encode", times_s):
             encoded = dict(zip(fields, self._encoder.encode(list(fields.values())), strict=True))
-        return Prepared(window, encoded, rejected)
+        self._telemetry.encoded(list(encoded.values()))
+        return Prepared(window, encoded, rejected, times_s)
 
     def score(self, prepared: Prepared) -> Scored:
         """Run the model over a window, in batches of like length."""
         answers: dict[int, Answer] = {}
         started_s = time.monotonic()
-        with self._timed("infer"):
+        with self._timed("infer", prepared.times_s):
             indices = list(prepared.encoded)
             lengths = [len(prepared.encoded[index].ids) for index in indices]
             plan = plan_batches(lengths, rows_max=self._options.batch_rows_max, tokens_max=self._batch_tokens_max)
@@ -167,8 +177,10 @@ class Pipeline:
             ReviewSentimentError: If it can't be published, or if the model fails on too many records: then the
                 dead letters are settled, so that a restart repeats nothing.
         """
-        with self._timed("publish"):
-            self._delivery.deliver(self.answer(scored))
+        with self._timed("publish", scored.prepared.times_s):
+            answered = self.answer(scored)
+            self._delivery.deliver(answered)
+        _tell(answered, scored.prepared.times_s)
         self._watch(scored)
 
     def due_in_s(self) -> float | None:
@@ -228,7 +240,24 @@ class Pipeline:
             )
 
     @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
+    def _timed(self, stage: str, times_s: dict[str, float]) -> Iterator[None]:
         started_s = time.monotonic()
         yield
-        self._telemetry.stage(stage, time.monotonic() - started_s)
+        times_s[stage] = time.monotonic() - started_s
+        self._telemetry.stage(stage, times_s[stage])
+
+
+def _tell(answered: Answered, times_s: Mapping[str, float]) -> None:
+    """The one line of a window, for whoever looks at debug; never what is in its records."""
+    if not logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
+        return
+    window = answered.window
+    log.debug(
+        "window_delivered",
+        records=len(window),
+        size_bytes=window.size_bytes,
+        positions={f"{p.topic}/{p.number}": span.end for p, span in window.ranges.items()},
+        outcomes=dict(Counter(item.detail or str(item.kind) for item in answered.outgoing)),
+        unsendable=len(answered.unsendable),
+        **{f"{stage}_s": round(elapsed_s, 4) for stage, elapsed_s in times_s.items()},
+    )

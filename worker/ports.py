@@ -115,8 +115,12 @@ class Telemetry(Protocol):
         """A forward pass took so many rows and tokens, and so many with padding."""
         ...
 
-    def outcome(self, outgoing: Outgoing) -> None:
-        """The broker has acknowledged an outcome."""
+    def encoded(self, events: Sequence[Encoded]) -> None:
+        """These events of a window go to the model."""
+        ...
+
+    def outcomes(self, outgoing: Sequence[Outgoing]) -> None:
+        """The broker has acknowledged these outcomes."""
         ...
 
     def transaction_aborted(self) -> None:
@@ -129,4 +133,12 @@ class Telemetry(Protocol):
 
     def model_failure(self, error: Exception) -> None:
         """A forward pass failed; its rows are tried again or isolated."""
+        ...
+
+    def rebalance(self, kind: str) -> None:
+        """Partitions were `assigned`, `revoked` or `lost`."""
+        ...
+
+    def revoked(self, elapsed_s: float) -> None:
+        """What was in flight of revoked partitions was settled and committed, or given up, after so long."""
         ...

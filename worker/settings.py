@@ -165,6 +165,9 @@ class Settings(BaseSettings):
 
     http_host: str = Field("::", description="Address of health and metrics; `::` is every one, of IPv4 too.")
     http_port: int = Field(8080, ge=0, le=65535, description="Port of health and metrics; 0 means any free one.")
+    summary_interval_ms: Milliseconds = Field(
+        60_000, ge=0, description="Time between two lines of the log that sum up what was done; 0 means none."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="JSON lines, or a page for people; `auto` looks whether a terminal reads it."
@@ -289,16 +292,3 @@ def load_settings(arguments: Sequence[str] = (), *, command: str = "run", needs_
     if problems:
         raise UsageError("the settings don't hold:\n" + "\n".join(f"  {problem}" for problem in problems))
     return settings
-
-
-def settings_table() -> str:
-    """All settings as a Markdown table, for the README."""
-    rows = ["| setting | default | meaning |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        default = "required" if field.is_required() else f"`{_shown(field.default)}`"
-        rows.append(f"| `{variable(name)}` | {default} | {field.description} |")
-    return "\n".join(rows) + "\n"
-
-
-def _shown(default: object) -> str:
-    return "unset" if default is None else str(default).lower() if isinstance(default, bool) else f"{default}"

@@ -19,8 +19,10 @@ from dev.hostile import hostile_records
 from tests.contract.test_schemas import events
 from tests.evaluations import HISTORY, sample_evaluation, sample_record
 from tests.faked_pipeline import FakedPipeline
+from tests.worker.test_status_page import sample_status
 from training.report.page import write_report
 from worker.core.decoding import decode
+from worker.status_page import render
 
 pytestmark = pytest.mark.foreign
 _HERE = Path(__file__).parent
@@ -94,3 +96,17 @@ def test_the_report_fits_its_screen(tmp_path: Path) -> None:
 
     assert [found[width]["page"] for width in ("390", "1200", "1600")] == [False] * 3
     assert found["1200"]["tables"] == found["1600"]["tables"] == []
+
+
+@pytest.mark.parametrize("partitions", [0, 3, 500])
+def test_the_status_page_fits_its_screen(tmp_path: Path, partitions: int) -> None:
+    """Telephones and wide screens, whatever the worker has to show; SCREENSHOTS=FOLDER keeps the pictures."""
+    browser = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium: install the package chromium, or name one in CHROMIUM")
+    page = tmp_path / "status.html"
+    page.write_text(render(sample_status(partitions=partitions)))
+
+    found = node("widths.js", browser, page, 390, 1200)
+
+    assert found == {width: {"page": False, "tables": []} for width in ("390", "1200")}

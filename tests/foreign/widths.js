@@ -1,4 +1,5 @@
 // Of the page that is named, at each width: what is wider than its place, of the page itself and of its tables.
+// With SCREENSHOTS=FOLDER, pictures too, in light and in dark.
 import { createRequire } from 'node:module'
 
 const { chromium } = createRequire(process.env.FOREIGN + '/')('playwright-core')
@@ -12,7 +13,10 @@ for (const width of process.argv.slice(4).map(Number)) {
     const tables = [...document.querySelectorAll('.scroll')].filter(wide)
     return { page: wide(document.documentElement), tables: tables.map((one) => one.innerText.slice(0, 40)) }
   })
-  if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/${width}.png`, fullPage: true })
+  for (const colorScheme of process.env.SCREENSHOTS ? ['light', 'dark'] : []) {
+    await page.emulateMedia({ colorScheme })
+    await page.screenshot({ path: `${process.env.SCREENSHOTS}/${width}-${colorScheme}.png`, fullPage: true })
+  }
 }
 await browser.close()
 console.log(JSON.stringify(found))

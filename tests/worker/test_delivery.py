@@ -206,7 +206,7 @@ def test_at_least_once_settles_each_window_as_soon_as_it_is_published() -> None:
     once.delivery.deliver(answered(once.in_flight, [b"a", b"b"]))
     assert [item.value for item in once.sink.written] == [b"a", b"b"]
     assert once.in_flight.due()[P0].position == 2
-    assert once.telemetry.outcomes == once.sink.written
+    assert once.telemetry.acknowledged == once.sink.written
     assert once.delivery.due_in_s() is None
     once.delivery.catch_up()
     once.delivery.raise_if_overdue()
@@ -221,7 +221,7 @@ def test_at_least_once_replaces_what_is_too_large_after_the_rest() -> None:
         (1, Kind.RESULT, b"small"),
         (0, Kind.DEAD_LETTER, b""),
     ]
-    assert once.telemetry.outcomes == once.sink.written
+    assert once.telemetry.acknowledged == once.sink.written
     assert once.in_flight.due()[P0].position == 2
 
 
@@ -235,7 +235,7 @@ def test_at_least_once_publishes_the_neighbours_of_a_refused_record_once(names: 
     assert sorted((item.source.offset, item.detail) for item in once.sink.written) == [
         (0, ""), (1, "output_refused"), (2, ""), (3, "output_refused"), (4, ""), (5, "output_refused")
     ]  # fmt: skip
-    assert once.telemetry.outcomes == once.sink.written
+    assert once.telemetry.acknowledged == once.sink.written
     by_session: dict[tuple[str, bytes], list[int]] = {}
     for item in once.sink.written:
         by_session.setdefault((item.target.topic, dict(item.headers)["x-worker-session"]), []).append(

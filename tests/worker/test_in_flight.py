@@ -3,6 +3,7 @@
 import threading
 
 from tests.faked_pipeline import P0, P1, FakedPipeline, due, review
+from worker.core.records import Chunk, Record
 
 
 def test_release_waits_for_windows_in_flight_and_drops_what_waits() -> None:
@@ -48,3 +49,15 @@ def test_a_release_after_the_end_is_told_at_once() -> None:
     told: list[bool] = []
     faked.in_flight.release([P0], told.append)
     assert told == [False]
+
+
+def test_the_oldest_record_held_is_the_first_of_its_partition() -> None:
+    """In a window or waiting, by its timestamp; without a timestamp it has no age, and settled it is not held."""
+    faked = FakedPipeline(records_max=2)
+    records = [Record(P0, offset, 100 + offset, b"k", review("a")) for offset in range(3)]
+    faked.in_flight.receive([Chunk(P0, tuple(records), 3), Chunk(P1, (Record(P1, 0, -1, b"k", b"{}"),), 1)])
+    assert faked.in_flight.oldest_ms() == {P0: 100}
+    window = faked.window()
+    assert faked.in_flight.oldest_ms() == {P0: 100}
+    faked.pipeline.run(window)
+    assert faked.in_flight.oldest_ms() == {P0: 102}

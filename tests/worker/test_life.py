@@ -42,6 +42,19 @@ def test_what_the_docstring_does_not_draw_is_a_bug() -> None:
                     life.become(after, "")
 
 
+def test_a_start_is_over_once() -> None:
+    """From the group on, whatever comes after: a probe for the start must not fail a worker that drains."""
+    life = Life()
+    assert life.started() == (False, "starting: the bundle is being loaded")
+    for state in (State.JOINING, State.SERVING, State.DRAINING, State.STOPPED):
+        life.become(state, "so it is")
+        assert life.started() == (True, f"{state}: so it is")
+
+    failed = Life()
+    failed.become(State.FAILED, "no bundle")
+    assert failed.started() == (False, "failed: no bundle")
+
+
 def test_a_partition_that_does_not_move_is_not_ready() -> None:
     """The worker is in the group, and still of no use for that partition."""
     life = Life()

@@ -34,7 +34,7 @@ def test_a_result_too_large_becomes_a_dead_letter_and_that_one_may_lose_its_valu
     assert faked.kinds() == ["output_too_large"] * 2
     assert [item.value for item in faked.sink.written] == [fits, b""]
     assert dict(faked.sink.written[1].headers)["x-dlq-value-bytes"] == str(len(too_long)).encode()
-    assert [item.kind for item in faked.telemetry.outcomes] == [Kind.DEAD_LETTER] * 2
+    assert [item.kind for item in faked.telemetry.acknowledged] == [Kind.DEAD_LETTER] * 2
 
 
 def test_a_dead_letter_is_cut_until_its_topic_takes_it() -> None:

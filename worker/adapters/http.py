@@ -1,4 +1,4 @@
-"""The small HTTP port: `/livez`, `/readyz` and `/metrics`."""
+"""The small HTTP port: `/livez`, `/readyz`, `/startupz` and `/metrics`, and a page for people at `/`."""
 
 import errno
 import json
@@ -6,11 +6,16 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, NamedTuple
+
+import structlog
 
 from contract.errors import UsageError
+
+log = structlog.get_logger(__name__)
 
 Probe = Callable[[], tuple[bool, str]]
 """Whether all is well, and why (not)."""
@@ -18,12 +23,48 @@ Probe = Callable[[], tuple[bool, str]]
 _EVERY_ADDRESS = "::"
 _SILENT_S_MAX = 30.0  # a client that connects and says nothing keeps a thread for so long
 _OF_THE_PORT = {errno.EADDRINUSE, errno.EACCES}
+_METRICS = "text/plain; version=0.0.4; charset=utf-8"
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Answer(NamedTuple):
+    """What a request gets."""
+
+    status: HTTPStatus
+    content_type: str
+    body: bytes
+
+
+def _probed(probe: Probe) -> Answer:
+    healthy, why = probe()
+    status = HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE
+    return Answer(status, "application/json", json.dumps({"ok": healthy, "why": why}).encode() + b"\n")
+
+
+def _nowhere() -> Answer:
+    return Answer(HTTPStatus.NOT_FOUND, "text/plain", b"/, /livez, /readyz, /startupz or /metrics\n")
 
 
 class HealthServer:
-    """Serves the probes and the metrics from a thread of its own."""
+    """Serves the probes, the metrics and the status page, each request on a thread of its own."""
 
-    def __init__(self, host: str, port: int, *, live: Probe, ready: Probe, metrics: Callable[[], bytes]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        live: Probe,
+        ready: Probe,
+        started: Probe,
+        metrics: Callable[[], bytes],
+        page: Callable[[], str],
+    ) -> None:
         """Listen.
 
         Args:
@@ -31,38 +72,37 @@ class HealthServer:
             port: 0 for any that is free.
             live: What `/livez` answers.
             ready: What `/readyz` answers.
+            started: What `/startupz` answers.
             metrics: What `/metrics` answers.
+            page: The status page, in HTML without any script or address.
 
         Raises:
             UsageError: If the port is taken, or the address is not of this machine.
         """
-        probes = {"/livez": live, "/readyz": ready}
+        answers: dict[str, Callable[[], Answer]] = {
+            "/livez": partial(_probed, live),
+            "/readyz": partial(_probed, ready),
+            "/startupz": partial(_probed, started),
+            "/metrics": lambda: Answer(HTTPStatus.OK, _METRICS, metrics()),
+            "/": lambda: Answer(HTTPStatus.OK, "text/html; charset=utf-8", page().encode()),
+        }
 
         class Handler(BaseHTTPRequestHandler):
             timeout = _SILENT_S_MAX
 
             def do_GET(self) -> None:
-                path = self.path.split("?", 1)[0]
-                if path == "/metrics":
-                    self._answer(HTTPStatus.OK, "text/plain; version=0.0.4; charset=utf-8", metrics())
-                elif path in probes:
-                    healthy, why = probes[path]()
-                    status = HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE
-                    body = json.dumps({"ok": healthy, "why": why}).encode()
-                    self._answer(status, "application/json", body + b"\n")
-                else:
-                    self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"/livez, /readyz or /metrics\n")
+                answer = answers.get(self.path.split("?", 1)[0], _nowhere)()
+                self.send_response(answer.status)
+                self.send_header("Content-Type", answer.content_type)
+                self.send_header("Content-Length", str(len(answer.body)))
+                for name, value in _HEADERS.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(answer.body)
 
             def do_HEAD(self) -> None:
                 self.do_GET()
-
-            def _answer(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
-                self.send_response(status)
-                self.send_header("Content-Type", content_type)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
                 """Probes come every few seconds; nobody wants to read of them."""
@@ -96,6 +136,7 @@ class _Server(ThreadingHTTPServer):
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         super().server_bind()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), OSError):  # one that has hung up, or reads nothing
-            super().handle_error(request, client_address)
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the library's signature
+        error = sys.exception()
+        if not isinstance(error, OSError):  # one that has hung up, or reads nothing
+            log.error("http_request_failed", exc_info=error)

@@ -18,6 +18,7 @@ from worker.adapters.kafka_positions import LogPositions
 from worker.core.records import Partition
 from worker.errors import InputReplacedError
 from worker.in_flight import InFlight
+from worker.ports import Telemetry
 from worker.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -51,12 +52,19 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
     """
 
     def __init__(
-        self, consumer: Any, in_flight: InFlight, positions: LogPositions, places: Places, settings: Settings
+        self,
+        consumer: Any,
+        in_flight: InFlight,
+        positions: LogPositions,
+        places: Places,
+        settings: Settings,
+        telemetry: Telemetry,
     ) -> None:
         self._consumer = consumer
         self._in_flight = in_flight
         self._positions = positions
         self._places = places
+        self._telemetry = telemetry
         self._drain_timeout_s = settings.drain_timeout_ms / 1000
         self.in_good_order = True
         self.commit_failed = False  # the last one, at a revocation
@@ -72,6 +80,8 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         partitions = [Partition(*partition) for partition in assigned]
         self._positions.assign(partitions)
         self._in_flight.assign(partitions)
+        if partitions:  # a member that keeps what it has is told of none; so below
+            self._telemetry.rebalance("assigned")
         log.info("partitions_assigned", partitions=named(assigned))
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
@@ -88,14 +98,18 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         timer.cancel()
         await self._commit(partitions, drained=finished)
         self._in_flight.forget(partitions)
+        elapsed_s = time.monotonic() - started_s
+        if partitions:
+            self._telemetry.rebalance("revoked")
+            self._telemetry.revoked(elapsed_s)
         report = log.info if finished else log.warning
-        report("partitions_revoked", partitions=named(revoked), drained=finished,
-               elapsed_s=round(time.monotonic() - started_s, 3))  # fmt: skip
+        report("partitions_revoked", partitions=named(revoked), drained=finished, elapsed_s=round(elapsed_s, 3))
 
     async def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
         """Forget what others own by now: nothing of it may be committed."""
         partitions = [Partition(*partition) for partition in lost]
         self._in_flight.forget(partitions)
+        self._telemetry.rebalance("lost")
         log.warning("partitions_lost", partitions=named(lost))
 
     async def _commit(self, partitions: Sequence[Partition], *, drained: bool) -> None:

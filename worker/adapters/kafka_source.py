@@ -30,6 +30,7 @@ from worker.core.ledger import Commit, Offset
 from worker.core.records import Chunk, Partition, Record
 from worker.errors import KafkaUnfitError, OverdueError
 from worker.in_flight import InFlight
+from worker.ports import Telemetry
 from worker.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -46,7 +47,9 @@ _POSITIONS_EVERY_S = 1.0
 class KafkaSource:
     """A member of the consumer group. Every method is for the poll thread."""
 
-    def __init__(self, settings: Settings, in_flight: InFlight, patience: Patience | None = None) -> None:
+    def __init__(
+        self, settings: Settings, in_flight: InFlight, telemetry: Telemetry, patience: Patience | None = None
+    ) -> None:
         """Connect with patience for brokers that are away, and subscribe; the first polls join the group.
 
         Raises:
@@ -54,6 +57,7 @@ class KafkaSource:
         """
         self._settings = settings
         self._in_flight = in_flight
+        self._telemetry = telemetry
         self._committing_since_s: float | None = None
         self._looked_s = 0.0
         self._offsets_refused = False
@@ -65,7 +69,9 @@ class KafkaSource:
             self.membership = Membership(self._consumer)
             self._places = Places(cluster, settings)
             self._guard = LogGuard(self._consumer, self.positions, in_flight, settings)
-            self._rebalances = Rebalances(self._consumer, in_flight, self.positions, self._places, settings)
+            self._rebalances = Rebalances(
+                self._consumer, in_flight, self.positions, self._places, settings, telemetry
+            )
             self._consumer.subscribe([settings.input_topic], listener=self._rebalances)
             self._places.watch()
             # A group that is joined before the topic is known gets no partition, and may stay without; and a
@@ -230,6 +236,8 @@ class KafkaSource:
 
     def _on_commit(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], response: object) -> None:
         """Called by the client inside a later poll, on this thread."""
+        if self._committing_since_s is not None:
+            self._telemetry.stage("commit", time.monotonic() - self._committing_since_s)
         self._committing_since_s = None
         if isinstance(response, Exception):
             # At least once: the positions stay committable, and the next commit takes them along.

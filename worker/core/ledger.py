@@ -47,9 +47,14 @@ class _Entry:
     began: tuple[int, DeliveryCount] | None = None  # where this worker began, and with which count
 
     @property
+    def count_now(self) -> DeliveryCount:
+        """The delivery count with which we go on."""
+        return self.began[1].moved(self.watermark, self.position) if self.began else DeliveryCount()
+
+    @property
     def going_on(self) -> str:
         """The metadata of an offset from which we go on: where no record came, nobody can have died of one."""
-        return str(self.began[1].moved(self.watermark, self.position)) if self.began else ""
+        return str(self.count_now)
 
 
 class Ledger:
@@ -65,6 +70,11 @@ class Ledger:
     def partitions(self) -> set[Partition]:
         """The partitions owned."""
         return set(self._entries)
+
+    @property
+    def delivery_count_max(self) -> int:
+        """The highest delivery count with which we go on; 0 before we have begun anywhere."""
+        return max((entry.count_now.count for entry in self._entries.values()), default=0)
 
     def assign(self, partitions: Iterable[Partition]) -> None:
         """Open an entry for each partition that has none."""

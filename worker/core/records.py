@@ -67,6 +67,8 @@ class Window:
 
     records: tuple[Record, ...]
     ranges: Mapping[Partition, PartitionRange]
+    waited_s: float = 0.0
+    """For how long its first record had waited when it was closed."""
 
     @cached_property
     def size_bytes(self) -> int:

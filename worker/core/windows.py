@@ -1,7 +1,7 @@
 """When a window closes: early enough for the reader of its results, late enough to be worth a batch."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from worker.core.records import Partition, Record
@@ -70,9 +70,14 @@ class WindowBuilder:
         return len(self._waiting)
 
     @property
+    def records(self) -> Iterator[Record]:
+        """The records that wait."""
+        return (record for record, _, _ in self._waiting)
+
+    @property
     def partitions(self) -> set[Partition]:
         """The partitions of which records wait."""
-        return {record.partition for record, _, _ in self._waiting}
+        return {record.partition for record in self.records}
 
     def cost(self, record: Record) -> int:
         """What a record costs the device, in bytes of its value."""
@@ -96,6 +101,10 @@ class WindowBuilder:
                 else 0.0
             )
         return 0.0 if self._full() else None
+
+    def waited_s(self, now_s: float) -> float:
+        """For how long the first of the waiting records has waited."""
+        return now_s - self._waiting[0][2]
 
     def close(self) -> tuple[Record, ...]:
         """Take the records of the next window: as many as fit, at least one."""

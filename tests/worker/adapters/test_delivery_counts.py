@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from dev.kafka import AnyCluster
-from tests.fakes import FakeOffsets
+from tests.fakes import FakeOffsets, FakeTelemetry
 from tests.kafka_topics import kafka_settings
 from worker.adapters.kafka_source import KafkaSource
 from worker.core.backpressure import Marks
@@ -35,7 +35,7 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     name = f"t{uuid.uuid4().hex[:8]}"
     cluster.create_topics({f"{name}.in": 2})
     settings = kafka_settings(cluster, name).model_copy(update={"group_id": name})
-    source = KafkaSource(settings, InFlight(WindowPolicy(10, 1e9, 0, 10**6), Marks(100, 10**6)))
+    source = KafkaSource(settings, InFlight(WindowPolicy(10, 1e9, 0, 10**6), Marks(100, 10**6)), FakeTelemetry())
     while not source.membership.joined:
         source.poll(100)
     yield Target(source, [Partition(f"{name}.in", 0), Partition(f"{name}.in", 1)])

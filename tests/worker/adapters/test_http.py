@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from contract.errors import UsageError
 from worker.adapters.http import HealthServer
@@ -31,15 +32,19 @@ def test_probes_answer_with_their_reason() -> None:
         0,
         live=lambda: (True, "turning"),
         ready=lambda: (False, "warming up"),
+        started=lambda: (False, "not yet"),
+        page=lambda: "<!doctype html>…",
         metrics=lambda: b"x 1\n",
     )
     try:
         assert get(server.port, "/livez") == (200, '{"ok": true, "why": "turning"}\n')
         assert get(server.port, "/readyz?verbose") == (503, '{"ok": false, "why": "warming up"}\n')
         assert get(server.port, "/metrics") == (200, "x 1\n")
-        assert get(server.port, "/")[0] == 404
+        assert get(server.port, "/startupz") == (503, '{"ok": false, "why": "not yet"}\n')
+        assert get(server.port, "/") == (200, "<!doctype html>…")
+        assert get(server.port, "/nowhere")[0] == 404
         with pytest.raises(UsageError, match="WORKER_HTTP_PORT"):
-            HealthServer("127.0.0.1", server.port, live=tuple, ready=tuple, metrics=bytes)  # type: ignore[arg-type]
+            HealthServer("127.0.0.1", server.port, live=tuple, ready=tuple, started=tuple, metrics=bytes, page=str)  # type: ignore[arg-type]
     finally:
         server.close()
 
@@ -49,7 +54,13 @@ def everywhere() -> Iterator[HealthServer]:
     """A server at the default address."""
     host = Settings.model_fields["http_host"].default
     server = HealthServer(
-        host, 0, live=lambda: (True, "turning"), ready=lambda: (True, ""), metrics=lambda: b"x" * 10_000_000
+        host,
+        0,
+        live=lambda: (True, "turning"),
+        ready=lambda: (True, ""),
+        started=lambda: (True, ""),
+        metrics=lambda: b"x" * 10_000_000,
+        page=str,
     )
     yield server
     server.close()
@@ -74,7 +85,7 @@ def test_the_default_address_is_reached_by_either_protocol(everywhere: HealthSer
 def test_the_advice_names_what_is_wrong(host: str, port: int, setting: str) -> None:
     """An address that is not of this machine is not a matter of the port."""
     with pytest.raises(UsageError, match=f"Set WORKER_HTTP_{setting}"):
-        HealthServer(host, port, live=tuple, ready=tuple, metrics=bytes)  # type: ignore[arg-type]
+        HealthServer(host, port, live=tuple, ready=tuple, started=tuple, metrics=bytes, page=str)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("path", ["/livez", "/metrics", "/nowhere"])
@@ -91,6 +102,25 @@ def test_head_is_get_without_the_body(everywhere: HealthServer, path: str) -> No
     (status, length, read), head = answers
     assert read == int(length) > 0
     assert head == (status, length, 0)
+
+
+def test_a_page_that_fails_is_a_line_of_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    """Not a traceback on standard error; and the next request is answered."""
+
+    def fail() -> bytes:
+        raise RuntimeError("a bug")
+
+    def well() -> tuple[bool, str]:
+        return True, ""
+
+    server = HealthServer("127.0.0.1", 0, live=well, ready=well, started=well, metrics=fail, page=str)
+    with structlog.testing.capture_logs() as told:
+        with pytest.raises((urllib.error.URLError, ConnectionError)):
+            get(server.port, "/metrics")
+        assert get(server.port, "/livez")[0] == 200
+        server.close()
+    assert [line["event"] for line in told] == ["http_request_failed"]
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /met", b"GET /metrics HTTP/1.1\r\n\r\n"])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from kafka import TopicPartition
 
+from tests.fakes import FakeTelemetry
 from worker.adapters.kafka_places import Places
 from worker.adapters.kafka_positions import LogPositions
 from worker.adapters.kafka_rebalances import Rebalances
@@ -46,7 +47,8 @@ def member(request: pytest.FixtureRequest) -> SimpleNamespace:
     transactional = request.param == "exactly-once"
     in_flight = InFlight(WindowPolicy(2, 1e9, 0, 10**6), Marks(1000, 10**6), transactional=transactional)
     places = Places(SimpleNamespace(partitions_for_topic=lambda _: {0}), settings)
-    rebalances = Rebalances(client, in_flight, LogPositions(lambda _: None), places, settings)
+    telemetry = FakeTelemetry()
+    rebalances = Rebalances(client, in_flight, LogPositions(lambda _: None), places, settings, telemetry)
     run(rebalances.on_partitions_assigned([TopicPartition(*P0)]))
     in_flight.receive([Chunk(P0, tuple(Record(P0, offset, 0, b"k", b"{}") for offset in range(4)), 4)])
     first, second = in_flight.take(), in_flight.take()
@@ -54,7 +56,12 @@ def member(request: pytest.FixtureRequest) -> SimpleNamespace:
     assert second
     in_flight.settled(first)
     return SimpleNamespace(
-        client=client, in_flight=in_flight, rebalances=rebalances, second=second, delivery=request.param
+        client=client,
+        in_flight=in_flight,
+        rebalances=rebalances,
+        second=second,
+        delivery=request.param,
+        telemetry=telemetry,
     )
 
 
@@ -90,3 +97,11 @@ def test_a_transaction_in_doubt_is_not_committed_over(member: SimpleNamespace) -
 def test_a_late_answer_is_not_kept_for_the_next_assignment(member: SimpleNamespace) -> None:
     """The client's own memory of offset fetches is emptied, or it would go on from an old position."""
     assert member.client._coordinator._offset_fetch_futures == {}
+
+
+def test_every_rebalance_is_counted_by_its_kind(member: SimpleNamespace) -> None:
+    """A member that is told of no partition has had none assigned or revoked."""
+    run(member.rebalances.on_partitions_assigned([]))
+    run(member.rebalances.on_partitions_lost([TopicPartition(*P0)]))
+    run(member.rebalances.on_partitions_revoked([]))
+    assert member.telemetry.rebalances == ["assigned", "lost"]

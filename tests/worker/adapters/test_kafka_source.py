@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 from dev.kafka import AnyCluster
+from tests.fakes import FakeTelemetry
 from tests.kafka_topics import kafka_settings
 from worker.adapters import kafka_source
 from worker.adapters.kafka_source import KafkaSource
@@ -29,7 +30,7 @@ class Member:
 
     def __init__(self, settings: Settings) -> None:
         self.in_flight = InFlight(WindowPolicy(10, 1e9, 1e9, 10**6), Marks(10**6, 10**9))
-        self.source = KafkaSource(settings, self.in_flight)
+        self.source = KafkaSource(settings, self.in_flight, FakeTelemetry())
         self.read: set[tuple[int, int]] = set()
 
     def poll(self, timeout_ms: int = 100) -> int:

@@ -209,3 +209,19 @@ def begun(count: DeliveryCount, settled: int, *, transactional: bool = False) ->
 
 LedgerMachine.TestCase.settings = settings(stateful_step_count=40)
 TestLedger = LedgerMachine.TestCase
+
+
+def test_the_highest_delivery_count_is_the_one_that_still_holds() -> None:
+    """2 where a worker died before this one began, until all that it had read is settled; 0 before any begins."""
+    first, second = PARTITIONS
+    ledger = Ledger()
+    assert ledger.delivery_count_max == 0
+    ledger.assign([first, second])
+    assert ledger.delivery_count_max == 0
+    ledger.begin({first: (0, FIRST_DELIVERY), second: (0, DeliveryCount(count=2, read_until=2))})
+    assert ledger.delivery_count_max == 2
+
+    records = tuple(record(second, offset) for offset in range(2))
+    ledger.receive(Chunk(second, records, 2))
+    ledger.settle(Window(records, ledger.ranges(records)))
+    assert ledger.delivery_count_max == 1

@@ -173,3 +173,13 @@ def test_a_window_without_room_is_a_mistake_of_the_settings(wrong: tuple[int, fl
     """It would never close."""
     with pytest.raises(ValueError, match="positive limits"):
         WindowPolicy(*wrong)
+
+
+def test_a_window_has_waited_as_long_as_its_first_record() -> None:
+    """What came later does not make it younger."""
+    windows = builder(records_max=1)
+    windows.add(records([10]), now_s=1)
+    windows.add(records([10]), now_s=3)
+    assert windows.waited_s(4) == 3
+    windows.close()
+    assert windows.waited_s(4) == 1
