@@ -6,7 +6,7 @@ GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit foreign test-image validate-manifests test-gpu bench-gpu test-nightly check format bench chaos chaos-rolling chaos-selftest fuzz lock contracts clean
+.PHONY: help setup demo test unit foreign test-image validate-manifests test-gpu bench-gpu test-nightly check format bench chaos chaos-rolling chaos-selftest audit fuzz lock contracts clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,12 @@ chaos-rolling: setup ## 20 restarts and scalings in good order: nothing may come
 
 chaos-selftest: setup ## sabotaged workers, each of which the chaos run has to catch
 	$(BIN)/python -m dev.chaos selftest
+
+# Risky code is ruff's business (its rules S are bandit's), at each `make check`.
+audit: setup ## a bill of materials (CycloneDX) in .cache/, and known weaknesses of the pinned packages; needs PyPI itself
+	mkdir -p .cache
+	$(BIN)/uv tool run --from cyclonedx-bom cyclonedx-py environment $(BIN)/python --output-reproducible --output-file .cache/sbom.json
+	$(BIN)/uv tool run pip-audit --strict --requirement requirements/all.txt --disable-pip --require-hashes
 
 fuzz: setup ## any bytes on the path of a record: none may end a worker; MINUTES=60 ENGINE=atheris
 	$(BIN)/python -m dev.fuzz --minutes $(or $(MINUTES),5) --engine $(or $(ENGINE),hypothesis)
