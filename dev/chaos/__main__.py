@@ -11,7 +11,7 @@ from dev.chaos import report
 from dev.chaos.bundle import tiny_bundle
 from dev.chaos.run import Plan, run
 from dev.chaos.sabotage import SABOTAGES, scenario
-from dev.chaos.schedule import MIX, NOT_YET, Kind, crash_free, schedule
+from dev.chaos.schedule import Kind, crash_free, schedule
 from dev.kafka import KafkaUnavailableError
 
 _TAIL_S = 10.0
@@ -31,7 +31,7 @@ def main() -> int:
             plan = Plan(faults[-1].at_s + _TAIL_S, faults, options.delivery, complete=True)
         else:
             duration_s = options.minutes * 60
-            mix = [kind for kind in Kind if kind.option in options.faults] if options.faults else MIX
+            mix = [kind for kind in Kind if kind.option in options.faults] if options.faults else list(Kind)
             plan = Plan(duration_s, schedule(options.seed, duration_s, mix), options.delivery)
         return _run(plan, folder / f"{options.command}-{plan.delivery}", bundle, console, options.seed)
     except KafkaUnavailableError as error:
@@ -54,8 +54,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--minutes", type=float, default=5)
             command.add_argument(
                 "--faults", nargs="+", choices=[kind.option for kind in Kind], metavar="FAULT",
-                help=f"these instead of all but {', '.join(kind.option for kind in NOT_YET)}; "
-                f"any of {', '.join(kind.option for kind in Kind)}",
+                help=f"these instead of all: {', '.join(kind.option for kind in Kind)}",
             )  # fmt: skip
         else:
             command.add_argument("--count", type=int, default=20)
@@ -76,7 +75,7 @@ def _run(plan: Plan, folder: Path, bundle: Path, console: Console, seed: int) ->
 def _selftest(folder: Path, bundle: Path, console: Console, only: str | None) -> int:
     """Each sabotage, and beside it the same run with honest workers: caught means that only the first is."""
     missed, honest = [], set()
-    for name in [only] if only else [it for it in SABOTAGES if not SABOTAGES[it].not_yet]:
+    for name in [only] if only else SABOTAGES:
         found = _try(scenario(name), folder / "selftest" / name, bundle, console)
         caught = [it for it in found if SABOTAGES[name].breaks in it]
         console.print(f"{name}: {'caught: ' + caught[0] if caught else 'NOT CAUGHT'}")

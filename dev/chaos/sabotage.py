@@ -11,7 +11,7 @@ from typing import Any
 
 from dev import faulty_worker
 from dev.chaos.run import Plan
-from dev.chaos.schedule import NOT_YET, Fault, Kind
+from dev.chaos.schedule import Fault, Kind
 from worker import outcomes
 from worker.adapters.kafka_log_guard import LogGuard
 from worker.adapters.kafka_positions import LogPositions
@@ -37,11 +37,6 @@ class Sabotage:
     delivery: str = "at-least-once"
     environment: Mapping[str, object] = field(default_factory=dict)
     """More settings of its workers, so that it comes to light soon."""
-
-    @property
-    def not_yet(self) -> bool:
-        """Whether honest workers do not stand its faults yet: left out unless it is asked for by name."""
-        return any(fault.kind in NOT_YET for fault in self.faults)
 
 
 def _commit_before_acknowledgement() -> None:

@@ -37,10 +37,6 @@ class Kind(StrEnum):
         return self.name.lower().replace("_", "-")
 
 
-NOT_YET = (Kind.PARTITIONS_ADDED, Kind.REFUSED, Kind.QUOTA)
-"""What has not run for long yet: left out unless it is asked for by name."""
-MIX = tuple(kind for kind in Kind if kind not in NOT_YET)
-"""The faults of a run where none are asked for."""
 BREAKS_BROKERS = frozenset({Kind.BROKER_KILL, Kind.BROKER_RESTART, Kind.UNCLEAN_ELECTION})
 REPLACES_LOGS = frozenset({Kind.TOPIC_RECREATED, Kind.TOPIC_RECREATED_PAUSED, Kind.UNCLEAN_ELECTION})
 CRASH_FREE = (Kind.WORKER_STOP, Kind.SCALE_UP, Kind.WORKER_STOP, Kind.SCALE_DOWN)
@@ -58,7 +54,7 @@ class Fault:
     alone: bool
 
 
-def schedule(seed: int, duration_s: float, mix: Sequence[Kind] = MIX) -> list[Fault]:
+def schedule(seed: int, duration_s: float, mix: Sequence[Kind] = tuple(Kind)) -> list[Fault]:
     """Faults for a run of so many seconds: two slots with a fault alone, then one with two that overlap.
 
     Every kind of the mix comes once before any comes again. No two faults of one slot break brokers.
