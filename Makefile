@@ -82,7 +82,8 @@ contracts: setup ## write docs/contracts, the tables of docs/settings.md and doc
 	$(BIN)/python -m dev.docs
 	$(BIN)/python -m dev.rules
 
-bench: setup ## what exactly once costs beside at least once, by the size of a transaction
+bench: setup ## what an event costs the host, and what exactly once costs beside at least once
+	$(BIN)/python -m benchmarks.host_path
 	$(BIN)/python -m benchmarks.transactions
 
 chaos: setup ## break workers and brokers, account for every record; MINUTES=20 DELIVERY=exactly-once SEED=1 FAULTS="…"

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contract.encoding import Encoded
-from contract.events import EVENT_TYPE, ModelIdentity, Probabilities, Reason, Sentiment, Source, iso_milliseconds
+from contract.events import EVENT_TYPE, ModelIdentity, Reason, iso_milliseconds
 from worker.core.decoding import Rejection
 from worker.core.headers import (
     CONTENT_TYPE,
@@ -24,6 +25,7 @@ from worker.core.headers import (
 )
 from worker.core.leaving_out import Part, Parts, headers_without, key_without, leave_out_more
 from worker.core.records import Partition, Record
+from worker.core.sentiment_json import SentimentWriter
 from worker.core.splicing import splice
 from worker.errors import KafkaUnfitError
 
@@ -89,7 +91,10 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class OutcomeBuilder:
-    """What every outgoing record says of the worker that wrote it."""
+    """What every outgoing record says of the worker that wrote it.
+
+    All of one builder's say the same time, so each window has its own (`in_assignment`).
+    """
 
     cluster_id: str
     session: str  # order within a partition is promised within a session
@@ -101,39 +106,23 @@ class OutcomeBuilder:
     now: Callable[[], datetime] = _utc_now
 
     def in_assignment(self, epoch: int) -> "OutcomeBuilder":
-        """The same within one assignment: a partition that comes back may be read again from further back."""
+        """The same for a window of one assignment: a partition that comes back may be read from further back."""
         return replace(self, session=f"{self.session}.{epoch}")
 
     def result(self, record: Record, encoded: Encoded, probabilities: NDArray[np.float64]) -> Outgoing:
         """The enriched event of a scored record; `probabilities` has shape (classes,)."""
-        shares = {label: round(float(p), 6) for label, p in zip(self.labels, probabilities, strict=True)}
-        label = self.labels[int(probabilities.argmax())]
-        abstained = shares[label] < self.abstain_below
-        now = self.now()
-        sentiment = Sentiment.model_validate(
-            {
-                "label": label,
-                "confidence": shares[label],
-                "probabilities": Probabilities(**shares),
-                "abstained": abstained,
-                "tokens": len(encoded.ids),
-                "truncated": encoded.truncated,
-                "model": self.model,
-                "scored_at": now,
-                "source": Source(
-                    topic=record.partition.topic, partition=record.partition.number, offset=record.offset
-                ),
-            }
+        sentiment = self._writer.judge(
+            record, probabilities.tolist(), tokens=len(encoded.ids), truncated=encoded.truncated
         )
         return Outgoing(
             kind=Kind.RESULT,
             source=record,
             target=Partition(self.output_topic, record.partition.number),
-            value=splice(record.value or b"", "sentiment", sentiment.model_dump_json().encode()),
-            headers=[*self._own_headers(record, now), (CONTENT_TYPE, b"application/json")],
-            detail=label,
-            confidence=shares[label],
-            abstained=abstained,
+            value=splice(record.value or b"", "sentiment", sentiment.json),
+            headers=[*self._own_headers(record), (CONTENT_TYPE, b"application/json")],
+            detail=sentiment.label,
+            confidence=sentiment.confidence,
+            abstained=sentiment.abstained,
         )
 
     def forward(self, record: Record) -> Outgoing:
@@ -143,7 +132,7 @@ class OutcomeBuilder:
             source=record,
             target=Partition(self.output_topic, record.partition.number),
             value=None,
-            headers=self._own_headers(record, self.now()),
+            headers=self._own_headers(record),
         )
 
     def dead_letter(
@@ -199,15 +188,23 @@ class OutcomeBuilder:
             left_out=left_out,
         )
 
-    def _own_headers(self, record: Record, now: datetime) -> Headers:
+    def _own_headers(self, record: Record) -> Headers:
         """The input's headers, then CloudEvents' in binary mode, then the session."""
         source = f"{self.cluster_id}/{record.partition.topic}/{record.partition.number}"
-        added = {
-            "ce_specversion": "1.0",
-            "ce_type": EVENT_TYPE,
-            "ce_source": f"kafka://{source}",
-            "ce_id": f"{source}/{record.offset}",
-            "ce_time": iso_milliseconds(now),
-            SESSION: self.session,
-        }
-        return of_result(record.headers) + [(name, value.encode()) for name, value in added.items()]
+        return [
+            *of_result(record.headers),
+            ("ce_specversion", b"1.0"),
+            ("ce_type", EVENT_TYPE.encode()),
+            ("ce_source", f"kafka://{source}".encode()),
+            ("ce_id", f"{source}/{record.offset}".encode()),
+            ("ce_time", self._time.encode()),
+            (SESSION, self.session.encode()),
+        ]
+
+    @cached_property
+    def _time(self) -> str:
+        return iso_milliseconds(self.now())
+
+    @cached_property
+    def _writer(self) -> SentimentWriter:
+        return SentimentWriter(self.model, self.labels, self.abstain_below, self._time)

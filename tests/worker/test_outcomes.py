@@ -1,9 +1,14 @@
 """What becomes of a record."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
 
+import numpy as np
 import pytest
 
+from contract.encoding import Encoded
 from contract.events import Reason
 from tests.faked_pipeline import P0, FakedPipeline, due, outcome_builder, review
 from worker.core.decoding import Rejection
@@ -22,6 +27,23 @@ def test_a_confidence_below_the_threshold_is_marked_and_keeps_its_label() -> Non
     assert sentiment["label"] == "positive"
     assert sentiment["confidence"] == sentiment["probabilities"]["positive"] == pytest.approx(0.986703)
     assert sentiment["abstained"] is False
+
+
+def test_a_window_is_scored_at_one_time_and_the_next_one_later() -> None:
+    """In the event and in the header `ce_time`; a worker that runs for days does not keep its first."""
+    moments = (datetime(2026, 11, 23, 10, 0, second, tzinfo=UTC) for second in count())
+    builder = replace(outcome_builder(), now=lambda: next(moments))
+    times = []
+    for epoch in (1, 1, 2):
+        outcomes = builder.in_assignment(epoch)
+        for offset in (0, 1):
+            record = Record(P0, offset, 1000, None, review("a"))
+            result = outcomes.result(record, Encoded([1, 2, 3], truncated=False), np.array([0.1, 0.2, 0.7]))
+            scored_at = json.loads(result.value or b"")["sentiment"]["scored_at"]
+            assert dict(result.headers)["ce_time"] == scored_at.encode()
+            times.append(scored_at)
+
+    assert times == [f"2026-11-23T10:00:0{second}.000Z" for second in (0, 0, 1, 1, 2, 2)]
 
 
 def test_a_result_too_large_becomes_a_dead_letter_and_that_one_may_lose_its_value() -> None:

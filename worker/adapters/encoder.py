@@ -94,7 +94,7 @@ class TokenizersEncoder:
         return self._ids(text)
 
     def _ids(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        ids: list[int] = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids
         return ids
 
     def _frame(self, ids: list[int]) -> Encoded:
