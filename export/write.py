@@ -2,8 +2,8 @@
 
 import hashlib
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,12 +44,14 @@ def staging_folder(output: Path) -> Iterator[Path]:
     Raises:
         UsageError: If it can't be made.
     """
+    # Named before it is made, so that no signal comes while it is there and nobody knows its name.
+    folder = output.parent / f".{output.name}.{secrets.token_hex(8)}.incomplete"
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", suffix=".incomplete", dir=output.parent))
-    except OSError as error:
-        raise UsageError(f"nothing can be written beside {output}: {error}") from error
-    try:
-        folder.chmod(0o755)  # mkdtemp's 0700 would keep the worker's user out
+        try:
+            folder.mkdir()
+            folder.chmod(0o755)  # a strict umask would keep the worker's user out
+        except OSError as error:
+            raise UsageError(f"nothing can be written beside {output}: {error}") from error
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

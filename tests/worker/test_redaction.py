@@ -10,6 +10,9 @@ from worker.redaction import shown
 from worker.settings import Settings
 
 _SECRET = "s3cr3t"  # noqa: S105
+_SASL = {
+    "kafka_security_protocol": "SASL_PLAINTEXT", "kafka_sasl_mechanism": "PLAIN", "kafka_sasl_username": "me",
+}  # fmt: skip
 
 
 def values(**settings: Any) -> dict[str, str]:
@@ -19,7 +22,7 @@ def values(**settings: Any) -> dict[str, str]:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"kafka_sasl_password": _SECRET},
+        {**_SASL, "kafka_sasl_password": _SECRET},
         {"kafka_bootstrap_servers": f"SASL_SSL://me:{_SECRET}@broker:9092"},
         {"kafka_bootstrap_servers": f"me:a@{_SECRET}/:@broker:9092"},
         {"bundle": f"https://me:{_SECRET}@host/bundle"},

@@ -40,9 +40,11 @@ def test_a_worker_is_seen_from_its_first_second_on(monkeypatch: pytest.MonkeyPat
 def test_the_page_has_neither_secret_nor_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of what was sent and put aside only numbers, labels, reasons and positions."""
     monkeypatch.setattr("worker.logs._context", {})
-    watched = Watched(
-        settings(kafka_sasl_password=_CANARY, kafka_bootstrap_servers=f"//me:{_CANARY}@broker:9092"), Life()
-    )
+    secret = settings(
+        kafka_security_protocol="SASL_PLAINTEXT", kafka_sasl_mechanism="PLAIN", kafka_sasl_username="me",
+        kafka_sasl_password=_CANARY, kafka_bootstrap_servers=f"//me:{_CANARY}@broker:9092",
+    )  # fmt: skip
+    watched = Watched(secret, Life())
     watched.has_model(ModelIdentity(name="bge", version="1", sha256="0" * 64, variant="int8", provider="CPU"))
     record = Record(Partition("in", 3), 41, 0, _CANARY.encode(), _CANARY.encode(), ((_CANARY, _CANARY.encode()),))
     for kind, detail in ((Kind.RESULT, "positive"), (Kind.DEAD_LETTER, "blank_text")):
