@@ -19,6 +19,7 @@ from worker.app import run
 from worker.logs import configure_logging
 from worker.ports import Classifier
 from worker.settings import load_settings
+from worker.stop import leave
 
 _SLOW_FILE = os.environ.get("FAULTY_SLOW_FILE")
 """While this file exists, each forward pass takes half a second more."""
@@ -60,4 +61,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

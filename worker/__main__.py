@@ -2,7 +2,7 @@
 
 import sys
 
-from worker.stop import Stop, StopAskedError
+from worker.stop import Stop, StopAskedError, leave
 
 
 def main(arguments: list[str]) -> int:
@@ -18,4 +18,9 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        code = main(sys.argv[1:])
+    except Exception:  # noqa: BLE001 - a bug of ours: told as ever, and ended as ever
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    leave(code)

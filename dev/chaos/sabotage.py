@@ -25,6 +25,7 @@ from worker.in_flight import InFlight
 from worker.outcomes import Outgoing, Unwritten
 from worker.pipeline import Pipeline, Prepared, Scored
 from worker.settings import load_settings
+from worker.stop import leave
 
 
 @dataclass(frozen=True)
@@ -188,4 +189,4 @@ def scenario(name: str, *, sabotaged: bool = True) -> Plan:
 
 if __name__ == "__main__":
     SABOTAGES[os.environ["CHAOS_SABOTAGE"]].apply()
-    raise SystemExit(faulty_worker.main())
+    leave(faulty_worker.main())

@@ -14,6 +14,7 @@ from worker.app import run
 from worker.logs import configure_logging
 from worker.ports import Classifier
 from worker.settings import load_settings
+from worker.stop import leave
 
 VARIABLE = "STUCK_FILE"
 
@@ -41,4 +42,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

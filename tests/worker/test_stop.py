@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from onnx import TensorProto, helper
 
 from dev.processes import WorkerProcess
 from tests.integration.harness import until
@@ -111,3 +112,36 @@ def test_a_start_is_given_up_at_once(
 
         assert worker.wait(20) == 0, worker.log_file.read_text()
         assert [event["signal"] for event in worker.logged("worker_stopped")] == [number.name]
+
+
+_AT_WORK = """
+import sys, threading, time
+import numpy as np, onnxruntime
+from worker.stop import leave
+
+session = onnxruntime.InferenceSession(sys.argv[1])
+rows = {"rows": np.ones((64, 64), np.float32)}
+threading.Thread(target=lambda: [session.run(None, rows) for _ in iter(int, 1)], daemon=True).start()
+time.sleep(0.2)
+print("gone")
+leave(9)
+"""
+
+
+def test_a_device_at_work_does_not_change_how_it_ends(tmp_path: Path) -> None:
+    """The code is the one asked for, and what was written is there: `sys.exit` would end in C++'s abort()."""
+    product = helper.make_node("MatMul", ["rows", "rows"], ["products"])
+    shape = (TensorProto.FLOAT, [64, 64])
+    given, made = (helper.make_tensor_value_info(name, *shape) for name in ("rows", "products"))
+    graph = helper.make_graph([product], "g", [given], [made])
+    opset = [helper.make_opsetid("", 17)]
+    (tmp_path / "m.onnx").write_bytes(
+        helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", _AT_WORK, tmp_path / "m.onnx"],
+        cwd=_ROOT, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (9, "gone\n", "")
