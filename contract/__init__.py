@@ -1,3 +1,3 @@
 """What the programs agree on: labels, text fields, encoding, scoring, bundle format, events and base errors."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
