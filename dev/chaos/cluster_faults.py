@@ -62,6 +62,8 @@ class ClusterFaults:
         with self._allowed():
             committed = committed_positions(self._cluster.bootstrap_servers, self._group, topic)
             begins = {number: committed.get(number, 0) for number in range(load.partitions)}
+            if paused:
+                self._slow_file.touch()  # before there is anything that a quick model could be done with
             with load.new_log(begins, burst=_BEFORE * load.partitions):
                 if paused:
                     until(self._reading_is_paused)

@@ -102,6 +102,7 @@ def run(plan: Plan, folder: Path, bundle: Path, say: Callable[[str], None]) -> O
         wrong = Wrong(
             answers=not_their_own(load.sent, account, ScoredAlone(bundle)),
             positions=uncommitted(cluster, _GROUP, _TOPICS[0], ends) if set(exit_codes) <= _IN_GOOD_ORDER else [],
+            faults=faults.failed,
         )
         outcome = _outcome(plan, load, account, fleet, faults, observer, exit_codes, wrong)
         if outcome.verdict.violations:

@@ -57,6 +57,8 @@ class Wrong:
     """Outcomes of another input than the one at their position."""
     positions: Sequence[str] = ()
     """Partitions of which not all is committed, though every worker ended in good order."""
+    faults: Sequence[str] = ()
+    """Faults that could not be done as they are meant: nothing is known of what they would have shown."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def judge(
         (wrong.positions, "partitions are not committed up to their end"),
         (by_chance[deaths:] and by_chance, f"good records were put aside as crashed_worker, in {deaths} deaths"),
         (bad_ends(damage), "workers ended as none should"),
+        (wrong.faults, "faults could not be done"),
     )
     return Verdict(
         inputs=len(expected),

@@ -20,7 +20,7 @@ from dev.chaos.observer import Observer
 from dev.chaos.run import Plan, run
 from dev.chaos.sabotage import SABOTAGES, scenario
 from dev.chaos.schedule import BREAKS_BROKERS, Fault, Kind, schedule
-from dev.chaos.verdict import Damage, Disturbance, End, Verdict, in_flight_since, judge
+from dev.chaos.verdict import Damage, Disturbance, End, Verdict, Wrong, in_flight_since, judge
 from dev.kafka import Cluster
 
 
@@ -198,6 +198,22 @@ def test_scaling_at_its_limit_goes_the_other_way(tmp_path: Path) -> None:
 
     assert [done.fault.kind for done in faults.done] == [Kind.SCALE_DOWN, Kind.SCALE_UP]
     assert fleet.wanted == WORKERS_MAX
+
+
+def test_a_fault_that_can_not_be_done_is_a_violation(tmp_path: Path) -> None:
+    """The rest of the run is judged all the same; what was not tried is not called stood."""
+    fleet = Fleet(tmp_path, "none", {}, wanted=1)
+    faults = Faults(
+        cast("Cluster", None), fleet, cast("Load", None), tmp_path / "slow", cast("ClusterFaults", None)
+    )
+    faults.begin(Fault(0, Kind.HOSTILE, 0, 0, alone=True), calm=True)
+    faults.wait()
+
+    assert faults.done == []
+    (violation,) = judge(
+        {}, Account(), exactly_once=True, damage=Damage(), arrived_s={}, wrong=Wrong(faults=faults.failed)
+    ).violations
+    assert violation.startswith("1 faults could not be done; first: hostile records: AttributeError")
 
 
 @pytest.mark.kafka
