@@ -53,6 +53,7 @@ def server_properties(
         "group.initial.rebalance.delay.ms": 0,
         "group.min.session.timeout.ms": 1000,
         "log.cleaner.backoff.ms": 500,
+        "log.retention.ms": -1,  # reviews are years old: by their timestamps they would be deleted within minutes
         **more,
     }
     for name in ("listeners", "advertised.listeners"):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Message, Producer
+from confluent_kafka.admin import AdminClient, ConfigResource
 
 from dev.kafka import Cluster, KafkaUnavailableError, NotOurClusterError, cluster_or_existing
 from dev.kafka.broker import Broker
@@ -72,6 +73,15 @@ def test_a_record_comes_back(local: Cluster) -> None:
     producer.produce(TOPIC, b"five stars", partition=2)
     assert producer.flush(30) == 0
     assert read(local.bootstrap_servers, 1) == [b"five stars"]
+
+
+@pytest.mark.kafka
+def test_nothing_is_deleted_for_its_age(local: Cluster) -> None:
+    """Reviews are years old, and retention counts from their timestamps."""
+    local.create_topics({"aged": 1})
+    asked = ConfigResource(ConfigResource.Type.TOPIC, "aged")
+    (found,) = AdminClient({"bootstrap.servers": local.bootstrap_servers}).describe_configs([asked]).values()
+    assert found.result(10)["retention.ms"].value == "-1"
 
 
 @pytest.mark.kafka
