@@ -79,8 +79,9 @@ def test_a_record_comes_back(local: Cluster) -> None:
 def test_nothing_is_deleted_for_its_age(local: Cluster) -> None:
     """Reviews are years old, and retention counts from their timestamps."""
     local.create_topics({"aged": 1})
+    admin = AdminClient({"bootstrap.servers": local.bootstrap_servers})
     asked = ConfigResource(ConfigResource.Type.TOPIC, "aged")
-    (found,) = AdminClient({"bootstrap.servers": local.bootstrap_servers}).describe_configs([asked]).values()
+    (found,) = admin.describe_configs([asked]).values()
     assert found.result(10)["retention.ms"].value == "-1"
 
 
