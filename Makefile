@@ -31,7 +31,7 @@ test: check ## everything that .ci/run runs: lint, types, imports, unit, propert
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report term
 	$(BIN)/coverage report --include 'worker/core/*,worker/delivery.py' --fail-under 100
 
-unit: setup ## what needs neither Kafka nor training: a minute or two
+unit: setup ## what needs neither Kafka nor training: a minute
 	$(BIN)/python -m pytest -q -m unit --numprocesses 2
 
 # A machine with a GPU may have no registry and a Python of its own: whatever it has must do.
