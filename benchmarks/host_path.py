@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from tokenizers import Tokenizer
 
+from benchmarks.gpu.host import Discarded
 from contract.encoding import Encoding
 from contract.events import ModelIdentity, Probabilities, Sentiment, Source
 from contract.fields import TEXT_FIELDS, first_text
@@ -36,7 +37,6 @@ from worker.core.breaker import Breaker, BreakerPolicy
 from worker.core.records import Chunk, Partition, Record
 from worker.core.splicing import splice
 from worker.core.windows import WindowPolicy
-from worker.delivery import Answered
 from worker.in_flight import InFlight
 from worker.outcomes import OutcomeBuilder
 from worker.pipeline import Pipeline, PipelineOptions
@@ -55,25 +55,6 @@ class _Answers:
         return np.tile(np.array([0.1, 0.2, 0.3], dtype=np.float32), (len(rows), 1))
 
 
-class _Settled:
-    """A delivery that settles at once."""
-
-    def __init__(self, in_flight: InFlight) -> None:
-        self._in_flight = in_flight
-
-    def deliver(self, answered: Answered) -> None:
-        self._in_flight.settled(answered.window)
-
-    def due_in_s(self) -> float | None:
-        return None
-
-    def catch_up(self) -> None:
-        pass
-
-    def raise_if_overdue(self) -> None:
-        pass
-
-
 class Host:
     """The worker's path for these events, and what it is compared with."""
 
@@ -90,7 +71,7 @@ class Host:
             in_flight=self._in_flight,
             encoder=TokenizersEncoder(tokenizer_file, Encoding(tokens_max=512)),
             classifier=_Answers(),
-            delivery=_Settled(self._in_flight),
+            delivery=Discarded(self._in_flight),
             outcomes=OutcomeBuilder("c", "s", _MODEL, LABELS, 0.5, "out", "dead"),
             breaker=Breaker(BreakerPolicy(1.0, 100)),
             telemetry=Metrics(),

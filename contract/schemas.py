@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from contract import __version__
 from contract.events import EVENT_TYPE, SHA256_PATTERN, TIMESTAMP_SCHEMA, EnrichedReview, Reason
 from contract.fields import TEXT_FIELDS, TITLE_FIELDS
+from contract.version import VERSION
 
 _DIALECT = "http://json-schema.org/draft-07/schema#"
 """The one that every AsyncAPI parser has to know."""
@@ -177,7 +177,7 @@ def _asyncapi() -> dict[str, Any]:
         "asyncapi": "3.0.0",
         "info": {
             "title": "Review sentiment",
-            "version": __version__,
+            "version": VERSION,
             "description": "Topic names are the worker's defaults; settings change them.",
         },
         "defaultContentType": "application/json",

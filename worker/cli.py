@@ -206,7 +206,7 @@ examples:
             ):
                 print(f"{options.file}:{number}: {reason}: {detail}")
         print(tally.told(), flush=True)
-    except BrokenPipeError:  # whoever reads has seen enough; Python would complain when it ends
+    except BrokenPipeError:  # the reader has seen enough; Python would complain when it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         raise UsageError(f"can't read {options.file}: {error.strerror}") from error

@@ -55,7 +55,7 @@ def misspelt(environment: Mapping[str, str], settings: Collection[str]) -> list[
 def unused(protocol: str, given: Collection[str]) -> list[str]:
     """What is wrong with each given setting that this security protocol does not use.
 
-    Whoever sets one believes that the connection is encrypted, or that we say who we are.
+    A user who sets one believes that the connection is encrypted, or that we say who we are.
     """
     return [
         f"{variable(name)} means nothing while KAFKA_SECURITY_PROTOCOL is {protocol}: set "

@@ -86,6 +86,6 @@ def _with_context(
 def _name_the_event(
     _logger: structlog.typing.WrappedLogger, _method: str, line: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """A library's text is a message; the event's name is ours, for whoever counts events."""
+    """A library's text is a message; the event's name is ours, for those who count events."""
     of_kafka = str(line["logger"]).split(".")[0] == "kafka"
     return {**line, "event": "kafka_client" if of_kafka else "library", "message": line["event"]}

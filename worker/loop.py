@@ -177,7 +177,7 @@ class PollLoop:
         self._remember(now_s, lag)
 
     def _remember(self, now_s: float, lag: Mapping[Partition, int]) -> None:
-        """For the status page, and for whoever reads the log."""
+        """For the status page, and for readers of the log."""
         sample_is_due, summary_is_due = self._history.is_due(now_s), self._summary.is_due(now_s)
         if not (sample_is_due or summary_is_due):
             return

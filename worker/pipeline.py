@@ -248,7 +248,7 @@ class Pipeline:
 
 
 def _tell(answered: Answered, times_s: Mapping[str, float]) -> None:
-    """The one line of a window, for whoever looks at debug; never what is in its records."""
+    """The one line of a window, at level debug; never what is in its records."""
     if not logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
         return
     window = answered.window

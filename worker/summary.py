@@ -11,7 +11,7 @@ log = structlog.get_logger(__name__)
 
 
 class Summary:
-    """Says what a worker does to whoever reads its log alone."""
+    """Says what a worker does to readers of its log alone."""
 
     def __init__(self, every_s: float) -> None:
         """Say it each `every_s` seconds; 0 for never."""

@@ -36,7 +36,7 @@ class Watched:
         """Open the HTTP port, and have each line of the log say whose it is.
 
         Raises:
-            UsageError: If that port can't be had.
+            UsageError: If that port is taken or not allowed.
         """
         say_in_each_line(worker=self._name, group=self._settings.group_id)
         return HealthServer(

@@ -37,7 +37,7 @@ class Layout:
     batch_tokens: int
 
 
-class _Discarded:
+class Discarded:
     """A delivery that settles what it is given, as a broker without any latency would let it."""
 
     def __init__(self, in_flight: InFlight) -> None:
@@ -45,17 +45,19 @@ class _Discarded:
         self.records = 0
 
     def deliver(self, answered: Answered) -> None:
+        """Settle a window."""
         self._in_flight.settled(answered.window)
         self.records += len(answered.outgoing)
 
     def due_in_s(self) -> float | None:
+        """Nothing is put off."""
         return None
 
     def catch_up(self) -> None:
-        pass
+        """Nothing was put off."""
 
     def raise_if_overdue(self) -> None:
-        pass
+        """Nothing ever is."""
 
 
 class _Timed:
@@ -85,7 +87,7 @@ def through_the_worker(
     """
     in_flight = InFlight(WindowPolicy(layout.window_records, 1e9, 0, 8 * tokens_max), Marks(16_384, 10**9))
     in_flight.assign([_PARTITION])
-    delivery, timed = _Discarded(in_flight), _Timed(classifier)
+    delivery, timed = Discarded(in_flight), _Timed(classifier)
     identity = ModelIdentity(name="m", version="1", sha256="0" * 64, variant="v", provider=classifier.provider)
     pipeline = Pipeline(
         PipelineOptions(None, 10**6, layout.batch_rows, layout.batch_tokens, tokens_max, temperature=1.0),

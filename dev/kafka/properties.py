@@ -3,6 +3,17 @@
 from collections.abc import Mapping, Sequence
 
 HOST = "127.0.0.1"
+_ALWAYS = {
+    "auto.create.topics.enable": "false",
+    "offsets.topic.num.partitions": 5,
+    "transaction.state.log.num.partitions": 5,
+    "share.coordinator.state.topic.num.partitions": 1,
+    "group.initial.rebalance.delay.ms": 0,
+    "group.min.session.timeout.ms": 1000,
+    "log.cleaner.backoff.ms": 500,
+    "log.retention.ms": -1,  # reviews are years old: by their timestamps they would be deleted within minutes
+}
+"""What every broker has, however many there are."""
 
 
 def server_properties(
@@ -39,21 +50,14 @@ def server_properties(
         "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,"
         + ",".join(f"{it}:{it}" for it in ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")),
         "log.dirs": data,
-        "auto.create.topics.enable": "false",
         "default.replication.factor": replication,
         "min.insync.replicas": in_sync,
         "offsets.topic.replication.factor": replication,
-        "offsets.topic.num.partitions": 5,
         "transaction.state.log.replication.factor": replication,
         "transaction.state.log.min.isr": in_sync,
-        "transaction.state.log.num.partitions": 5,
         "share.coordinator.state.topic.replication.factor": replication,
         "share.coordinator.state.topic.min.isr": in_sync,
-        "share.coordinator.state.topic.num.partitions": 1,
-        "group.initial.rebalance.delay.ms": 0,
-        "group.min.session.timeout.ms": 1000,
-        "log.cleaner.backoff.ms": 500,
-        "log.retention.ms": -1,  # reviews are years old: by their timestamps they would be deleted within minutes
+        **_ALWAYS,
         **more,
     }
     for name in ("listeners", "advertised.listeners"):

@@ -1,4 +1,4 @@
-"""Base models that can be had from a registry of packages, where no model hub is reachable."""
+"""Base models from a registry of packages, where no model hub is reachable."""
 
 import hashlib
 import importlib

@@ -65,7 +65,7 @@ def test_the_page_says_how_far_unscaled_probabilities_are_off(
 
 
 def test_every_bundle_has_the_page_and_serves_without_it(exported: Path, bundle: Path) -> None:
-    """Export writes it; it is not hashed, so whoever publishes the bundle may change it."""
+    """Export writes it; it is not hashed, so a publisher of the bundle may change it."""
     assert "uncalibrated" not in (exported / "README.md").read_text()
     assert "here they are 1" in (exported / "README.md").read_text()
     (bundle / "README.md").unlink()

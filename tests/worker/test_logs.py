@@ -1,4 +1,4 @@
-"""What a line of the log says of itself, whoever wrote it, and what it never says."""
+"""What a line of the log says of itself, whatever wrote it, and what it never says."""
 
 import io
 import json

@@ -87,7 +87,7 @@ def test_the_command_counts_and_fails_if_any_would_be_dead(
 
 @pytest.mark.parametrize("count", [1, 20_000])
 def test_it_reads_a_pipe_and_needs_neither_kafka_nor_a_runtime(count: int) -> None:
-    """Standard input; whoever reads the answer may stop after the first line, and nothing is said of that."""
+    """Standard input; a reader of the answer may stop after the first line, and nothing is said of that."""
     program = (
         "import sys; from worker.__main__ import main; code = main(['contracts', 'validate', '-']); "
         "print(*{'kafka', 'onnxruntime', 'tokenizers'} & set(sys.modules), file=sys.stderr); sys.exit(code)"

@@ -5,7 +5,7 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -51,6 +51,32 @@ def _nowhere() -> Answer:
     return Answer(HTTPStatus.NOT_FOUND, "text/plain", b"/, /livez, /readyz, /startupz or /metrics\n")
 
 
+def _handler(answers: Mapping[str, Callable[[], Answer]]) -> type[BaseHTTPRequestHandler]:
+    """What answers a request, by its path."""
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = _SILENT_S_MAX
+
+        def do_GET(self) -> None:
+            answer = answers.get(self.path.split("?", 1)[0], _nowhere)()
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.content_type)
+            self.send_header("Content-Length", str(len(answer.body)))
+            for name, value in _HEADERS.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(answer.body)
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Probes come every few seconds; nobody wants to read of them."""
+
+    return Handler
+
+
 class HealthServer:
     """Serves the probes, the metrics and the status page, each request on a thread of its own."""
 
@@ -87,28 +113,8 @@ class HealthServer:
             "/": lambda: Answer(HTTPStatus.OK, "text/html; charset=utf-8", page().encode()),
         }
 
-        class Handler(BaseHTTPRequestHandler):
-            timeout = _SILENT_S_MAX
-
-            def do_GET(self) -> None:
-                answer = answers.get(self.path.split("?", 1)[0], _nowhere)()
-                self.send_response(answer.status)
-                self.send_header("Content-Type", answer.content_type)
-                self.send_header("Content-Length", str(len(answer.body)))
-                for name, value in _HEADERS.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(answer.body)
-
-            def do_HEAD(self) -> None:
-                self.do_GET()
-
-            def log_message(self, *_: object) -> None:
-                """Probes come every few seconds; nobody wants to read of them."""
-
         try:
-            self._server = _Server(host, port, Handler)
+            self._server = _Server(host, port, _handler(answers))
         except OSError as error:
             setting = "WORKER_HTTP_PORT" if error.errno in _OF_THE_PORT else "WORKER_HTTP_HOST"
             raise UsageError(f"can't listen on {host} port {port}: {error}. Set {setting}.") from error

@@ -102,7 +102,7 @@ def test_a_position_of_another_topic_is_not_gone_on_from(
         said = f"read up to {position}: the id is .* instead of {ANOTHER}, and its log ends at {RECORDS}"
         with pytest.raises(InputReplacedError, match=said):
             poll_for(member, 30)
-        assert committed(client, settings).offset == position, "it stays for whoever looks into it"
+        assert committed(client, settings).offset == position, "it stays for those who look into it"
     member.source.close(5)
 
 

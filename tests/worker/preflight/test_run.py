@@ -121,7 +121,7 @@ def test_memory_is_what_the_page_says() -> None:
 
 
 def test_a_missing_right_is_a_command() -> None:
-    """For whoever may give it: whose, to what, and how the broker is asked."""
+    """For those who may give it: whose, to what, and how the broker is asked."""
     sasl = _AT_LEAST_ONCE.model_copy(
         update={"kafka_security_protocol": "SASL_SSL", "kafka_sasl_username": "worker"}
     )
