@@ -14,10 +14,13 @@ pytestmark = pytest.mark.kafka
 BYTES_PER_S = 10_000
 
 
-@pytest.fixture(scope="module")
-def throttling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A broker that can be told to take little from workers."""
-    with Cluster(tmp_path_factory.mktemp("throttling")) as cluster:
+@pytest.fixture
+def throttling(tmp_path: Path) -> Iterator[Cluster]:
+    """A broker that can be told to take little from workers.
+
+    One for each test: a broker holds against a worker what another has written in the ten seconds before.
+    """
+    with Cluster(tmp_path / "throttling") as cluster:
         yield cluster
 
 
