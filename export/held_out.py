@@ -1,5 +1,6 @@
 """What labelled reviews that trained nothing say of each variant: its temperatures, its threshold, its figures."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,17 +9,18 @@ from pydantic import JsonValue
 
 from contract.errors import UsageError
 from contract.fields import Fields
-from contract.scoring import scaled
+from contract.scoring import Temperature, scaled
 from contract.variants import VariantKind
 from evaluation.evaluate import ids_of
 from evaluation.figures import written
 from evaluation.metrics import figures
 from export.checkpoint import Checkpoint
-from export.confidence import TEXTS_FEW, TEXTS_MAX, Calibrated, calibrate
+from export.confidence import TEXTS_FEW, TEXTS_MAX, calibrate
+from export.gates.loss import Answers, Calibration
 from export.labelled import Labelled, Source, doubts, read_labelled
 from export.progress import Progress
 from export.provenance import accuracy_figures
-from export.scoring import score
+from export.scoring import Logits, score
 from reviews.seen import sketch_of
 from worker.adapters.classifier import OnnxClassifier
 from worker.ports import Encoder
@@ -49,18 +51,6 @@ class HeldOut:
     def calibration_texts(self) -> list[Fields]:
         """Some of them, for the scales of int8 and the parity of every variant: real texts tell most."""
         return self.calibration.texts()[:_PARITY_TEXTS_MAX] if self.calibration else []
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What the reviews say of a variant, each part None where there were none.
-
-    `accuracy` are the figures of `evaluation.metrics.figures` on the test texts at the variant's temperatures, the
-    names of nested ones joined with dots.
-    """
-
-    calibrated: Calibrated | None = None
-    accuracy: dict[str, float] | None = None
 
 
 def read_held_out(wanted: HeldOutOptions, checkpoint: Checkpoint, progress: Progress) -> HeldOut:
@@ -94,49 +84,59 @@ def read_held_out(wanted: HeldOutOptions, checkpoint: Checkpoint, progress: Prog
     return held_out
 
 
-def calibrate_and_measure(
-    kind: VariantKind,
-    file: Path,
-    checkpoint: Checkpoint,
-    encoder: Encoder,
-    held_out: HeldOut,
-    threads: int,
-    progress: Progress,
-) -> Measured:
-    """Calibrate a variant, then measure it, with its very graph in the worker's hands.
+@dataclass(frozen=True)
+class Examiner:
+    """Asks a variant about the held-out reviews, with its very graph in the worker's hands.
 
-    Args:
-        kind: Of the variant; its device is at hand.
-        file: Its graph.
-        checkpoint: Where the graph came from.
+    Attributes:
+        held_out: What to ask.
         encoder: The worker's, with the checkpoint's tokenizer.
-        held_out: What to do it on.
+        tokens_max: Of the checkpoint's encoding.
         threads: Of the CPU; 0 means one a core.
         progress: Is told what is done and found.
     """
-    name, classifier = kind.name, OnnxClassifier(file, device=kind.device, threads=threads)
-    calibrated, accuracy, tokens_max = None, None, checkpoint.encoding.tokens_max
-    if texts := held_out.calibration:
-        with progress.step(f"{name}: scoring {len(texts.reviews)} calibration texts") as told:
-            logits = score(encoder, classifier, texts.texts(), tokens_max=tokens_max, done=told)
-        calibrated = calibrate(texts.reviews, logits, held_out.precision)
-        progress.say(f"{name}: {calibrated.sentence(held_out.precision)}")
-        if calibrated.reached is False:
-            progress.warn(
-                f"{name}: at no threshold do {len(texts.reviews)} texts prove a precision of "
-                f"{held_out.precision:g}, so nearly every event will be marked as abstained: ask for less, give "
+
+    held_out: HeldOut
+    encoder: Encoder
+    tokens_max: int
+    threads: int
+    progress: Progress
+
+    def calibrate(self, kind: VariantKind, file: Path) -> Calibration | None:
+        """Fit a variant's temperatures and threshold; None where there are no calibration reviews."""
+        texts, precision = self.held_out.calibration, self.held_out.precision
+        if texts is None:
+            return None
+        logits = self._score(kind, file, texts, "scoring {} calibration texts")
+        found = calibrate(texts.reviews, logits, precision)
+        self.progress.say(f"{kind.name}: {found.sentence(precision)}")
+        if found.reached is False:
+            self.progress.warn(
+                f"{kind.name}: at no threshold do {len(texts.reviews)} texts prove a precision of "
+                f"{precision:g}, so nearly every event will be marked as abstained: ask for less, give "
                 "more --calibration, or train a better model."
             )
-    if texts := held_out.test:
-        with progress.step(f"{name}: measuring on {len(texts.reviews)} test texts") as told:
-            logits = score(encoder, classifier, texts.texts(), tokens_max=tokens_max, done=told)
-        logits = scaled(logits, calibrated.temperature if calibrated else 1.0).astype(np.float32)
-        accuracy = accuracy_figures(written(figures(ids_of(texts.reviews), logits)))
-    return Measured(calibrated, accuracy)
+        return Calibration(Answers(ids_of(texts.reviews), logits, found.temperature), found)
+
+    def accuracy(self, kind: VariantKind, file: Path, temperature: Temperature) -> dict[str, float] | None:
+        """The figures of `evaluation.metrics.figures` on the test reviews; None where there are none.
+
+        The names of nested ones are joined with dots.
+        """
+        if (texts := self.held_out.test) is None:
+            return None
+        logits = self._score(kind, file, texts, "measuring on {} test texts")
+        calibrated = scaled(logits, temperature).astype(np.float32)
+        return accuracy_figures(written(figures(ids_of(texts.reviews), calibrated)))
+
+    def _score(self, kind: VariantKind, file: Path, texts: Labelled, doing: str) -> Logits:
+        classifier = OnnxClassifier(file, device=kind.device, threads=self.threads)
+        with self.progress.step(f"{kind.name}: {doing.format(len(texts.reviews))}") as told:
+            return score(self.encoder, classifier, texts.texts(), tokens_max=self.tokens_max, done=told)
 
 
-def provenance_of(held_out: HeldOut, measured: dict[str, Measured]) -> dict[str, JsonValue]:
-    """What the manifest says of the reviews: files, counts and figures, and never a text."""
+def provenance_of(held_out: HeldOut, calibrations: Mapping[str, Calibration]) -> dict[str, JsonValue]:
+    """What the manifest says of the reviews: files, counts, each variant's figures, and never a text."""
     said: dict[str, JsonValue] = {"calibration": "none"}
     if held_out.calibration:
         said["calibration"] = {
@@ -144,7 +144,7 @@ def provenance_of(held_out: HeldOut, measured: dict[str, Measured]) -> dict[str,
             "sketch": sketch_of(held_out.calibration.keys()),
             "precision_wanted": held_out.precision,
             "figures_on": "the texts that temperatures and threshold were fitted on",
-            "variants": {name: one.calibrated.record() for name, one in measured.items() if one.calibrated},
+            "variants": {name: one.found.record() for name, one in calibrations.items()},
         }
     if held_out.test:
         said["test"] = held_out.test.sheet()

@@ -101,7 +101,14 @@ RECIPES = {
             # Quantising moves texts that lie between two labels; more than 2 % of labels would be another model. A
             # redelivered event should get the label that it had. From its own answers it may be a hundred times as
             # far as the same graph moved between VNNI and AVX2 kernels (2e-4).
-            Gates(batchings=20, label_agreement_min=0.98, flip_rate_max=0.002, own_delta_max=0.02),
+            Gates(
+                batchings=20,
+                label_agreement_min=0.98,
+                flip_rate_max=0.002,
+                macro_f1_loss_max=0.02,
+                ece_rise_max=0.01,
+                own_delta_max=0.02,
+            ),
         ),
         VariantRecipe(FP16, "fusing for CUDA", _make_fp16, _HALF_PRECISION),
         VariantRecipe(FP16_PACKED, "fusing and packing for CUDA", _make_packed, _HALF_PRECISION),

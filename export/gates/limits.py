@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from contract.manifest import Parity, Variant
 from contract.scoring import Temperature
 from contract.variants import VariantKind
+from export.gates.loss import Calibration, Loss
 
 ONNXRUNTIME = ">=1.26"
 """The oldest version that the project installs and tests with (pyproject.toml)."""
@@ -46,8 +47,11 @@ class Gates:
         batchings: Random batchings to try: a rate takes more of them than a bound that every text has to keep.
         probability_delta_max: How far a probability may be from PyTorch's.
         neighbour_delta_max: How far a probability may move with the other texts of its batch.
-        label_agreement_min: The share of PyTorch's labels that has to be kept.
+        label_agreement_min: The share of labels that has to be kept: the reference's on calibration reviews where
+            these decide (`Loss.decides`), else PyTorch's on the texts of the sample.
         flip_rate_max: The share of labels that may change with the batch.
+        macro_f1_loss_max: How much macro-F1 it may lose on calibration reviews, by the interval's lower end.
+        ece_rise_max: How much larger its calibration error may be there, by the interval's lower end.
         golden_delta_max: How far from the reference's answers to the golden texts the worker lets it be; None for
             what was measured here and `own_delta_max`.
         own_delta_max: How far from its own answers, for devices that round elsewhere.
@@ -58,6 +62,8 @@ class Gates:
     neighbour_delta_max: float = math.inf
     label_agreement_min: float = 0.0
     flip_rate_max: float = 1.0
+    macro_f1_loss_max: float = math.inf
+    ece_rise_max: float = math.inf
     golden_delta_max: float | None = None
     own_delta_max: float = 0.02
 
@@ -92,6 +98,8 @@ class Result:
         opset: The default operator set's version in the graph.
         trial: What was measured, or the reason why this machine can't run the graph.
         details: What else a reader may want to know of how the graph was made.
+        calibration: Its answers to the calibration reviews, where there are any.
+        loss: What these say of it beside the reference; None for the reference itself.
     """
 
     kind: VariantKind
@@ -100,6 +108,8 @@ class Result:
     opset: int
     trial: Trial | str
     details: dict[str, JsonValue]
+    calibration: Calibration | None = None
+    loss: Loss | None = None
 
     @property
     def name(self) -> str:
@@ -124,21 +134,20 @@ class Result:
     def _laws(self, trial: Trial) -> dict[str, bool]:
         """What to say if a gate does not hold, and whether it does; none holds for NaN."""
         gates, found = self.gates, trial.deviation
-        off, moved = found.probability_delta_max, found.neighbour_delta_max
-        kept, flips = found.label_agreement, found.flip_rate
-        return {
+        off, moved, flips = found.probability_delta_max, found.neighbour_delta_max, found.flip_rate
+        laws = {
             f"a probability is {off:.2g} off PyTorch's, where {gates.probability_delta_max:g} is allowed": (
                 off <= gates.probability_delta_max
             ),
             f"a probability moves by {moved:.2g} with the other texts of its batch, where "
             f"{gates.neighbour_delta_max:g} is allowed": moved <= gates.neighbour_delta_max,
-            f"it keeps {kept:.2%} of PyTorch's labels, where {gates.label_agreement_min:.1%} are asked": (
-                kept >= gates.label_agreement_min
-            ),
             f"{flips:.3%} of labels change with the batch, where {gates.flip_rate_max:.1%} may": (
                 flips <= gates.flip_rate_max
             ),
         }
+        if self.loss is not None and self.loss.decides:
+            return laws | _laws_of_loss(gates, self.loss)
+        return laws | _law_of_labels(gates, found.label_agreement, "PyTorch's labels")
 
     def manifest_entry(
         self, accuracy: dict[str, float], *, temperature: Temperature, abstain_below: float
@@ -166,6 +175,7 @@ class Result:
             **asdict(self.trial.deviation),
             "golden_delta": self.trial.golden_delta,
             "speed_ratio": round(self.trial.speed_ratio, 2),
+            **({"beside_reference": self.loss.record()} if self.loss else {}),
             **self.details,
         }
 
@@ -180,3 +190,29 @@ def _parity(trial: Trial | str) -> Parity:
         probability_delta_max=trial.deviation.probability_delta_max,
         label_agreement=trial.deviation.label_agreement,
     )
+
+
+def _law_of_labels(gates: Gates, kept: float, whose: str) -> dict[str, bool]:
+    return {
+        f"it keeps {kept:.2%} of {whose}, where {gates.label_agreement_min:.1%} are asked": (
+            kept >= gates.label_agreement_min
+        )
+    }
+
+
+def _laws_of_loss(gates: Gates, loss: Loss) -> dict[str, bool]:
+    """What users would lose decides by the end of the interval that is worse for the variant in macro-F1.
+
+    A calibration error is made of absolute gaps, so its interval is wide: there the rise has to be sure to refuse.
+    """
+    worst, rise = -loss.macro_f1.low, loss.ece_rise.low
+    return {
+        **_law_of_labels(
+            gates, loss.labels_kept.value, f"the reference's labels on {loss.texts} calibration texts"
+        ),
+        f"it may lose {worst:.4f} of macro-F1, by its interval on {loss.texts} calibration texts, where "
+        f"{gates.macro_f1_loss_max:g} is allowed": worst <= gates.macro_f1_loss_max,
+        f"its calibration error is larger by {rise:.4f} at least, where {gates.ece_rise_max:g} is allowed": (
+            rise <= gates.ece_rise_max
+        ),
+    }

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from contract.labels import LABELS
-from tests.export.running import export, told
+from tests.export.running import export, hold_to, told
 from tests.export.serving import MARK, STARS, worker_answers, write_labelled
 from tests.review_files import write_lines
 from worker.adapters.bundle import read_bundle
@@ -54,6 +54,31 @@ def test_what_can_not_be_promised_abstains(
     record: Any = bundle.manifest.provenance["calibration"]
     assert record["variants"]["fp32"]["precision_reached"] is False
     assert all(answer["abstained"] for answer in worker_answers(tmp_path / "b", "fp32", calibration_reviews[:50]))
+
+
+def test_what_int8_loses_on_reviews_decides_and_is_written_down(
+    checkpoint: Path,
+    calibration: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The manifest has the loss with its intervals; a gate on it makes export try again, and then refuse."""
+    flags = ("--calibration", calibration, "--calibration-part", "all")
+    assert export(checkpoint, tmp_path / "b", *flags) == 0
+    lost: Any = read_bundle(tmp_path / "b").manifest.provenance["measurements"]
+    assert "beside_reference" not in lost["fp32"]
+    assert lost["int8"]["beside_reference"]["texts"] == 1200
+    assert lost["int8"]["beside_reference"]["macro_f1_difference"]["low"] >= -0.02
+    assert "on 1200 calibration texts it keeps" in told(capsys)
+
+    hold_to(monkeypatch, "int8", macro_f1_loss_max=-1.0)
+    assert export(checkpoint, tmp_path / "refused", *flags) == 0
+    bundle = read_bundle(tmp_path / "refused")
+    assert list(bundle.manifest.variants) == ["fp32"]
+    refusals: Any = bundle.manifest.provenance["refused_variants"]
+    assert "of macro-F1, by its interval on 1200 calibration texts" in refusals["int8"]
+    assert told(capsys).count("trying again") == 3
 
 
 def test_accuracy_comes_from_test_texts(checkpoint: Path, calibration: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from contract.variants import FP16, INT8
 from export.gates.limits import Deviation, Gates, Result, Trial
+from export.gates.loss import Estimate, Loss
 
 FOUND = Deviation(
     texts=500, probability_delta_max=0.1, probability_delta_p99=0.05, label_agreement=0.99, batchings=20,
@@ -44,6 +45,48 @@ def test_each_limit_refuses_and_names_the_figure(
     assert says in (result(FOUND, **beyond).refusal or "")
     no_number: dict[str, Any] = {measured: float("nan")}
     assert result(replace(FOUND, **no_number), **at_limit).refusal is not None
+
+
+SURE = Estimate(0.0, 0.0, 0.0)
+LOST = Loss(1200, labels_kept=Estimate(0.99, 0.98, 1.0), macro_f1=SURE, ece_rise=SURE)
+GATES: dict[str, float] = {"label_agreement_min": 0.98, "macro_f1_loss_max": 0.02, "ece_rise_max": 0.01}
+
+
+def beside_reference(found: Loss, **deviation: Any) -> str | None:
+    return replace(result(replace(FOUND, **deviation), **GATES), loss=found).refusal
+
+
+@pytest.mark.parametrize(
+    ("lost", "kept", "broken", "says"),
+    [
+        (
+            "labels_kept",
+            Estimate(0.98, 0.97, 0.99),
+            Estimate(0.979, 0.97, 0.99),
+            "keeps 97.90% of the reference's",
+        ),
+        ("macro_f1", Estimate(0.0, -0.02, 0.02), Estimate(0.01, -0.021, 0.04), "may lose 0.0210 of macro-F1"),
+        ("ece_rise", Estimate(0.02, 0.01, 0.03), Estimate(0.02, 0.011, 0.03), "larger by 0.0110 at least"),
+    ],
+)
+def test_what_users_lose_refuses_and_names_the_figure(
+    lost: str, kept: Estimate, broken: Estimate, says: str
+) -> None:
+    """macro-F1 by its lower end: the loss must be known to be small. A larger ECE must be known to be larger."""
+    at_limit, beyond, no_number = (
+        replace(LOST, **dict[str, Any]({lost: it})) for it in (kept, broken, Estimate(*[float("nan")] * 3))
+    )
+    assert beside_reference(at_limit) is None
+    assert says in (beside_reference(beyond) or "")
+    assert beside_reference(no_number) is not None
+
+
+def test_reviews_decide_over_texts_that_were_made_up() -> None:
+    """Labels count where they matter: on reviews where there are enough, else on the sample."""
+    assert beside_reference(LOST, label_agreement=0.9) is None
+    few = replace(LOST, texts=999, macro_f1=Estimate(-0.1, -0.1, -0.1))
+    assert "of PyTorch's labels" in (beside_reference(few, label_agreement=0.9) or "")
+    assert beside_reference(few) is None
 
 
 def test_the_warm_up_allows_what_was_measured_and_a_margin() -> None:
