@@ -29,7 +29,6 @@ from contract.events import ModelIdentity, Probabilities, Sentiment, Source
 from contract.fields import TEXT_FIELDS, first_text
 from contract.labels import LABELS
 from dev.samples import encoder_folder, rated_sentences
-from export.provenance import cpu_name
 from worker.adapters.encoder import TokenizersEncoder
 from worker.adapters.metrics import Metrics
 from worker.core.backpressure import Marks
@@ -37,6 +36,7 @@ from worker.core.breaker import Breaker, BreakerPolicy
 from worker.core.records import Chunk, Partition, Record
 from worker.core.splicing import splice
 from worker.core.windows import WindowPolicy
+from worker.cores import cpu_name
 from worker.in_flight import InFlight
 from worker.outcomes import OutcomeBuilder
 from worker.pipeline import Pipeline, PipelineOptions

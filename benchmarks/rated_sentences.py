@@ -61,7 +61,7 @@ def _bundle(bundle: Bundle, variant: str, sentences: list[RatedSentence]) -> tup
     encoding = bundle.manifest.encoding
     logits = score(
         TokenizersEncoder(bundle.tokenizer_file, encoding),
-        OnnxClassifier(bundle.folder / bundle.variant(variant).file, device="cpu", threads=0),
+        OnnxClassifier(bundle.folder / bundle.variant(variant).file, device="cpu"),
         [Fields(sentence.text) for sentence in sentences],
         tokens_max=encoding.tokens_max,
     )

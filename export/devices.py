@@ -4,8 +4,9 @@ from pathlib import Path
 
 from contract.variants import Device
 from export.errors import CheckpointRefusedError
-from export.provenance import cpu_name
 from worker.adapters.classifier import OnnxClassifier, available_device
+from worker.callers import Callers
+from worker.cores import cores, cpu_name
 from worker.errors import BundleRefusedError, ModelFailedError
 
 _LACKS_A_KERNEL = "Failed to find kernel"
@@ -18,16 +19,21 @@ def devices() -> tuple[Device, ...]:
     return ("cpu", "cuda") if available_device("auto") == "cuda" and torch.cuda.is_available() else ("cpu",)
 
 
-def load(file: Path, device: Device, threads: int) -> OnnxClassifier | str:
+def callers(device: Device, threads: int) -> Callers:
+    """As many as there are threads to use, 0 for one a core; on another device than the CPU one."""
+    return Callers((threads or cores()) if device == "cpu" else 1)
+
+
+def load(file: Path, device: Device) -> OnnxClassifier | str:
     """A graph on the device that it is for, or the reason why that is not to be had here.
 
     Raises:
         BundleRefusedError: If ONNX Runtime can't load the graph.
     """
     if device == "cpu":
-        return OnnxClassifier(file, device=device, threads=threads)
+        return OnnxClassifier(file, device=device)
     try:
-        return OnnxClassifier(file, device=available_device(device), threads=threads)
+        return OnnxClassifier(file, device=available_device(device))
     except ModelFailedError as error:
         return str(error)
 

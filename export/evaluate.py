@@ -16,6 +16,7 @@ from evaluation.comparison import compare
 from evaluation.evaluate import Served, evaluate_logits, ids_of, summarise
 from evaluation.figures import rounded
 from export.confidence import AbstentionFigures, confidences
+from export.devices import callers
 from export.figures import Against, BesideReference, BundleEvaluation, BundleIdentity, VariantEvaluation
 from export.labelled import Labelled, Source, doubts, read_labelled, read_reviews
 from export.progress import Progress
@@ -134,10 +135,17 @@ def _answer(bundle: Bundle, name: str, labelled: Labelled, threads: int, progres
     title = f"{bundle.manifest.name} {bundle.manifest.version} {name}"
     with progress.step(f"{title}: loading and checking"):
         encoder = TokenizersEncoder(bundle.tokenizer_file, encoding)
-        classifier = OnnxClassifier(bundle.folder / variant.file, device="cpu", threads=threads)
+        classifier = OnnxClassifier(bundle.folder / variant.file, device="cpu")
         warm_up(bundle, name, encoder, classifier)
     with progress.step(f"{title}: scoring {len(labelled.reviews)} texts") as told:
-        return score(encoder, classifier, labelled.texts(), tokens_max=encoding.tokens_max, done=told)
+        return score(
+            encoder,
+            classifier,
+            labelled.texts(),
+            tokens_max=encoding.tokens_max,
+            callers=callers("cpu", threads),
+            done=told,
+        )
 
 
 def _evaluate_variant(bundle: Bundle, name: str, reviews: Sequence[Review], logits: Logits) -> VariantEvaluation:

@@ -16,6 +16,7 @@ from evaluation.figures import written
 from evaluation.metrics import figures
 from export.checkpoint import Checkpoint
 from export.confidence import TEXTS_FEW, TEXTS_MAX, calibrate
+from export.devices import callers
 from export.gates.loss import Answers, Calibration
 from export.labelled import Labelled, Source, doubts, read_labelled
 from export.progress import Progress
@@ -130,9 +131,11 @@ class Examiner:
         return accuracy_figures(written(figures(ids_of(texts.reviews), calibrated)))
 
     def _score(self, kind: VariantKind, file: Path, texts: Labelled, doing: str) -> Logits:
-        classifier = OnnxClassifier(file, device=kind.device, threads=self.threads)
+        classifier, several = OnnxClassifier(file, device=kind.device), callers(kind.device, self.threads)
         with self.progress.step(f"{kind.name}: {doing.format(len(texts.reviews))}") as told:
-            return score(self.encoder, classifier, texts.texts(), tokens_max=self.tokens_max, done=told)
+            return score(
+                self.encoder, classifier, texts.texts(), tokens_max=self.tokens_max, callers=several, done=told
+            )
 
 
 def provenance_of(held_out: HeldOut, calibrations: Mapping[str, Calibration]) -> dict[str, JsonValue]:

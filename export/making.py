@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from contract.manifest import Golden
 from contract.variants import REFERENCE
-from export.devices import check_without_device, hardware, load
+from export.devices import callers, check_without_device, hardware, load
 from export.errors import CheckpointRefusedError
 from export.gates.limits import Result, Trial
 from export.gates.loss import Calibration, Loss, loss
@@ -89,7 +89,7 @@ class Maker:
         with self._examiner.progress.step(
             f"{recipe.kind.name}: parity with PyTorch, alone and among random neighbours"
         ):
-            classifier = load(file, device, self._examiner.threads)
+            classifier = load(file, device)
             if isinstance(classifier, str):
                 check_without_device(file)
                 return classifier
@@ -97,7 +97,11 @@ class Maker:
             return Trial(
                 device=hardware(device),
                 deviation=measure(
-                    classifier, rows, self._reference.probabilities, batchings=recipe.gates.batchings
+                    classifier,
+                    rows,
+                    self._reference.probabilities,
+                    batchings=recipe.gates.batchings,
+                    callers=callers(device, self._examiner.threads),
                 ),
                 golden_answers=answers.tolist(),
                 golden_delta=float(np.abs(answers - [golden.probabilities for golden in goldens]).max()),

@@ -78,7 +78,7 @@ def export_bundle(options: BundleOptions, progress: Progress) -> list[Result]:
         with progress.step("writing the bundle and loading it as the worker does"):
             write_contents(folder, checkpoint, _with_own(reference.goldens, results))
             write_manifest(folder, _manifest(options, checkpoint, folder, results, held_out, accuracies))
-            _try_out(folder, encoder, options.threads)
+            _try_out(folder, encoder)
             write_readme(folder)
         publish(folder, options.output, overwrite=options.overwrite)
     return results
@@ -163,10 +163,10 @@ def _entry(
     )
 
 
-def _try_out(folder: Path, encoder: Encoder, threads: int) -> None:
+def _try_out(folder: Path, encoder: Encoder) -> None:
     """What a worker does before it joins its group, for every variant that runs here."""
     bundle = read_bundle(folder)
     for name, variant in bundle.manifest.variants.items():
         if variant.parity.status == "passed":
-            classifier = OnnxClassifier(folder / variant.file, device=variant.device, threads=threads)
+            classifier = OnnxClassifier(folder / variant.file, device=variant.device)
             warm_up(bundle, name, encoder, classifier)

@@ -11,6 +11,7 @@ import onnxruntime
 from pydantic import JsonValue
 
 from export.checkpoint import Checkpoint
+from worker.cores import cpu_name
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "onnx")
 
@@ -44,21 +45,6 @@ def default_version(checkpoint: Checkpoint, now: datetime | None = None) -> str:
 def default_name(folder: Path) -> str:
     """The folder's name in lower case, with dashes for what would not fit into a label or a file name."""
     return re.sub(r"[^a-z0-9._-]+", "-", folder.resolve().name.lower()).strip("-.") or "model"
-
-
-def cpu_name() -> str:
-    """The processor as the system calls it, and its vector extensions that change int8 arithmetic."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    flags = [
-        flag for flag in facts.get("flags", "").split() if flag in {"avx2", "avx512_vnni", "avx_vnni", "amx_int8"}
-    ]
-    return " ".join(
-        [facts.get("model name", platform.machine()), f"({', '.join(flags)})" if flags else ""]
-    ).strip()
 
 
 def accuracy_figures(metrics: Mapping[str, JsonValue], prefix: str = "") -> dict[str, float]:

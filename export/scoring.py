@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.fields import Fields
-from worker.core.batching import LIMITS, plan_batches
+from worker.callers import Callers
+from worker.core.batching import plan_batches
 from worker.errors import ModelFailedError
 from worker.ports import Classifier, Encoder
 
 Logits = NDArray[np.float32]
 
+_ROWS_MAX, _TOKENS_MAX = 64, 512
 _WINDOW = 512
 """Texts encoded and batched at a time, as by the worker: no more of a large file's token ids are held."""
 
@@ -22,6 +24,7 @@ def score(
     texts: Sequence[Fields],
     *,
     tokens_max: int,
+    callers: Callers = Callers(),  # noqa: B008 - has no state
     done: Callable[[int], None] = lambda _: None,
 ) -> Logits:
     """The logits of texts, shape (texts, classes), in the order given.
@@ -31,6 +34,7 @@ def score(
         classifier: The graph, in the worker's hands.
         texts: At least one.
         tokens_max: Of the bundle's encoding.
+        callers: Make the forward passes.
         done: Is told how many texts have been scored.
 
     Raises:
@@ -41,10 +45,10 @@ def score(
         rows = [encoded.ids for encoded in encoder.encode(texts[start : start + _WINDOW])]
         plan = plan_batches(
             [len(row) for row in rows],
-            rows_max=LIMITS["cpu"].rows,
-            tokens_max=max(LIMITS["cpu"].tokens, tokens_max),
+            rows_max=_ROWS_MAX,
+            tokens_max=max(_TOKENS_MAX, tokens_max),
         )
-        parts.append(logits_of(classifier, rows, plan))
+        parts.append(logits_of(classifier, rows, plan, callers))
         done(start + len(rows))
     logits: Logits = np.concatenate(parts)
     if not np.isfinite(logits).all():
@@ -52,9 +56,14 @@ def score(
     return logits
 
 
-def logits_of(classifier: Classifier, rows: Sequence[Sequence[int]], batches: Sequence[Sequence[int]]) -> Logits:
+def logits_of(
+    classifier: Classifier,
+    rows: Sequence[Sequence[int]],
+    batches: Sequence[Sequence[int]],
+    callers: Callers = Callers(),  # noqa: B008 - has no state
+) -> Logits:
     """The logits of token ids, shape (rows, classes), from batches of indices that hold every row once."""
-    parts = [classifier.logits([rows[index] for index in batch]) for batch in batches]
+    parts = list(callers.map(classifier.logits, [[rows[index] for index in batch] for batch in batches]))
     logits = np.zeros((len(rows), parts[0].shape[1]), dtype=np.float32)
     for batch, part in zip(batches, parts, strict=True):
         logits[list(batch)] = part

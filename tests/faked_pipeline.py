@@ -31,12 +31,13 @@ def pipeline_on_fakes(
     telemetry: FakeTelemetry,
     classifier: FakeClassifier,
     policy: BreakerPolicy | None = None,
+    callers: int = 1,
 ) -> Pipeline:
     """The worker's own, with small batches."""
     return Pipeline(
         PipelineOptions(
             None, 1000, batch_rows_max=8, batch_tokens_max=128, row_tokens_max=64, temperature=1,
-            full_pauses_s=(0, 0),
+            callers=callers, full_pauses_s=(0, 0),
         ),
         in_flight=in_flight, encoder=FakeEncoder(), classifier=classifier, outcomes=outcomes, delivery=delivery,
         breaker=Breaker(policy or BreakerPolicy()), telemetry=telemetry,
@@ -46,7 +47,7 @@ def pipeline_on_fakes(
 class FakedPipeline:
     """A pipeline with all that it touches."""
 
-    def __init__(self, *, message_bytes_max: int = 10**6, records_max: int = 100) -> None:
+    def __init__(self, *, message_bytes_max: int = 10**6, records_max: int = 100, callers: int = 1) -> None:
         policy = WindowPolicy(records_max, window_ms_target=1e9, wait_ms_max=0, value_bytes_max=10**6)
         self.in_flight = InFlight(policy, Marks(1000, 10**6))
         self.classifier, self.sink, self.telemetry = FakeClassifier(), FakeSink(message_bytes_max), FakeTelemetry()
@@ -54,7 +55,7 @@ class FakedPipeline:
         delivery = AtLeastOnce(self.in_flight, self.sink, outcomes, self.telemetry)
         breaker = BreakerPolicy(ratio_max=0.5, records_min=4)
         self.pipeline = pipeline_on_fakes(
-            self.in_flight, delivery, outcomes, self.telemetry, self.classifier, breaker
+            self.in_flight, delivery, outcomes, self.telemetry, self.classifier, breaker, callers
         )
         self.in_flight.assign([P0, P1])
 

@@ -179,11 +179,12 @@ def pipeline_options(settings: Settings, model: Model) -> PipelineOptions:
     return PipelineOptions(
         text_field=settings.text_field,
         input_bytes_max=settings.input_bytes_max,
-        batch_rows_max=model.limits.rows,
-        batch_tokens_max=model.limits.tokens,
+        batch_rows_max=model.layout.rows,
+        batch_tokens_max=model.layout.tokens,
         row_tokens_max=model.bundle.manifest.encoding.tokens_max,
         temperature=model.bundle.variant(model.variant).temperature,
         served_tokens_max=max(len(golden.ids) for golden in model.bundle.goldens),
+        callers=model.layout.callers,
     )
 
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m worker run | check | topics | contracts | config`."""
+"""The command line: `python -m worker run | check | topics | tune | contracts | config`."""
 
 import argparse
 import io
@@ -25,6 +25,7 @@ usage: python -m worker COMMAND [--SETTING VALUE]...
   run         serve until SIGTERM: read events, publish sentiment
   check       try all that `run` needs (bundle, brokers, topics, group, rights), then exit [--json] [--strict]
   topics      create the three topics, with the limits that the worker asks for
+  tune        measure how this machine serves the bundle fastest [--texts FILE] [--output FILE]
   contracts   write the JSON Schemas and the AsyncAPI document [--output FOLDER]
               validate FILE|-: which of these records would be dead letters, and why
   config      show the settings in force; --markdown lists them all
@@ -40,6 +41,7 @@ def main(arguments: list[str], stop: Stop) -> int:
         "run": lambda arguments: _run(arguments, stop),
         "check": _check,
         "topics": _topics,
+        "tune": _tune,
         "contracts": _contracts,
         "config": _config,
     }
@@ -105,6 +107,13 @@ examples:
     print(json.dumps(document(checks, strict=options.strict), indent=2) if options.json else table(checks))
     if failed := failures(checks, strict=options.strict):
         raise CheckFailedError(failed)
+
+
+def _tune(arguments: list[str]) -> None:
+    from worker.tune_command import parser, tune  # noqa: PLC0415 - as for `run`
+
+    options, flags = parser().parse_known_args(arguments)
+    print(tune(_settings(flags, command="tune"), options.texts, options.seconds, options.output))
 
 
 def _topics(arguments: list[str]) -> None:

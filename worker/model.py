@@ -7,14 +7,17 @@ import structlog
 
 from contract.errors import ReviewSentimentError, UsageError
 from contract.events import ModelIdentity
+from contract.variants import Device
 from worker.adapters.bundle import Bundle, read_bundle
 from worker.adapters.classifier import OnnxClassifier, available_device
 from worker.adapters.encoder import TokenizersEncoder
 from worker.adapters.warmup import WarmupReport, warm_up
-from worker.core.batching import LIMITS, BatchLimits
+from worker.core.batching import Layout, default_layout
+from worker.cores import cores
 from worker.errors import BundleRefusedError, ModelFailedError
 from worker.ports import Classifier, Encoder, OutOfDeviceMemoryError
 from worker.settings import Settings
+from worker.tuned import Choice, here, read_choices
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +30,7 @@ class Model:
     variant: str
     encoder: Encoder
     classifier: Classifier
-    limits: BatchLimits
+    layout: Layout
 
     @property
     def identity(self) -> ModelIdentity:
@@ -52,24 +55,23 @@ def load_model(settings: Settings) -> Model:
     started_s = time.monotonic()
     device = available_device(settings.device)
     bundle = read_bundle(settings.bundle)
-    limits = BatchLimits(
-        settings.batch_rows_max or LIMITS[device].rows, settings.batch_tokens_max or LIMITS[device].tokens
-    )
-    if limits.tokens < bundle.manifest.encoding.tokens_max:
-        raise UsageError(f"batch_tokens_max must be at least the bundle's {bundle.manifest.encoding.tokens_max}")
-    name = bundle.choose_variant(device, settings.variant)
-    encoder = _encoder(bundle)
+    tuned = _tuned(settings, bundle, device)
+    layout = _layout(settings, tuned, device, tokens_min=bundle.manifest.encoding.tokens_max)
+    wanted = tuned.variant if tuned and settings.variant == "auto" else settings.variant
+    name = bundle.choose_variant(device, wanted)
+    encoder = load_encoder(bundle)
     classifier = OnnxClassifier(
         bundle.folder / bundle.variant(name).file,
         device=device,
-        threads=settings.threads,
+        threads=layout.threads,
         memory_bytes_max=settings.device_memory_bytes_max,
     )
     report = _warm_up(bundle, name, encoder, classifier)
-    model = Model(bundle, name, encoder, classifier, limits)
+    model = Model(bundle, name, encoder, classifier, layout)
     log.info(
         "model_ready",
         **model.identity.model_dump(),
+        **layout._asdict(),
         golden_texts=report.texts,
         golden_delta_max=round(report.probability_delta_max, 6),
         elapsed_s=round(time.monotonic() - started_s, 2),
@@ -77,7 +79,47 @@ def load_model(settings: Settings) -> Model:
     return model
 
 
-def _encoder(bundle: Bundle) -> Encoder:
+def _tuned(settings: Settings, bundle: Bundle, device: Device) -> Choice | None:
+    """What was measured of this bundle on such a machine, if it was."""
+    if settings.tuning_file is None:
+        return None
+    where = here(bundle, device)
+    choices = read_choices(settings.tuning_file)
+    found = next((choice for choice in choices if choice.where == where), None)
+    if found is None:
+        log.warning("not_tuned", file=str(settings.tuning_file), choices=len(choices), here=where)
+    return found
+
+
+def _layout(settings: Settings, tuned: Choice | None, device: Device, *, tokens_min: int) -> Layout:
+    """Settings win over what was measured, and that over the rule."""
+    layout = default_layout(device, cores())
+    layout = layout._replace(tokens=max(layout.tokens, tokens_min))
+    if tuned:
+        layout = layout._replace(
+            callers=tuned.callers, threads=tuned.threads, tokens=max(tuned.batch_tokens_max, tokens_min)
+        )
+    if settings.threads and not settings.callers:  # so many cores and no more
+        layout = layout._replace(callers=1)
+    wanted = {
+        "callers": settings.callers,
+        "threads": settings.threads,
+        "rows": settings.batch_rows_max,
+        "tokens": settings.batch_tokens_max,
+    }
+    layout = layout._replace(**{name: value for name, value in wanted.items() if value})
+    if layout.tokens < tokens_min:
+        raise UsageError(f"batch_tokens_max must be at least the bundle's {tokens_min}")
+    return layout
+
+
+def load_encoder(bundle: Bundle) -> Encoder:
+    """The bundle's tokenizer.
+
+    Raises:
+        BundleRefusedError: If this version of the library can't read it.
+        ModelFailedError: If there is no memory for it.
+    """
     try:
         return TokenizersEncoder(bundle.tokenizer_file, bundle.manifest.encoding)
     except MemoryError as error:

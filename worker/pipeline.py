@@ -23,6 +23,7 @@ from contract.encoding import Encoded
 from contract.events import Reason
 from contract.fields import Fields
 from contract.scoring import Temperature, probabilities
+from worker.callers import Callers
 from worker.core.batching import plan_batches
 from worker.core.breaker import Breaker
 from worker.core.decoding import Rejection, decode
@@ -50,6 +51,8 @@ class PipelineOptions:
     batch_tokens_max: int
     row_tokens_max: int
     temperature: Temperature
+    callers: int = 1
+    """Forward passes at a time."""
     served_tokens_max: int = 0
     """The longest row that this device has served before, at the warm-up."""
     full_pauses_s: tuple[float, ...] = (0.1, 0.3, 1, 3)
@@ -98,6 +101,7 @@ class Pipeline:
         self._outcomes = outcomes
         self._breaker = breaker
         self._telemetry = telemetry
+        self._callers = Callers(options.callers)
         self._batch_tokens_max = options.batch_tokens_max
         self._served_tokens_max = options.served_tokens_max
 
@@ -139,10 +143,10 @@ class Pipeline:
             indices = list(prepared.encoded)
             lengths = [len(prepared.encoded[index].ids) for index in indices]
             plan = plan_batches(lengths, rows_max=self._options.batch_rows_max, tokens_max=self._batch_tokens_max)
-            for batch in plan:
-                chosen = [indices[position] for position in batch]
-                rows = [prepared.encoded[index].ids for index in chosen]
-                answers.update(zip(chosen, self._infer(rows), strict=True))
+            batches = [[indices[position] for position in batch] for batch in plan]
+            rows = [[prepared.encoded[index].ids for index in batch] for batch in batches]
+            for batch, found in zip(batches, self._callers.map(self._infer, rows), strict=True):
+                answers.update(zip(batch, found, strict=True))
         self._in_flight.scored(prepared.window, time.monotonic() - started_s)
         return Scored(prepared, answers)
 
@@ -217,7 +221,8 @@ class Pipeline:
             logits = self._classifier.logits(rows)
         except OutOfDeviceMemoryError as error:
             # Remembered: the next windows are planned to fit, but never below one row of the longest text.
-            self._batch_tokens_max = max(longest * len(rows) // 2, self._options.row_tokens_max)
+            half = max(longest * len(rows) // 2, self._options.row_tokens_max)
+            self._batch_tokens_max = min(self._batch_tokens_max, half)  # several passes may say so at a time
             self._telemetry.model_failure(error)
             raise
         except Exception as error:

@@ -46,7 +46,15 @@ class Settings(BaseSettings):
         "auto", description="Graph of the bundle to serve: `fp32`, `int8`, …, or the device's best."
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
-    threads: Count = Field(0, ge=0, description="CPU threads of one forward pass; 0 means one a core.")
+    callers: Count = Field(
+        0,
+        ge=0,
+        description="Forward passes at a time; 0 means one a core, one with `WORKER_THREADS` or CUDA.",
+    )
+    threads: Count = Field(0, ge=0, description="CPU threads of each forward pass; 0 means 1.")
+    tuning_file: Path | None = Field(
+        None, description="What `python -m worker tune` wrote; used where it is of this bundle and such a machine."
+    )
     device_memory_bytes_max: Bytes = Field(0, ge=0, description="GPU memory at most; 0 means no limit.")
 
     kafka_bootstrap_servers: str = Field("localhost:9092", description="Brokers to ask first, `host:port,…`.")
@@ -116,7 +124,7 @@ class Settings(BaseSettings):
         0, ge=0, description="Rows of a forward pass at most; 0 means 64 on a CPU, 1,024 on CUDA."
     )
     batch_tokens_max: Count = Field(
-        0, ge=0, description="Tokens of a pass at most, padding included; 0 means 4,096 on a CPU, 16,384 on CUDA."
+        0, ge=0, description="Tokens of a pass at most, padding included; 0 means 512 on a CPU, 16,384 on CUDA."
     )
     held_records_max: Count = Field(
         4096, ge=1, description="Records read and not yet settled: reading pauses there."

@@ -20,7 +20,7 @@ from benchmarks.gpu.parts import PARTS, Bench
 from contract.variants import VARIANTS
 from export.pipeline import BundleOptions, export_bundle
 from export.progress import Progress
-from export.provenance import cpu_name
+from worker.cores import cpu_name
 
 _CHECKPOINT = Path("runs/demo/checkpoint")
 _OUTPUT = Path("runs/benchmarks/gpu.json")

@@ -34,7 +34,7 @@ class ScoredAlone:
         variant = bundle.variant(bundle.choose_variant(device))
         self._temperature = variant.temperature
         self._encoder = TokenizersEncoder(bundle.tokenizer_file, bundle.manifest.encoding)
-        self._classifier = OnnxClassifier(bundle.folder / variant.file, device=device, threads=1)
+        self._classifier = OnnxClassifier(bundle.folder / variant.file, device=device)
         self._known: dict[Fields, Shares] = {}
 
     def __call__(self, value: bytes) -> Shares:

@@ -19,6 +19,7 @@ from contract.variants import Device
 from export.gates.limits import Deviation
 from export.scoring import logits_of
 from worker.adapters.classifier import OnnxClassifier
+from worker.callers import Callers
 from worker.ports import Classifier
 
 Probabilities = NDArray[np.float64]
@@ -60,7 +61,12 @@ def reference_probabilities(model: Any, rows: Sequence[Sequence[int]], *, thread
 
 
 def measure(
-    classifier: Classifier, rows: Sequence[Sequence[int]], reference: Probabilities, *, batchings: int
+    classifier: Classifier,
+    rows: Sequence[Sequence[int]],
+    reference: Probabilities,
+    *,
+    batchings: int,
+    callers: Callers = Callers(),  # noqa: B008 - has no state
 ) -> Deviation:
     """Score `rows` in sorted batches and in random ones.
 
@@ -69,14 +75,15 @@ def measure(
         rows: Token ids of each text.
         reference: PyTorch's probabilities of shape (rows, classes).
         batchings: How many random batchings to try.
+        callers: Make the forward passes.
     """
-    by_length = _score(classifier, rows, _sorted_batches(rows, _ROWS_SORTED))
+    by_length = _score(classifier, rows, _sorted_batches(rows, _ROWS_SORTED), callers)
     randomly = random.Random(1)  # noqa: S311 - reproducible shuffles, no secret
     some = _of_all_lengths(rows, _BATCHING_TEXTS)
     mixed_rows, alike = [rows[index] for index in some], by_length[some]
     flips, neighbour_delta = [], 0.0
     for _ in range(batchings):
-        mixed = _score(classifier, mixed_rows, _random_batches(len(some), randomly))
+        mixed = _score(classifier, mixed_rows, _random_batches(len(some), randomly), callers)
         flips.append(float((mixed.argmax(axis=1) != alike.argmax(axis=1)).mean()))
         neighbour_delta = max(neighbour_delta, float(np.abs(mixed - alike).max()))
     deltas = np.abs(by_length - reference).max(axis=1)
@@ -115,8 +122,13 @@ def speed_ratio(file: Path, baseline: Path, rows: Sequence[Sequence[int]], devic
     return median(elapsed_s[1]) / median(elapsed_s[0])
 
 
-def _score(classifier: Classifier, rows: Sequence[Sequence[int]], batches: list[list[int]]) -> Probabilities:
-    return probabilities(logits_of(classifier, rows, batches), temperature=1.0)
+def _score(
+    classifier: Classifier,
+    rows: Sequence[Sequence[int]],
+    batches: list[list[int]],
+    callers: Callers = Callers(),  # noqa: B008 - has no state
+) -> Probabilities:
+    return probabilities(logits_of(classifier, rows, batches, callers), temperature=1.0)
 
 
 def _sorted_batches(rows: Sequence[Sequence[int]], size: int) -> list[list[int]]:

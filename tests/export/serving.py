@@ -44,7 +44,7 @@ def write_labelled(file: Path, count: int, seed: int, *, unclear_share: float = 
 
 def worker_answers(bundle: Path, variant: str, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The `sentiment` of each event, from the worker's own parts put together as it does; only Kafka is a fake."""
-    settings = Settings(bundle=bundle, variant=variant, device="cpu", threads=1)
+    settings = Settings(bundle=bundle, variant=variant, device="cpu")
     model, partition = load_model(settings), Partition("reviews", 0)
     in_flight = InFlight(
         WindowPolicy(512, window_ms_target=1e9, wait_ms_max=0, value_bytes_max=10**6), Marks(10**6, 10**9)

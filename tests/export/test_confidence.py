@@ -39,7 +39,7 @@ def logits_and_labels(folder: Path, variant: str, reviews: Reviews) -> tuple[np.
     """A graph's answers to the reviews, one by one."""
     bundle = read_bundle(folder)
     encoder = TokenizersEncoder(bundle.tokenizer_file, bundle.manifest.encoding)
-    classifier = OnnxClassifier(folder / bundle.variant(variant).file, device="cpu", threads=1)
+    classifier = OnnxClassifier(folder / bundle.variant(variant).file, device="cpu")
     rows = encoder.encode([Fields(review["reviewText"]) for review in reviews])
     labels = np.array([STARS.index(review["overall"]) for review in reviews])
     return np.concatenate([classifier.logits([row.ids]) for row in rows]), labels

@@ -28,12 +28,12 @@ def test_layers_as_wide_as_bert_bases_go_all_the_way(tmp_path: Path, monkeypatch
     assert operators["SkipLayerNormalization"] == 6
     assert read_opset(tmp_path / "model.onnx") == 17
     rows = [pair.ids for pair in checkpoint.golden_pairs[:4]]
-    logits = OnnxClassifier(tmp_path / "model.onnx", device="cpu", threads=1).logits(rows)
+    logits = OnnxClassifier(tmp_path / "model.onnx", device="cpu").logits(rows)
     assert np.abs(probabilities(logits, 1.0) - reference_probabilities(model, rows)).max() <= 1e-4
     monkeypatch.setattr("export.int8.scales._MIGRATIONS", (0.0,))  # the search itself has its own tests
     details = next(quantise(tmp_path / "model.onnx", tmp_path / "model.int8.onnx", rows[:2]))
     assert details["products"] == 4 * 3
-    int8 = OnnxClassifier(tmp_path / "model.int8.onnx", device="cpu", threads=1).logits(rows)
+    int8 = OnnxClassifier(tmp_path / "model.int8.onnx", device="cpu").logits(rows)
     assert np.abs(probabilities(int8, 1.0) - probabilities(logits, 1.0)).max() <= 0.1
 
 

@@ -30,7 +30,7 @@ def test_the_worker_takes_every_variant(exported: Path, variant: str) -> None:
     """The bundle reads, hashes and reproduces its 64 goldens through the worker's own code."""
     bundle = read_bundle(exported)
     encoder = TokenizersEncoder(bundle.tokenizer_file, bundle.manifest.encoding)
-    classifier = OnnxClassifier(exported / bundle.variant(variant).file, device="cpu", threads=1)
+    classifier = OnnxClassifier(exported / bundle.variant(variant).file, device="cpu")
     report = warm_up(bundle, variant, encoder, classifier)
     assert report.texts == 64
     assert report.probability_delta_max < 1e-4, "from its own answers, of this very machine"

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from contract.encoding import Encoding
 from export.checkpoint import Checkpoint, Config
-from export.provenance import accuracy_figures, cpu_name, default_name, default_version
+from export.provenance import accuracy_figures, default_name, default_version
 
 
 @pytest.mark.parametrize(
@@ -47,16 +47,3 @@ def test_nested_numbers_are_figures_and_nothing_else_is() -> None:
         "none": None,
     }  # fmt: skip
     assert accuracy_figures(metrics) == {"rows": 3.0, "by_class.neutral.f1": 0.25}
-
-
-def test_the_processor_is_named_as_the_system_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the extensions that change int8 arithmetic, and no others; also where there is no /proc."""
-    cpuinfo = "processor: 0\nmodel name\t: Some CPU\nflags\t\t: fpu avx2 sse avx512_vnni\n"
-    monkeypatch.setattr(Path, "read_text", lambda *_, **__: cpuinfo)
-    assert cpu_name() == "Some CPU (avx2, avx512_vnni)"
-
-    def absent(*_: object, **__: object) -> str:
-        raise FileNotFoundError
-
-    monkeypatch.setattr(Path, "read_text", absent)
-    assert cpu_name()

@@ -110,4 +110,4 @@ def test_perturbed_weights_fail_the_warm_up(bundle: Path, name: str) -> None:
     onnx.save(model, file)
     encoder = TokenizersEncoder(read.tokenizer_file, read.manifest.encoding)
     with pytest.raises(BundleRefusedError, match="golden texts"):
-        warm_up(read, name, encoder, OnnxClassifier(file, device="cpu", threads=1))
+        warm_up(read, name, encoder, OnnxClassifier(file, device="cpu"))

@@ -27,6 +27,26 @@ def test_every_record_has_one_outcome_in_record_order() -> None:
     assert due(faked) == {P0: 30}
 
 
+def test_several_passes_at_a_time_answer_as_one_does() -> None:
+    """Each record has the answer to its own text, in order, and a row that fails has no other's place."""
+    texts = [chr(ord("a") + n % 20) * (1 + n * 7 % 40) + ("!" if n % 9 == 0 else "") for n in range(60)]
+    answers = []
+    for callers in (1, 4):
+        faked = FakedPipeline(callers=callers)
+        faked.classifier.fail["!"] = ValueError("boom")
+        faked.receive([review(text) for text in texts])
+        faked.pipeline.run(faked.window())
+        sentiments = [json.loads(item.value or b"").get("sentiment") or {} for item in faked.sink.written]
+        answers.append(
+            [
+                (item.source.offset, item.detail, sentiment.get("tokens"))
+                for item, sentiment in zip(faked.sink.written, sentiments, strict=True)
+            ]
+        )
+    assert answers[0] == answers[1]
+    assert [offset for offset, _, _ in answers[0]] == list(range(60))
+
+
 def test_poison_is_isolated_and_its_neighbours_are_scored() -> None:
     """A row that fails alone is a dead letter with the error's name; NaN counts as failure too."""
     faked = FakedPipeline()

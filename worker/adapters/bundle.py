@@ -40,12 +40,20 @@ class Bundle:
             if wanted not in variants:
                 raise BundleRefusedError(f"{self.folder} has no variant {wanted!r}, only {', '.join(variants)}")
             return wanted
-        for name in PREFERRED[device]:
-            # The reference runs on every provider; what is made for CUDA can't have been checked without it and is
-            # checked at warm-up instead.
-            if name in variants and (device == "cuda" or variants[name].parity.status == "passed"):
-                return name
-        raise BundleRefusedError(f"{self.folder} has no variant for {device}; export one with --variants")
+        if not (servable := self.servable(device)):
+            raise BundleRefusedError(f"{self.folder} has no variant for {device}; export one with --variants")
+        return servable[0]
+
+    def servable(self, device: Device) -> list[str]:
+        """The variants that may serve on `device`, the best first."""
+        # The reference runs on every provider; what is made for CUDA can't have been checked without it and is
+        # checked at warm-up instead.
+        variants = self.manifest.variants
+        return [
+            name
+            for name in PREFERRED[device]
+            if name in variants and (device == "cuda" or variants[name].parity.status == "passed")
+        ]
 
     def variant(self, name: str) -> Variant:
         """The manifest's entry of a variant."""

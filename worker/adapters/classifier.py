@@ -13,6 +13,9 @@ from contract.variants import Device
 from worker.errors import BundleRefusedError, ModelFailedError
 from worker.ports import OutOfDeviceMemoryError
 
+RUNTIME = onnxruntime.__version__
+"""Of ONNX Runtime."""
+
 _OUTPUT = "logits"
 _OUT_OF_MEMORY = (
     "failed to allocate memory",
@@ -59,13 +62,13 @@ def provider_options(device: str, *, memory_bytes_max: int = 0) -> list[tuple[st
 class OnnxClassifier:
     """One session on one device; what a graph's inputs are called says whether its rows are padded or packed."""
 
-    def __init__(self, model_file: Path, *, device: str, threads: int = 0, memory_bytes_max: int = 0) -> None:
+    def __init__(self, model_file: Path, *, device: str, threads: int = 1, memory_bytes_max: int = 0) -> None:
         """Load the graph.
 
         Args:
             model_file: An ONNX graph with the output `logits` and padded or packed inputs (`contract.inputs`).
             device: `cpu` or `cuda`.
-            threads: For one operator on the CPU; 0 means one a core.
+            threads: Of one call, on the CPU. Several threads may call at a time.
             memory_bytes_max: Of device memory, on CUDA; 0 means no limit.
 
         Raises:

@@ -6,16 +6,30 @@ from typing import NamedTuple
 from contract.variants import Device
 
 
-class BatchLimits(NamedTuple):
-    """Rows of a forward pass at most, and its tokens at most, padding included."""
+class Layout(NamedTuple):
+    """How a device's forward passes are laid out.
 
+    Attributes:
+        callers: Passes at a time.
+        threads: CPU threads of each.
+        rows: Of a pass at most.
+        tokens: Of a pass at most, padding included.
+    """
+
+    callers: int
+    threads: int
     rows: int
     tokens: int
 
 
-LIMITS: dict[Device, BatchLimits] = {"cpu": BatchLimits(64, 4_096), "cuda": BatchLimits(1_024, 16_384)}
-"""What each device takes best. A GPU has its full speed only in batches that a CPU has no use for; on an H200 four
-times as many tokens again brought a tenth more (docs/experiments.md)."""
+def default_layout(device: Device, cores: int) -> Layout:
+    """What each device takes best as a rule (docs/performance.md); `python -m worker tune` measures one machine.
+
+    On a CPU a pass on each core, of few tokens: nothing waits for the slowest part of a matrix product, and what a
+    pass works on stays in the core's caches. A GPU has its full speed only in batches that a CPU has no use for;
+    on an H200 four times as many tokens again brought a tenth more (docs/experiments.md).
+    """
+    return Layout(1, 1, 1_024, 16_384) if device == "cuda" else Layout(cores, 1, 64, 512)
 
 
 def plan_batches(lengths: Sequence[int], *, rows_max: int, tokens_max: int) -> list[list[int]]:

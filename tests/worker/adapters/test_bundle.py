@@ -46,7 +46,7 @@ def test_files_may_be_links_into_a_cache(copy: Path) -> None:
         file.rename(blob)
         file.symlink_to(os.path.relpath(blob, file.parent))
     read = read_bundle(copy)
-    OnnxClassifier(copy / read.variant("fp32").file, device="cpu", threads=1)
+    OnnxClassifier(copy / read.variant("fp32").file, device="cpu")
     assert read.manifest.files
 
     (copy / "golden.json").resolve().write_text("[]")

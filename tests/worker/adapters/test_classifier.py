@@ -11,7 +11,7 @@ from worker.ports import OutOfDeviceMemoryError
 
 
 def classifier(folder: Path) -> OnnxClassifier:
-    return OnnxClassifier(folder / "model.onnx", device="cpu", threads=1)
+    return OnnxClassifier(folder / "model.onnx", device="cpu")
 
 
 def test_a_result_does_not_depend_on_its_neighbours(bundle: Path) -> None:

@@ -14,7 +14,7 @@ from worker.errors import BundleRefusedError
 
 
 def classifier(folder: Path) -> OnnxClassifier:
-    return OnnxClassifier(folder / "model.onnx", device="cpu", threads=1)
+    return OnnxClassifier(folder / "model.onnx", device="cpu")
 
 
 def test_the_bundle_of_this_session_is_warm_within_its_tolerance(bundle: Path) -> None:

@@ -1,0 +1,69 @@
+"""What `python -m worker tune` found, kept in a file, each for one bundle on one kind of machine."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from contract.errors import UsageError
+from contract.variants import Device
+from worker.adapters.bundle import Bundle
+from worker.adapters.classifier import RUNTIME
+from worker.cores import cores, cpu_name
+
+
+class Choice(BaseModel):
+    """What served a bundle fastest, and where and of what that was measured."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bundle_sha256: str
+    cpu: str
+    cores: int
+    onnxruntime: str
+    device: Device
+    variant: str
+    callers: int = Field(ge=1)
+    threads: int = Field(ge=1)
+    batch_tokens_max: int = Field(ge=1)
+    reviews_per_s: float
+    texts: str
+
+    @property
+    def where(self) -> tuple[str, str, int, str, str]:
+        """What it is valid for: another bundle, processor, quota, runtime or device may take another."""
+        return self.bundle_sha256, self.cpu, self.cores, self.onnxruntime, self.device
+
+
+_CHOICES = TypeAdapter(list[Choice])
+
+
+def here(bundle: Bundle, device: Device) -> tuple[str, str, int, str, str]:
+    """`Choice.where` of this machine."""
+    return bundle.sha256, cpu_name(), cores(), RUNTIME, device
+
+
+def read_choices(file: Path) -> list[Choice]:
+    """What was written to a file; nothing if there is none.
+
+    Raises:
+        UsageError: If it can't be read, or is not what `tune` writes.
+    """
+    try:
+        return _CHOICES.validate_json(file.read_bytes())
+    except FileNotFoundError:
+        return []
+    except (OSError, ValidationError) as error:
+        raise UsageError(f"{file} is not what `python -m worker tune` writes: {error}") from error
+
+
+def write_choice(file: Path, choice: Choice) -> None:
+    """Add a choice to a file, in the place of one for the same bundle and machine.
+
+    Raises:
+        UsageError: If that can't be done.
+    """
+    others = [one for one in read_choices(file) if one.where != choice.where]
+    try:
+        file.write_bytes(_CHOICES.dump_json([*others, choice], indent=2) + b"\n")
+    except OSError as error:
+        raise UsageError(f"can't write {file}: {error.strerror}") from error

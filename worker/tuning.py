@@ -1,0 +1,107 @@
+"""Measuring how this machine serves a bundle fastest."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from contract.variants import Device
+from worker.adapters.bundle import Bundle
+from worker.adapters.classifier import OnnxClassifier
+from worker.callers import Callers
+from worker.core.batching import Layout, plan_batches
+from worker.ports import Classifier
+
+_TOKENS = {"cpu": (512, 1_024, 2_048, 4_096), "cuda": (8_192, 16_384, 32_768)}
+_KEPT_SHARE = 0.8
+"""Of the best median: what is slower is not measured again."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A graph and a layout to try."""
+
+    variant: str
+    layout: Layout
+
+
+def candidates(
+    variants: Iterable[str], device: Device, usable_cores: int, *, rows_max: int, tokens_min: int
+) -> list[Candidate]:
+    """What may be fastest: on a CPU from one pass on all cores to one on each; on CUDA one or two at a time.
+
+    Args:
+        variants: That run on the device.
+        device: What to serve on.
+        usable_cores: See `worker.cores`.
+        rows_max: Of a pass.
+        tokens_min: The longest row, below which no limit of a batch may be.
+    """
+    counts = {1, 2} if device == "cuda" else {2**n for n in range(usable_cores.bit_length())} | {usable_cores}
+    return [
+        Candidate(variant, Layout(callers, max(1, usable_cores // callers), rows_max, max(tokens, tokens_min)))
+        for variant in variants
+        for callers in sorted(counts)
+        for tokens in dict.fromkeys(max(tokens, tokens_min) for tokens in _TOKENS[device])
+    ]
+
+
+def measure(
+    tried: Sequence[Candidate],
+    load: Callable[[Candidate], Classifier],
+    rows: Sequence[Sequence[int]],
+    budget_s: float,
+    told: Callable[[str], None] = lambda _: None,
+) -> dict[Candidate, float]:
+    """Rows a second of each candidate, the median of its rounds, the fastest first.
+
+    The candidates take turns, so that a busy neighbour on the machine slows all alike; those that are far behind
+    drop out after each round.
+
+    Args:
+        tried: What to measure.
+        load: A classifier for a candidate, called once for each.
+        rows: Token ids of the texts to score.
+        budget_s: No round begins after so many seconds; the first does in any case.
+        told: Is told how it goes.
+    """
+    classifiers = {candidate: load(candidate) for candidate in tried}
+    speeds: dict[Candidate, list[float]] = {candidate: [] for candidate in tried}
+    left, ends_s = list(tried), time.monotonic() + budget_s
+    while not all(speeds.values()) or (len(left) > 1 and time.monotonic() < ends_s):
+        for candidate in left:
+            speeds[candidate].append(len(rows) / _elapsed_s(classifiers[candidate], candidate.layout, rows))
+        medians = _medians(speeds)
+        best = max(medians.values())
+        told(f"round {max(map(len, speeds.values()))}: {len(left)} layouts, the fastest {best:.0f} reviews/s")
+        # By its best round: of two, one that a neighbour on the machine has spoilt is half of the median.
+        left = [candidate for candidate in left if max(speeds[candidate]) >= _KEPT_SHARE * best]
+    return dict(sorted(_medians(speeds).items(), key=lambda item: -item[1]))
+
+
+def _medians(speeds: Mapping[Candidate, Sequence[float]]) -> dict[Candidate, float]:
+    return {candidate: median(values) for candidate, values in speeds.items()}
+
+
+def _elapsed_s(classifier: Classifier, layout: Layout, rows: Sequence[Sequence[int]]) -> float:
+    plan = plan_batches([len(row) for row in rows], rows_max=layout.rows, tokens_max=layout.tokens)
+    batches = [[rows[index] for index in batch] for batch in plan]
+    callers = Callers(layout.callers)
+    started_s = time.monotonic()
+    for _ in callers.map(classifier.logits, batches):
+        pass
+    return time.monotonic() - started_s
+
+
+def loader(bundle: Bundle, device: Device) -> Callable[[Candidate], Classifier]:
+    """Sessions on a bundle's graphs; candidates that differ in nothing that a session knows share one."""
+    sessions: dict[tuple[str, int], Classifier] = {}
+
+    def load(candidate: Candidate) -> Classifier:
+        key = candidate.variant, candidate.layout.threads
+        if key not in sessions:
+            file = bundle.folder / bundle.variant(candidate.variant).file
+            sessions[key] = OnnxClassifier(file, device=device, threads=candidate.layout.threads)
+        return sessions[key]
+
+    return load
