@@ -54,7 +54,7 @@ def test_quick_publications_make_portions_larger_and_windows_have_no_limit() -> 
 
 @given(st.floats(5_000, 5_000_000))
 def test_under_a_quota_portions_find_its_pace(bytes_per_s: float) -> None:
-    """Kafka's quota holds its average of ten seconds: no portion comes to cost much more than those seconds."""
+    """Kafka's quota holds its average of ten seconds: no portion costs more, save the first one under a tiny quota."""
     pace, now_s, total, costs = PublishPace(2.0), 0.0, 0.0, []
     for _ in range(80):
         size = max(1, int(pace.limit_bytes))
@@ -64,7 +64,7 @@ def test_under_a_quota_portions_find_its_pace(bytes_per_s: float) -> None:
         costs.append(0.01 + throttle_s)
         pace.observe(size, costs[-1])
         now_s += throttle_s
-    assert max(costs) < 7 or bytes_per_s < 15_000
+    assert max(costs) < 10 or bytes_per_s < 10_000
     assert max(costs[60:]) < 3 * 2.0
     assert total / now_s > 0.3 * bytes_per_s, "nor does it publish much less than it may"
     assert pace.window_bytes == pace.limit_bytes
