@@ -54,7 +54,7 @@ def test_quick_publications_make_portions_larger_and_windows_have_no_limit() -> 
 
 @given(st.floats(5_000, 5_000_000))
 def test_under_a_quota_portions_find_its_pace(bytes_per_s: float) -> None:
-    """Kafka's quota holds its average of ten seconds: no portion costs more, save the first one under a tiny quota."""
+    """Kafka's quota holds its average of ten seconds: no portion costs more, save the first under a tiny one."""
     pace, now_s, total, costs = PublishPace(2.0), 0.0, 0.0, []
     for _ in range(80):
         size = max(1, int(pace.limit_bytes))
