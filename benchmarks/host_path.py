@@ -6,7 +6,6 @@ limit, which is the JSON parser and the tokenizer on their own, and the baseline
 """
 
 import argparse
-import gzip
 import json
 import os
 import statistics
@@ -23,12 +22,13 @@ from rich.console import Console
 from rich.table import Table
 from tokenizers import Tokenizer
 
+from benchmarks.events import event_values
 from benchmarks.gpu.host import Discarded
 from contract.encoding import Encoding
 from contract.events import ModelIdentity, Probabilities, Sentiment, Source
 from contract.fields import TEXT_FIELDS, first_text
 from contract.labels import LABELS
-from dev.samples import encoder_folder, rated_sentences
+from dev.samples import encoder_folder
 from worker.adapters.encoder import TokenizersEncoder
 from worker.adapters.metrics import Metrics
 from worker.core.backpressure import Marks
@@ -127,16 +127,6 @@ class Host:
             splice(record.value or b"", "sentiment", sentiment.model_dump_json().encode())
 
 
-def _values(files: Sequence[Path]) -> list[bytes]:
-    """As many events as are measured, of these files or of the sample."""
-    lines: list[bytes] = []
-    for file in files:
-        lines += (gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()).splitlines()
-    if not files:
-        lines = [json.dumps({"text": sentence.text, "rating": 5}).encode() for sentence in rated_sentences()]
-    return (lines * -(-_EVENTS // len(lines)))[:_EVENTS]
-
-
 def main() -> None:
     """Measure and show."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.host_path", description=__doc__)
@@ -145,7 +135,7 @@ def main() -> None:
     options = parser.parse_args()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # so that its CPU time is what it takes
     tokenizer = options.tokenizer or encoder_folder("bge-small-en-v1.5") / "tokenizer.json"
-    host = Host(tokenizer, _values(options.data))
+    host = Host(tokenizer, event_values(options.data, _EVENTS))
     host.round()
     rounds = [host.round() for _ in range(_ROUNDS)]
     table = Table(title=f"CPU µs an event · {cpu_name()} · median of {_ROUNDS} (least, most)")
