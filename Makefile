@@ -87,6 +87,7 @@ bench-serving: setup ## a worker on a real Kafka beside its graph alone and besi
 
 bench: setup ## what an event costs the host, and what exactly once costs beside at least once
 	$(BIN)/python -m benchmarks.host_path
+	$(BIN)/python -m benchmarks.simulated_device
 	$(BIN)/python -m benchmarks.transactions
 
 chaos: setup ## break workers and brokers, account for every record; MINUTES=20 DELIVERY=exactly-once SEED=1 FAULTS="…"
