@@ -86,6 +86,7 @@ class Maker:
 
     def _try(self, recipe: VariantRecipe, file: Path) -> Trial | str:
         device, rows, goldens = recipe.kind.device, self._reference.sample.rows, self._reference.goldens
+        reference = self._source.reference
         with self._examiner.progress.step(
             f"{recipe.kind.name}: parity with PyTorch, alone and among random neighbours"
         ):
@@ -105,5 +106,5 @@ class Maker:
                 ),
                 golden_answers=answers.tolist(),
                 golden_delta=float(np.abs(answers - [golden.probabilities for golden in goldens]).max()),
-                speed_ratio=speed_ratio(file, self._source.reference, rows, device),
+                speed_ratio=1.0 if file == reference else speed_ratio(file, reference, rows, device),
             )

@@ -102,7 +102,7 @@ RECIPES = {
             # redelivered event should get the label that it had. From its own answers it may be a hundred times as
             # far as the same graph moved between VNNI and AVX2 kernels (2e-4).
             Gates(
-                batchings=20,
+                batchings=10,
                 label_agreement_min=0.98,
                 flip_rate_max=0.002,
                 macro_f1_loss_max=0.02,

@@ -29,9 +29,9 @@ _ROWS_SORTED = 16
 _ROWS_RANDOM = (1, 8)
 _TOKENS_MAX = 4096
 """Of a padded batch in PyTorch, which keeps 512-token texts of a BERT-base inside a small machine's memory."""
-_BATCHING_TEXTS = 256
+_BATCHING_TEXTS = 128
 """Of all lengths, that go through random batchings: more of them say nothing new of a graph."""
-_SPEED_ROUNDS = 5
+_SPEED_ROUNDS = 3
 _SPEED_TEXTS = 64
 
 

@@ -101,9 +101,11 @@ def workers() -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_threads_are_what_the_container_asks_for(overlay: str) -> None:
-    """More would wait for each other, and fewer would idle."""
-    assert settings(overlay)["WORKER_THREADS"] == container(overlay)["resources"]["requests"]["cpu"]
+def test_passes_are_what_the_container_has_cores_for(overlay: str) -> None:
+    """More would wait for each other, and fewer would idle; a GPU takes one at a time."""
+    wanted = settings(overlay)
+    cpus = container(overlay)["resources"]["requests"]["cpu"]
+    assert wanted["WORKER_CALLERS"] == ("1" if wanted.get("WORKER_DEVICE") == "cuda" else cpus)
 
 
 def test_the_pod_holds_to_the_restricted_profile() -> None:

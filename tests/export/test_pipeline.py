@@ -72,7 +72,7 @@ def test_the_manifest_says_where_the_bundle_comes_from(exported: Path, checkpoin
     measured = facts["measurements"]
     assert isinstance(measured, dict)
     assert isinstance(measured["int8"], dict)
-    assert measured["int8"]["batchings"] == RECIPES["int8"].gates.batchings == 20
+    assert measured["int8"]["batchings"] == RECIPES["int8"].gates.batchings == 10
     assert str(checkpoint.parent) not in (exported / "bundle.json").read_text()
 
 

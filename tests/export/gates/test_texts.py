@@ -8,7 +8,7 @@ import pytest
 
 from contract.errors import UsageError
 from contract.fields import Fields
-from export.gates.texts import TEXTS_MIN, collect_texts
+from export.gates.texts import FILE_TEXTS_MAX, TEXTS_MIN, collect_texts
 from tests.export.running import export, told
 from tests.review_files import write_lines
 
@@ -71,7 +71,9 @@ def test_the_first_texts_of_each_file_count(tmp_path: Path) -> None:
     for file, count in zip(files, (700, 3), strict=True):
         write_lines(file, [{"text": f"{file.stem} {number}"} for number in range(count)])
     texts = [fields.text for fields in collect_texts(GOLDEN, files).private]
-    assert texts == [f"long {number}" for number in range(500)] + [f"short {number}" for number in range(3)]
+    assert texts == [f"long {number}" for number in range(FILE_TEXTS_MAX // 2)] + [
+        f"short {number}" for number in range(3)
+    ]
 
 
 @pytest.mark.parametrize("content", ["not json\n", "[1]\n", '{"overall": 5}\n'])
