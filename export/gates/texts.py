@@ -13,7 +13,7 @@ from export.labelled import read_reviews
 TEXTS_MIN = 500
 """On fewer texts a flip rate of 0.2 % and an agreement of 98 % could not be told from chance."""
 FILE_TEXTS_MAX = 200
-"""More texts from --texts would cost minutes on a BERT-base and change no decision: --calibration brings 300 too."""
+"""More texts from --texts would cost minutes on a BERT-base and change no decision."""
 _COMPOSED_MIN = 100
 """Golden pairs may all be short; these make sure that the goldens reach up to the longest input."""
 _LONG_SHARE = 0.05

@@ -19,6 +19,8 @@ _CLIPS = (1.0, 0.85, 0.7, 0.55, 0.4)
 _TINY = 1e-6
 _DAMPING = 0.01
 """Added to the inputs' second moments, as a share of their mean: of rare directions so few rows say only noise."""
+_SEARCH_ROWS = 1024
+"""That tell the candidates apart, a third of all; the weights are rounded for all of them."""
 _BLOCK = 64
 """Channels that are rounded before the rest hears of it: one matrix product instead of many."""
 
@@ -61,12 +63,12 @@ class Scales:
 
 def choose_scales(observed: Observed, weight: Floats) -> Scales:
     """The candidate whose product comes closest to the exact one on the rows, rounded with compensation."""
-    exact = observed.rows @ weight
-    best = min(_candidates(observed, weight, exact), key=lambda scales: scales.error)
-    return _compensated(best, observed.rows, weight, exact)
+    some = observed.rows[:: -(-len(observed.rows) // _SEARCH_ROWS)]
+    best = min(_candidates(observed, some, weight), key=lambda scales: scales.error)
+    return _compensated(best, observed.rows, weight)
 
 
-def _compensated(scales: Scales, rows: Floats, weight: Floats, exact: Floats) -> Scales:
+def _compensated(scales: Scales, rows: Floats, weight: Floats) -> Scales:
     """The same scales with weights whose rounding errors cancel out, as far as the inputs go together.
 
     One channel of the input is rounded after the other, and the weights of those to come take over what its error
@@ -79,8 +81,10 @@ def _compensated(scales: Scales, rows: Floats, weight: Floats, exact: Floats) ->
     inverse = _inverse_factor(moments)
     scaled = weight * np.reshape(channel, (-1, 1))
     rounded = _rounded_in_turn(scaled.astype(np.float64), scales.weight_step, inverse)
-    error = _error((levels * scales.step) @ (rounded * scales.weight_step), exact)
-    return replace(scales, weight=rounded, error=error) if error < scales.error else scales
+    exact, quantised = rows @ weight, levels * scales.step
+    plain = replace(scales, error=_error(quantised @ (scales.weight * scales.weight_step), exact))
+    error = _error(quantised @ (rounded * scales.weight_step), exact)
+    return replace(plain, weight=rounded, error=error) if error < plain.error else plain
 
 
 def _inverse_factor(moments: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -108,11 +112,13 @@ def _rounded_in_turn(weight: NDArray[np.float64], step: Floats, inverse: NDArray
     return rounded
 
 
-def _candidates(observed: Observed, weight: Floats, exact: Floats) -> Iterator[Scales]:
+def _candidates(observed: Observed, some: Floats, weight: Floats) -> Iterator[Scales]:
+    """Every migration with every clip, each with its error on some of the rows."""
+    exact = some @ weight
     for migration in _MIGRATIONS:
         channel = _channel_scales(observed, weight, migration)
         quantised, weight_step = _quantise_weight(weight * channel[:, None])
-        rows, restored = observed.rows / channel, quantised * weight_step
+        rows, restored = some / channel, quantised * weight_step
         low, high = float((observed.low / channel).min()), float((observed.high / channel).max())
         for clip in _CLIPS:
             step, zero_point = _affine(low * clip, high * clip)
