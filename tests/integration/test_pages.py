@@ -1,8 +1,10 @@
-"""The code in the pages for producers and consumers does what they say."""
+"""The code in the pages for newcomers, producers and consumers does what they say."""
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +17,13 @@ pytestmark = pytest.mark.kafka
 _DOCS = Path(__file__).parents[2] / "docs"
 
 
+def _blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", (_DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
+
+
 def _code(page: str, language: str) -> str:
-    (code,) = re.findall(rf"^```{language}\n(.*?)^```$", (_DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
-    return str(code)
+    (code,) = _blocks(page, language)
+    return code
 
 
 @pytest.mark.parametrize("run", ["at-least-once"], indirect=True)
@@ -44,3 +50,32 @@ def test_the_reader_counts_each_review_of_the_writers_once(run: Run) -> None:
     counts = json.loads(read.stdout)
     assert sum(counts.values()) == 8
     assert len(counts) == 1, "one text, one label"
+
+
+@pytest.mark.parametrize("run", ["at-least-once"], indirect=True)
+def test_the_first_steps_lead_to_a_label(run: Run, tmp_path: Path) -> None:
+    """All commands of the page, in one shell; the session's bundle and Kafka stand in for those that it makes."""
+    script = "".join(_blocks("getting-started.md", "sh"))
+    for ours, theirs in {
+        "make demo\n": "", ". .venv/bin/activate\n": "", 'eval "$(python -m dev.kafka up)"\n': "",
+        "python -m dev.kafka down\n": "", "runs/demo/bundle": str(run.bundle), "runs/": f"{tmp_path}/",
+        '"reviews': f'"{run.group}', "python -": f"{sys.executable} -",
+    }.items():  # fmt: skip
+        assert ours in script
+        script = script.replace(ours, theirs)
+    topics = {"INPUT_TOPIC": "", "OUTPUT_TOPIC": ".sentiment", "DEAD_LETTER_TOPIC": ".dlq", "GROUP_ID": ""}
+    settings = {f"WORKER_{name}": run.group + end for name, end in topics.items()} | {"WORKER_HTTP_PORT": "0"}
+    shell = subprocess.Popen(
+        ["bash", "-eu"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        env={**os.environ, **settings, "KAFKA_BOOTSTRAP_SERVERS": run.cluster.bootstrap_servers},
+    )  # fmt: skip
+    try:
+        told, _ = shell.communicate(script, timeout=200)
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # of a worker that its page has not ended
+            os.killpg(shell.pid, signal.SIGKILL)
+
+    assert shell.returncode == 0, told
+    (event,) = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+    assert event["id"] == "R1"
+    assert event["sentiment"]["label"] in {"negative", "neutral", "positive"}
