@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         export = programs.add_parser("export", help="make and measure bundles").add_subparsers(dest="command")
         export.add_parser("bundle", help="make a bundle", parents=[bundle_cli.parser()], add_help=False)
         export.add_parser("evaluate", help="measure one", parents=[evaluate_cli.parser()], add_help=False)
-    for action in _actions(root):
+    for action in actions(root):
         if action.type is Path:
             action.complete = shtab.FILE  # type: ignore[attr-defined] # where shtab looks for it
         if action.choices and action.help == argparse.SUPPRESS:
@@ -87,9 +87,10 @@ def _settings_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+def actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Every action of a parser and of its commands."""
     for action in parser._actions:  # noqa: SLF001 - as above
         yield action
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - as above
             for command in action.choices.values():
-                yield from _actions(command)
+                yield from actions(command)
