@@ -53,7 +53,7 @@ def _print_completion(shell: str) -> int:
     try:
         from review_sentiment.completion import SHELLS, script  # noqa: PLC0415 - no other case needs it
     except ModuleNotFoundError as error:
-        print(f"review-sentiment: {error}; the extra `completion` installs it", file=sys.stderr)
+        print(f"review-sentiment: {error}: install the extra `completion`", file=sys.stderr)
         return USAGE
     if shell not in SHELLS:
         print(f"review-sentiment: --print-completion takes one of {', '.join(SHELLS)}", file=sys.stderr)

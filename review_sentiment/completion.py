@@ -58,8 +58,8 @@ def _add_worker(worker: argparse.ArgumentParser) -> None:
     for name, meaning, own in (
         ("run", "serve until SIGTERM", []),
         ("check", "try all that `run` needs", [check_parser()]),
-        ("tune", "measure the budgets of a batch", [tune_parser()]),
         ("topics", "create the three topics", [topics_parser()]),
+        ("tune", "measure how this machine serves fastest", [tune_parser()]),
     ):
         parents = [*own, _settings_parser()]
         commands.add_parser(name, help=meaning, parents=parents, add_help=False, conflict_handler="resolve")

@@ -1,5 +1,6 @@
 """What bash completes after `review-sentiment`, with the script that is written for it."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,15 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+def complete(script: Path, words: str) -> list[str]:
+    """What bash offers for the last word."""
+    command = ["bash", "--norc", "-c", _COMPLETE, "bash", str(script), *words.split(" ")]
+    done = subprocess.run(
+        command, cwd=_ROOT, capture_output=True, text=True, check=True, env={"PATH": "/usr/bin:/bin"}
+    )
+    return done.stdout.split()
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -55,11 +65,13 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_bash_completes(script: Path, words: str, expected: list[str]) -> None:
     """Programs, commands, options, their choices and files, from the script alone: no program of ours runs."""
-    command = ["bash", "--norc", "-c", _COMPLETE, "bash", str(script), *words.split(" ")]
-    done = subprocess.run(
-        command, cwd=_ROOT, capture_output=True, text=True, check=True, env={"PATH": "/usr/bin:/bin"}
-    )
-    assert done.stdout.split() == expected
+    assert complete(script, words) == expected
+
+
+def test_every_command_of_a_worker_is_completed(script: Path) -> None:
+    """Those that its --help lists."""
+    usage = run("worker", "--help").stdout
+    assert complete(script, "worker ") == re.findall(r"^  (\w+)  ", usage, re.MULTILINE)
 
 
 def test_a_worker_alone_completes_itself() -> None:
