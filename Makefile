@@ -6,7 +6,7 @@ GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit foreign test-image validate-manifests test-gpu bench-gpu test-nightly check format bench bench-serving chaos chaos-rolling chaos-selftest audit fuzz lock contracts clean
+.PHONY: help setup demo docs test unit foreign test-image validate-manifests test-gpu bench-gpu test-nightly check format bench bench-serving chaos chaos-rolling chaos-selftest audit fuzz lock contracts clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ $(STAMP): requirements/all.txt
 
 demo: setup ## fine-tune, export, serve from a real Kafka; REVIEWS="files…" for your own reviews
 	$(BIN)/python -m dev.demo $(if $(REVIEWS),--reviews $(REVIEWS))
+
+docs: setup ## the pages as a site with search, .cache/site/index.html; a dead link ends it
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs -d .cache/site.state . .cache/site
 
 # Half of what the tests do is wait, so two files run at a time. A file keeps to one process and shares its fixtures;
 # in the order of their names the many small ones of the worker come last, and neither process is idle at the end.

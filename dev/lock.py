@@ -5,7 +5,7 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parent.parent
 _FILES = {
-    "all": ("cpu", "training", "dev"),
+    "all": ("cpu", "training", "completion", "dev"),
     "worker-cpu": ("cpu",),
     "worker-gpu": ("gpu",),
     "training": ("training",),

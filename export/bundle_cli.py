@@ -18,12 +18,8 @@ input, 3 the checkpoint was refused: its encoding, fusion or parity does not hol
 """
 
 
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the flags of an export.
-
-    Raises:
-        UsageError: If one is missing, unknown or malformed.
-    """
+def parser() -> Parser:
+    """The options of an export."""
     parser = Parser("bundle", "Turn a checkpoint into a verified bundle of ONNX graphs.", _EXIT_CODES)
     parser.add_argument("--checkpoint", type=Path, required=True, help="what `python -m training fit` wrote")
     parser.add_argument("--output", type=Path, required=True, help="the bundle's folder, which must not exist")
@@ -42,7 +38,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )  # fmt: skip
     _add_held_out(parser)
     parser.add_argument("--threads", type=int, default=0, help="default: one a core")
-    flags = parser.parse_args(arguments)
+    return parser
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the flags of an export.
+
+    Raises:
+        UsageError: If one is missing, unknown or malformed.
+    """
+    flags = parser().parse_args(arguments)
     _check(flags)
     return flags
 

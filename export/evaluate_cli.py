@@ -26,12 +26,8 @@ or input, 3 a folder is no bundle, or does not reproduce its golden texts here
 """
 
 
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the flags.
-
-    Raises:
-        UsageError: If one is missing, unknown or malformed.
-    """
+def parser() -> Parser:
+    """The options of an evaluation."""
     parser = Parser(
         "evaluate", "Measure the graphs that serve, through the worker's encoder and classifier.", _EXIT_CODES
     )
@@ -58,7 +54,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--train-data", type=Path, nargs="+", default=[], help="review files for the TF-IDF baseline to learn from"
     )
     parser.add_argument("--threads", type=int, default=0, help="default: one a core")
-    flags = parser.parse_args(arguments)
+    return parser
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the flags.
+
+    Raises:
+        UsageError: If one is missing, unknown or malformed.
+    """
+    flags = parser().parse_args(arguments)
     if not 0 <= flags.tolerance < math.inf:
         raise UsageError("--tolerance must be 0 or more.")
     if flags.macro_f1_min is not None and not 0 <= flags.macro_f1_min <= 1:

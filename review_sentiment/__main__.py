@@ -7,7 +7,7 @@ hundredths of a second on.
 import runpy
 import sys
 
-UNKNOWN_PROGRAM = 2
+USAGE = 2
 
 _USAGE = """\
 usage: review-sentiment PROGRAM COMMAND ...
@@ -16,7 +16,8 @@ usage: review-sentiment PROGRAM COMMAND ...
   training   fine-tune a BERT on reviews, and measure it
   export     turn a checkpoint into a verified bundle for workers, and measure it
 
-Each is `python -m PROGRAM` too, and takes --help; --version tells the version.
+Each is `python -m PROGRAM` too, and takes --help; --version tells the version, and
+--print-completion bash (or zsh, fish, ...) writes what the shell needs to complete all of it.
 
 examples:
   review-sentiment training fit --data reviews_*.json.gz --base-model bert-base-uncased --output runs/checkpoint
@@ -29,7 +30,7 @@ examples:
 
 
 def main() -> int:
-    """Hand over to a program; 2 if there is none of that name."""
+    """Hand over to a program; 2 for wrong usage."""
     match sys.argv[1:]:
         case ["worker" | "training" | "export" as program, *arguments]:
             sys.argv[1:] = arguments
@@ -38,11 +39,26 @@ def main() -> int:
             from contract.version import VERSION  # noqa: PLC0415 - no other case needs it
 
             print(f"review-sentiment {VERSION}")
+        case ["--print-completion", shell]:
+            return _print_completion(shell)
         case ["-h" | "--help"]:
             print(_USAGE, end="")
         case _:
             print(_USAGE, end="", file=sys.stderr)
-            return UNKNOWN_PROGRAM
+            return USAGE
+    return 0
+
+
+def _print_completion(shell: str) -> int:
+    try:
+        from review_sentiment.completion import SHELLS, script  # noqa: PLC0415 - no other case needs it
+    except ModuleNotFoundError as error:
+        print(f"review-sentiment: {error}: install the extra `completion`", file=sys.stderr)
+        return USAGE
+    if shell not in SHELLS:
+        print(f"review-sentiment: --print-completion takes one of {', '.join(SHELLS)}", file=sys.stderr)
+        return USAGE
+    print(script(shell))
     return 0
 
 

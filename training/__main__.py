@@ -24,7 +24,7 @@ from training.selection import EVERYTHING, Selection, named_weight
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 1 for a model that is not as good, 2 for what the user can fix, 130 for Ctrl-C."""
-    options = _parser(_recipe(arguments)).parse_args(arguments)
+    options = parser(_recipe(arguments)).parse_args(arguments)
     try:
         _require_text(vars(options).values())
         with contextlib.nullcontext() if options.command == "evaluate" else claimed(options.output):
@@ -59,7 +59,8 @@ def _recipe(arguments: Sequence[str] | None) -> Recipe:
     return RECIPES.get(parser.parse_known_args(arguments)[0].recipe, Recipe())  # an unknown name is refused later
 
 
-def _parser(recipe: Recipe) -> argparse.ArgumentParser:
+def parser(recipe: Recipe) -> argparse.ArgumentParser:
+    """All commands and options, with the defaults of this recipe."""
     parser = argparse.ArgumentParser(prog="python -m training")
     parser.add_argument("--version", action="version", version=f"review-sentiment {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True)

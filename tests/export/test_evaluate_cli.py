@@ -14,7 +14,7 @@ import pytest
 from export.evaluate_cli import parse
 from export.write import digests
 from tests.export.running import evaluate
-from training.__main__ import _parser
+from training.__main__ import parser
 from training.recipe import Recipe
 
 
@@ -127,5 +127,5 @@ def test_no_pytorch_is_needed() -> None:
 def test_both_evaluations_measure_all_that_is_named() -> None:
     """`--part` has one default: what was learnt of it is said (see `reviews.seen`), not left out in silence."""
     ours = parse(["bundle", "--data", "some.jsonl"])
-    trainings = _parser(Recipe()).parse_args(["evaluate", "--checkpoint", "c", "--data", "some.jsonl"])
+    trainings = parser(Recipe()).parse_args(["evaluate", "--checkpoint", "c", "--data", "some.jsonl"])
     assert ours.part == trainings.part == "all"

@@ -8,7 +8,7 @@ import pytest
 
 from contract.training_record import TrainingRecord
 from tests.evaluations import HOSTILE
-from training.__main__ import _parser
+from training.__main__ import parser
 from training.recipe import Recipe
 from training.report.reproduce import command
 
@@ -25,7 +25,7 @@ def test_the_command_is_one_that_we_take(record: dict[str, Any], *, taught: bool
         }
         record["data"]["categories"] = ["Books", "Home & Kitchen"]
     words = shlex.split(command("my <model>", TrainingRecord.model_validate(record)))
-    options = _parser(Recipe()).parse_args(words[3:])
+    options = parser(Recipe()).parse_args(words[3:])
     assert words[:4] == ["python", "-m", "training", "distill" if taught else "fit"]
     assert {name: getattr(options, name) for name in record["settings"]} == record["settings"]
     assert (str(options.output), options.split) == ("my <model>-again", "hash")
