@@ -47,8 +47,8 @@ class Gates:
         batchings: Random batchings to try: a rate takes more of them than a bound that every text has to keep.
         probability_delta_max: How far a probability may be from PyTorch's.
         neighbour_delta_max: How far a probability may move with the other texts of its batch.
-        label_agreement_min: The share of labels that has to be kept: the reference's on calibration reviews where
-            these decide (`Loss.decides`), else PyTorch's on the texts of the sample.
+        label_agreement_min: The share of labels that has to be kept: of the reference's on calibration reviews, by
+            the interval's upper end, or, where these are too few to judge by, of PyTorch's on the sample.
         flip_rate_max: The share of labels that may change with the batch.
         macro_f1_loss_max: How much macro-F1 it may lose on calibration reviews, by the interval's lower end.
         ece_rise_max: How much larger its calibration error may be there, by the interval's lower end.
@@ -145,9 +145,16 @@ class Result:
                 flips <= gates.flip_rate_max
             ),
         }
-        if self.loss is not None and self.loss.decides:
-            return laws | _laws_of_loss(gates, self.loss)
-        return laws | _law_of_labels(gates, found.label_agreement, "PyTorch's labels")
+        if self.loss is not None and self.loss.suffices:
+            by_reviews = _laws_of_loss(gates, self.loss)
+            if self.loss.decides or all(by_reviews.values()):
+                return laws | by_reviews
+        kept = found.label_agreement
+        return laws | {
+            f"it keeps {kept:.2%} of PyTorch's labels, where {gates.label_agreement_min:.1%} are asked": (
+                kept >= gates.label_agreement_min
+            )
+        }
 
     def manifest_entry(
         self, accuracy: dict[str, float], *, temperature: Temperature, abstain_below: float
@@ -192,23 +199,17 @@ def _parity(trial: Trial | str) -> Parity:
     )
 
 
-def _law_of_labels(gates: Gates, kept: float, whose: str) -> dict[str, bool]:
-    return {
-        f"it keeps {kept:.2%} of {whose}, where {gates.label_agreement_min:.1%} are asked": (
-            kept >= gates.label_agreement_min
-        )
-    }
-
-
 def _laws_of_loss(gates: Gates, loss: Loss) -> dict[str, bool]:
-    """What users would lose decides by the end of the interval that is worse for the variant in macro-F1.
+    """macro-F1 decides by the worse end of its interval: the loss has to be known to be small.
 
-    A calibration error is made of absolute gaps, so its interval is wide: there the rise has to be sure to refuse.
+    Labels kept and calibration error decide by the better end, so that only what is sure to be lost refuses: a
+    label that changes between two that are as likely costs nobody anything, and absolute gaps are noisy.
     """
     worst, rise = -loss.macro_f1.low, loss.ece_rise.low
     return {
-        **_law_of_labels(
-            gates, loss.labels_kept.value, f"the reference's labels on {loss.texts} calibration texts"
+        f"it keeps {loss.labels_kept.high:.2%} of the reference's labels at most, by the interval on {loss.texts} "
+        f"calibration texts, where {gates.label_agreement_min:.1%} are asked": (
+            loss.labels_kept.high >= gates.label_agreement_min
         ),
         f"it may lose {worst:.4f} of macro-F1, by its interval on {loss.texts} calibration texts, where "
         f"{gates.macro_f1_loss_max:g} is allowed": worst <= gates.macro_f1_loss_max,

@@ -13,8 +13,9 @@ from evaluation.comparison import Comparison, compare
 from evaluation.figures import rounded
 from export.confidence import Calibrated
 
-TEXTS_DECIDE = 1_000
-"""Of so many reviews the loss is known to about 0.007 of macro-F1, and decides; of fewer it is only told."""
+TEXTS_SUFFICE, TEXTS_DECIDE = 200, 1_000
+"""Of 1,000 reviews the loss is known to about 0.007 of macro-F1: enough to refuse by. Of 200 it may be known to be
+small, but that it is not may be for want of reviews; of fewer, like answers say little (3 in 200 may differ)."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,13 @@ class Loss:
     ece_rise: Estimate
 
     @property
+    def suffices(self) -> bool:
+        """Whether the reviews are enough to let a variant pass."""
+        return self.texts >= TEXTS_SUFFICE
+
+    @property
     def decides(self) -> bool:
-        """Whether the reviews are enough to judge by."""
+        """Whether they are enough to refuse it too."""
         return self.texts >= TEXTS_DECIDE
 
     def record(self) -> dict[str, JsonValue]:

@@ -61,9 +61,9 @@ def beside_reference(found: Loss, **deviation: Any) -> str | None:
     [
         (
             "labels_kept",
-            Estimate(0.98, 0.97, 0.99),
-            Estimate(0.979, 0.97, 0.99),
-            "keeps 97.90% of the reference's",
+            Estimate(0.97, 0.96, 0.98),
+            Estimate(0.99, 0.97, 0.979),
+            "keeps 97.90% of the reference's labels at most",
         ),
         ("macro_f1", Estimate(0.0, -0.02, 0.02), Estimate(0.01, -0.021, 0.04), "may lose 0.0210 of macro-F1"),
         ("ece_rise", Estimate(0.02, 0.01, 0.03), Estimate(0.02, 0.011, 0.03), "larger by 0.0110 at least"),
@@ -72,7 +72,7 @@ def beside_reference(found: Loss, **deviation: Any) -> str | None:
 def test_what_users_lose_refuses_and_names_the_figure(
     lost: str, kept: Estimate, broken: Estimate, says: str
 ) -> None:
-    """macro-F1 by its lower end: the loss must be known to be small. A larger ECE must be known to be larger."""
+    """macro-F1 by its worse end: a loss must be known to be small. The others by the better: it must be sure."""
     at_limit, beyond, no_number = (
         replace(LOST, **dict[str, Any]({lost: it})) for it in (kept, broken, Estimate(*[float("nan")] * 3))
     )
@@ -82,11 +82,14 @@ def test_what_users_lose_refuses_and_names_the_figure(
 
 
 def test_reviews_decide_over_texts_that_were_made_up() -> None:
-    """Labels count where they matter: on reviews where there are enough, else on the sample."""
+    """From 200 on they may let a graph pass, from 1,000 on refuse it too; else the labels of the sample count."""
+    lost = replace(LOST, macro_f1=Estimate(-0.1, -0.1, -0.1))
     assert beside_reference(LOST, label_agreement=0.9) is None
-    few = replace(LOST, texts=999, macro_f1=Estimate(-0.1, -0.1, -0.1))
-    assert "of PyTorch's labels" in (beside_reference(few, label_agreement=0.9) or "")
-    assert beside_reference(few) is None
+    assert beside_reference(replace(LOST, texts=200), label_agreement=0.9) is None
+    for undecided in (replace(LOST, texts=199), replace(lost, texts=999)):
+        assert "of PyTorch's labels" in (beside_reference(undecided, label_agreement=0.9) or "")
+        assert beside_reference(undecided) is None
+    assert "of macro-F1" in (beside_reference(replace(lost, texts=1000)) or "")
 
 
 def test_the_warm_up_allows_what_was_measured_and_a_margin() -> None:
