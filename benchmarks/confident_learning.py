@@ -1,9 +1,9 @@
 """Which stars contradict their text, and whether leaving them out helps: confident learning with TF-IDF.
 
 A linear model answers every training review from four fifths of the others. A review is in doubt if another
-class than its own has a probability above what the reviews of that class have in the mean (Northcutt et al. 2021,
-"Confident learning: estimating uncertainty in dataset labels"). Baselines in the same run: all of the reviews, and as
-many left out by chance.
+class than its own has a probability above what the reviews of that class have in the mean (Northcutt et al.
+2021, "Confident learning: estimating uncertainty in dataset labels"). Baselines in the same run: all of the
+reviews, and as many left out by chance.
 """
 
 import argparse
