@@ -121,7 +121,7 @@ def _settings(plan: Plan, cluster: Cluster, folder: Path, bundle: Path) -> dict[
         "WORKER_DRAIN_TIMEOUT_MS": 4000,
         "WORKER_COMMIT_INTERVAL_MS": 500,
         "WORKER_PUBLISH_TIMEOUT_MS": 30_000,
-        "WORKER_THREADS": 1,
+        "WORKER_CALLERS": 2,
         "WORKER_WINDOW_RECORDS_MAX": 64,
         "WORKER_HELD_RECORDS_MAX": 128,  # so that a slow model is enough to pause reading
         "FAULTY_SLOW_FILE": folder / "slow",

@@ -86,7 +86,7 @@ def _servers(
             "WORKER_OUTPUT_TOPIC": topics[1],
             "WORKER_DEAD_LETTER_TOPIC": topics[2],
             "WORKER_GROUP_ID": run,
-            "WORKER_THREADS": 1,  # two workers on two cores
+            "WORKER_CALLERS": 1,  # two workers on two cores
         }
         workers = [
             stack.enter_context(WorkerProcess(folder / f"worker-{n}.log", settings, module="dev.faulty_worker"))

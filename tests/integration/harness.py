@@ -88,7 +88,7 @@ class Run:
             "WORKER_OUTPUT_TOPIC": self.output_topic,
             "WORKER_DEAD_LETTER_TOPIC": self.dlq,
             "WORKER_GROUP_ID": self.group,
-            "WORKER_THREADS": 1,
+            "WORKER_CALLERS": 2,
             "WORKER_SESSION_TIMEOUT_MS": 6000,
             "WORKER_DRAIN_TIMEOUT_MS": 4000,
             "WORKER_COMMIT_INTERVAL_MS": 200,
