@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from contract.errors import UsageError
 from worker.environment import CONFIG_VARIABLE, PREFIX, is_service_link, misspelt, told, unused, variable
+from worker.extras import tracing_problems
 from worker.tls import tls_problems
 
 _DAY_MS = 24 * 60 * 60 * 1000  # clients and timers take no more than some weeks, and say so by a traceback
@@ -96,7 +97,6 @@ class Settings(BaseSettings):
         False,
         description="Go on at the earliest record left where unread events have expired, instead of stopping.",
     )
-
     allow_replaced: bool = Field(
         False,
         description="Go back to the earliest record where the input topic was recreated, or to where its log "
@@ -176,6 +176,9 @@ class Settings(BaseSettings):
     summary_interval_ms: Milliseconds = Field(
         60_000, ge=0, description="Time between two lines of the log that sum up what was done; 0 means none."
     )
+    tracing: bool = Field(
+        False, description="Send OpenTelemetry traces, as `OTEL_…` variables say; needs the extra `tracing`."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="JSON lines, or a page for people; `auto` looks whether a terminal reads it."
@@ -211,6 +214,8 @@ class Settings(BaseSettings):
         broken += unused(self.kafka_security_protocol, given)
         if self.kafka_security_protocol.endswith("SSL"):
             broken += tls_problems(self.kafka_ssl_cafile, self.kafka_ssl_certfile, self.kafka_ssl_keyfile)
+        if self.tracing:
+            broken += tracing_problems(os.environ)
         if broken:
             raise ValueError("; ".join(broken))
         return self
