@@ -93,9 +93,10 @@ contracts: setup ## write docs/contracts, the tables of docs/settings.md and doc
 bench-serving: setup ## a worker on a real Kafka beside its graph alone and beside a simple loop; after `make demo`, or ARGS="--bundle … --checkpoint …"
 	$(BIN)/python -m benchmarks.serving $(ARGS)
 
-bench: setup ## what an event costs the host, and what exactly once costs beside at least once
+bench: setup ## what an event costs the host, with tracing too, and what exactly once costs beside at least once
 	$(BIN)/python -m benchmarks.host_path
 	$(BIN)/python -m benchmarks.simulated_device
+	$(BIN)/python -m benchmarks.tracing
 	$(BIN)/python -m benchmarks.transactions
 
 chaos: setup ## break workers and brokers, account for every record; MINUTES=20 DELIVERY=exactly-once SEED=1 FAULTS="…"
