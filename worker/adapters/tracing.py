@@ -111,7 +111,7 @@ class OpenTelemetryWindow:
         """A window's span, and the contexts that its records brought along."""
         self._tracer, self._span, self._parents = tracer, span, parents
         self._context = set_span_in_context(span, Context())
-        self._links = [Link(span.get_span_context())] if _is_sampled(span) else []
+        self._links = [Link(span.get_span_context())] if _is_sent(span) else []
         self._began_ns = time.time_ns()
 
     @contextmanager
@@ -147,11 +147,11 @@ class OpenTelemetryWindow:
         span = self._tracer.start_span(
             f"create {topic}", parent, SpanKind.PRODUCER, attributes, self._links, self._began_ns
         )
+        if not _is_sent(span):
+            return item  # nobody would ever find the span that it named
         if item.kind is Kind.DEAD_LETTER:
             _fail(span, item.detail)
         span.end()
-        if not _is_sampled(span):
-            return item  # nobody would ever find the span that it named
         carrier: dict[str, str] = {}
         _W3C.inject(carrier, set_span_in_context(span, Context()))
         return replace(item, headers=with_traceparent(item.headers, carrier[TRACEPARENT].encode()))
@@ -182,8 +182,9 @@ def _context_of(context: Context) -> SpanContext:
     return get_current_span(context).get_span_context()
 
 
-def _is_sampled(span: Span) -> bool:
-    return span.get_span_context().trace_flags.sampled
+def _is_sent(span: Span) -> bool:
+    """Of one that has not ended. The SDK, when it is switched off, gives out the parent's context as a span."""
+    return span.is_recording() and span.get_span_context().trace_flags.sampled
 
 
 def _fail(span: Span, kind: str) -> None:
