@@ -12,10 +12,10 @@ import pytest
 
 from dev.kafka import AnyCluster
 from tests.integration.harness import Run, until
+from tests.traced_pipeline import PARENT, SAMPLED, TRACE
 
 pytestmark = [pytest.mark.foreign, pytest.mark.kafka]
 
-TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 _CONFIG = """
 receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{port}"}}}}}}}}
 exporters: {{file: {{path: {file}}}}}
@@ -50,7 +50,7 @@ def test_the_collector_reads_what_a_worker_sends(
     """Windows linked to their events, and an event's trace from its producer's span by ours to its result."""
     with Run(cluster, bundle, tmp_path, partitions=1) as run:
         worker = run.worker(tracing=True)
-        run.send(b'{"text": "good"}', headers=[("traceparent", f"00-{TRACE}-{PARENT}-01".encode())])
+        run.send(b'{"text": "good"}', headers=[("traceparent", SAMPLED.encode())])
         run.producer.flush()
         run.read_all()
         worker.terminate()

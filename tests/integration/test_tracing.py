@@ -9,12 +9,12 @@ import pytest
 from dev.kafka import AnyCluster
 from tests.integration.harness import Run
 from tests.integration.otlp_receiver import Receiver, attributes, receiver
+from tests.traced_pipeline import PARENT, SAMPLED, TRACE, UNSAMPLED
 
 pytestmark = pytest.mark.kafka
 
 CANARY = "canarytext"
-TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-SAMPLED, UNSAMPLED, MALFORMED = f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-00", f"00-{TRACE}-01"
+MALFORMED = f"00-{TRACE}-01"
 REVIEW = json.dumps({"text": f"a quite good {CANARY}"}).encode()
 
 

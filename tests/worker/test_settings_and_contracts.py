@@ -292,7 +292,7 @@ def test_tracing_needs_its_extra_and_its_protocol(monkeypatch: pytest.MonkeyPatc
     assert not load(monkeypatch, ["--bundle", "b"]).tracing
     with pytest.raises(UsageError) as refused:
         load(monkeypatch, ["--bundle", "b", "--tracing", "true"])
-    assert "pip install opentelemetry-exporter-otlp-proto-http" in str(refused.value)
+    assert "WORKER_TRACING needs the extra `tracing`: pip install opentelemetry-exporter" in str(refused.value)
     assert "OTEL_EXPORTER_OTLP_PROTOCOL is grpc" in str(refused.value)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf")  # goes before the general one
     with pytest.raises(UsageError) as refused:
