@@ -16,9 +16,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from rich.console import Console
 from rich.table import Table
 
-from export.provenance import cpu_name
 from worker.adapters.tracing import OpenTelemetryTracing
 from worker.core.records import Header, Partition, PartitionRange, Record, Window
+from worker.cores import cpu_name
 from worker.outcomes import Kind, Outgoing
 
 _WINDOW, _ROUNDS = 512, 31

@@ -5,7 +5,6 @@ everywhere else: `KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_SECURITY_PROTOCOL`, … All e
 """
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -23,7 +22,7 @@ from pydantic_settings import (
 from contract.errors import UsageError
 from worker.environment import CONFIG_VARIABLE, PREFIX, is_service_link, misspelt, told, unused, variable
 from worker.extras import tracing_problems
-from worker.tls import tls_problems
+from worker.tls import password_in, tls_problems
 
 _DAY_MS = 24 * 60 * 60 * 1000  # clients and timers take no more than some weeks, and say so by a traceback
 _COUNT_MAX = 2**31 - 1
@@ -228,18 +227,7 @@ class Settings(BaseSettings):
         """
         if self.kafka_sasl_password is not None:
             return self.kafka_sasl_password.get_secret_value()
-        file = self.kafka_sasl_password_file
-        if file is None:
-            return None
-        try:
-            password = re.sub(r"\r?\n\Z", "", file.read_bytes().decode("utf-8"))
-        except OSError as error:
-            raise ValueError(f"KAFKA_SASL_PASSWORD_FILE: {error}") from error
-        except UnicodeDecodeError:  # which would show a part of it
-            raise ValueError(f"KAFKA_SASL_PASSWORD_FILE: {file} is not UTF-8; write the password so") from None
-        if not password:
-            raise ValueError(f"KAFKA_SASL_PASSWORD_FILE: {file} is empty; write the password into it")
-        return password
+        return password_in(self.kafka_sasl_password_file) if self.kafka_sasl_password_file else None
 
     @classmethod
     def settings_customise_sources(
