@@ -46,10 +46,15 @@ bench-gpu: ## parity and speed on a GPU; CHECKPOINT=folder DATA="files…"
 
 FOREIGN := $(CURDIR)/.cache/foreign
 
-foreign: setup $(FOREIGN)/optimum/.installed $(FOREIGN)/infinity/.installed ## contract, model, report, metrics and rules in programs that are not ours; needs Node
+foreign: setup $(FOREIGN)/optimum/.installed $(FOREIGN)/infinity/.installed $(FOREIGN)/collector ## contract, model, report, metrics, rules and traces in programs that are not ours; needs Node, and Go for traces
 	mkdir -p $(FOREIGN) && cp tests/foreign/package*.json $(FOREIGN)
 	npm ci --prefix $(FOREIGN) --ignore-scripts --no-audit --no-fund
 	OMP_WAIT_POLICY=PASSIVE FOREIGN=$(FOREIGN) $(BIN)/python -m pytest -m foreign tests/foreign
+
+# OpenTelemetry's Collector, of its own modules; minutes, the first time. Without Go its test is skipped, and says so.
+$(FOREIGN)/collector: tests/foreign/collector/main.go tests/foreign/collector/go.mod tests/foreign/collector/go.sum
+	mkdir -p $(FOREIGN)
+	! command -v go > /dev/null || go -C $(<D) build -buildvcs=false -o $@ .
 
 $(FOREIGN)/%/.installed: tests/foreign/%.txt | setup
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
@@ -88,9 +93,10 @@ contracts: setup ## write docs/contracts, the tables of docs/settings.md and doc
 bench-serving: setup ## a worker on a real Kafka beside its graph alone and beside a simple loop; after `make demo`, or ARGS="--bundle … --checkpoint …"
 	$(BIN)/python -m benchmarks.serving $(ARGS)
 
-bench: setup ## what an event costs the host, and what exactly once costs beside at least once
+bench: setup ## what an event costs the host, with tracing too, and what exactly once costs beside at least once
 	$(BIN)/python -m benchmarks.host_path
 	$(BIN)/python -m benchmarks.simulated_device
+	$(BIN)/python -m benchmarks.tracing
 	$(BIN)/python -m benchmarks.transactions
 
 chaos: setup ## break workers and brokers, account for every record; MINUTES=20 DELIVERY=exactly-once SEED=1 FAULTS="…"

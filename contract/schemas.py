@@ -94,6 +94,10 @@ _SESSION = {
     "x-worker-session": "the process, its assignment, and +N for what is published again: within it a partition "
     "keeps its order"
 }
+_TRACE: dict[str, str | dict[str, Any]] = {
+    "traceparent": "W3C Trace Context, where the review has one: its own, or a worker's span in the same trace",
+    "tracestate": "the review's",
+}
 _EVENT: dict[str, str | dict[str, Any]] = {
     "ce_specversion": {"const": "1.0"},
     "ce_type": {"const": EVENT_TYPE},
@@ -131,10 +135,11 @@ for _part in ("headers", "value", "key"):
 
 def header_schemas() -> dict[str, dict[str, Any]]:
     """What is said of the headers of each message that the worker writes."""
+    is_json = {"content-type": {"const": "application/json"}}
     return {
-        "sentiment": _headers({**_EVENT, "content-type": {"const": "application/json"}}),
-        "tombstone": _headers(_EVENT),
-        "deadLetter": _headers({**_FAILURE, **_LEFT_OUT}, optional=tuple(_LEFT_OUT)),
+        "sentiment": _headers({**_EVENT, **is_json, **_TRACE}, optional=tuple(_TRACE)),
+        "tombstone": _headers({**_EVENT, **_TRACE}, optional=tuple(_TRACE)),
+        "deadLetter": _headers({**_FAILURE, **_LEFT_OUT, **_TRACE}, optional=(*_LEFT_OUT, *_TRACE)),
     }
 
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parent.parent
 _FILES = {
-    "all": ("cpu", "training", "completion", "dev"),
+    "all": ("cpu", "training", "completion", "tracing", "dev"),
     "worker-cpu": ("cpu",),
+    "worker-cpu-tracing": ("cpu", "tracing"),
     "worker-gpu": ("gpu",),
+    "worker-gpu-tracing": ("gpu", "tracing"),
     "training": ("training",),
 }
 _FOREIGN = ("optimum", "infinity")  # whose versions agree with none of ours: each has an environment of its own

@@ -2,6 +2,7 @@
 #   docker build -f docker/worker.Dockerfile --target cpu -t review-sentiment-worker:cpu .
 #   docker build -f docker/worker.Dockerfile --target gpu -t review-sentiment-worker:gpu .
 # What is installed is pinned by hash. Pin the base for a release: --build-arg BASE=debian:bookworm-slim@sha256:…
+# With what traces need: --build-arg TRACING=-tracing
 # A package registry of yours: --secret id=pip,src=pip.conf
 ARG BASE=debian:bookworm-slim
 
@@ -20,11 +21,13 @@ RUN chmod -R u=rwX,go=rX /app && python3 -m compileall -q --invalidation-mode un
 COPY docker/install.sh /install.sh
 
 FROM build AS build-cpu
-COPY requirements/worker-cpu.txt /requirements.txt
+ARG TRACING=
+COPY requirements/worker-cpu${TRACING}.txt /requirements.txt
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf sh /install.sh
 
 FROM build AS build-gpu
-COPY requirements/worker-gpu.txt /requirements.txt
+ARG TRACING=
+COPY requirements/worker-gpu${TRACING}.txt /requirements.txt
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf sh /install.sh
 
 FROM python AS worker

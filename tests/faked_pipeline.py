@@ -14,6 +14,7 @@ from worker.delivery import AtLeastOnce, Delivery
 from worker.in_flight import InFlight
 from worker.outcomes import OutcomeBuilder
 from worker.pipeline import Pipeline, PipelineOptions
+from worker.ports import UNTRACED, Tracing
 
 P0, P1 = Partition("in", 0), Partition("in", 1)
 _IDENTITY = ModelIdentity(name="fake", version="1", sha256="0" * 64, variant="fp32", provider="Fake")
@@ -32,6 +33,7 @@ def pipeline_on_fakes(
     classifier: FakeClassifier,
     policy: BreakerPolicy | None = None,
     callers: int = 1,
+    tracing: Tracing = UNTRACED,
 ) -> Pipeline:
     """The worker's own, with small batches."""
     return Pipeline(
@@ -40,14 +42,21 @@ def pipeline_on_fakes(
             callers=callers, full_pauses_s=(0, 0),
         ),
         in_flight=in_flight, encoder=FakeEncoder(), classifier=classifier, outcomes=outcomes, delivery=delivery,
-        breaker=Breaker(policy or BreakerPolicy()), telemetry=telemetry,
+        breaker=Breaker(policy or BreakerPolicy()), telemetry=telemetry, tracing=tracing,
     )  # fmt: skip
 
 
 class FakedPipeline:
     """A pipeline with all that it touches."""
 
-    def __init__(self, *, message_bytes_max: int = 10**6, records_max: int = 100, callers: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        message_bytes_max: int = 10**6,
+        records_max: int = 100,
+        callers: int = 1,
+        tracing: Tracing = UNTRACED,
+    ) -> None:
         policy = WindowPolicy(records_max, window_ms_target=1e9, wait_ms_max=0, value_bytes_max=10**6)
         self.in_flight = InFlight(policy, Marks(1000, 10**6))
         self.classifier, self.sink, self.telemetry = FakeClassifier(), FakeSink(message_bytes_max), FakeTelemetry()
@@ -55,7 +64,7 @@ class FakedPipeline:
         delivery = AtLeastOnce(self.in_flight, self.sink, outcomes, self.telemetry)
         breaker = BreakerPolicy(ratio_max=0.5, records_min=4)
         self.pipeline = pipeline_on_fakes(
-            self.in_flight, delivery, outcomes, self.telemetry, self.classifier, breaker, callers
+            self.in_flight, delivery, outcomes, self.telemetry, self.classifier, breaker, callers, tracing
         )
         self.in_flight.assign([P0, P1])
 

@@ -26,7 +26,7 @@ from worker.model import Model, load_model
 from worker.outcomes import OutcomeBuilder
 from worker.pipeline import Pipeline, PipelineOptions
 from worker.portions import InPortions, PacedSink, PacedTransactions, Timer
-from worker.ports import Classifier, Telemetry
+from worker.ports import UNTRACED, Classifier, Telemetry, Tracing
 from worker.settings import Settings
 from worker.stages import Stages
 from worker.standby import StandBy
@@ -50,6 +50,7 @@ class Worker:
         self._life = Life()
         self._watched = Watched(settings, self._life)
         self._metrics = self._watched.metrics
+        self._tracing = _tracing(settings, self._watched.name)
 
     def run(self) -> None:
         """Serve until a signal comes.
@@ -107,6 +108,7 @@ class Worker:
             outcomes=outcomes,
             breaker=Breaker(BreakerPolicy(settings.dead_letter_ratio_max, settings.dead_letter_records_min)),
             telemetry=self._metrics,
+            tracing=self._tracing,
         )
         stages = Stages(pipeline, in_flight)
         self._stop.hold(self._drain)
@@ -126,6 +128,7 @@ class Worker:
         member_id = source.membership.member_id
         settled = loop.drain(failure)
         sink.close()
+        self._tracing.close()
         if settings.group_instance_id and isinstance(failure, (InstanceFencedError, TransactionFencedError)):
             failure = self._stand_by(failure, member_id)
         if failure is not None:
@@ -161,6 +164,14 @@ def run(
     stop = stop or Stop()
     stop.listen()
     Worker(settings, stop, wrap).run()
+
+
+def _tracing(settings: Settings, worker: str) -> Tracing:
+    if not settings.tracing:
+        return UNTRACED
+    from worker.adapters.tracing import open_tracing  # noqa: PLC0415 - its packages are an extra
+
+    return open_tracing(settings, worker)
 
 
 def _window_policy(settings: Settings, model: Model) -> WindowPolicy:

@@ -34,7 +34,15 @@ from worker.delivery import Answered, Delivery
 from worker.errors import DeviceFullError, ModelFailedError, TooManyDeadLettersError
 from worker.in_flight import InFlight
 from worker.outcomes import OutcomeBuilder, Outgoing
-from worker.ports import Classifier, Encoder, OutOfDeviceMemoryError, Telemetry
+from worker.ports import (
+    UNTRACED,
+    Classifier,
+    Encoder,
+    OutOfDeviceMemoryError,
+    Telemetry,
+    Tracing,
+    WindowTrace,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +76,7 @@ class Prepared:
     rejected: dict[int, Rejection]
     times_s: dict[str, float] = field(default_factory=dict)
     """How long each stage took so far."""
+    trace: WindowTrace = UNTRACED
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,7 @@ class Pipeline:
         outcomes: OutcomeBuilder,
         breaker: Breaker,
         telemetry: Telemetry,
+        tracing: Tracing = UNTRACED,
     ) -> None:
         self._options = options
         self._in_flight = in_flight
@@ -102,6 +112,7 @@ class Pipeline:
         self._breaker = breaker
         self._telemetry = telemetry
         self._callers = Callers(options.callers)
+        self._tracing = tracing
         self._batch_tokens_max = options.batch_tokens_max
         self._served_tokens_max = options.served_tokens_max
 
@@ -112,11 +123,11 @@ class Pipeline:
     def prepare(self, window: Window) -> Prepared:
         """Decode and encode every record of a window."""
         self._telemetry.window(len(window))
-        times_s = {"queue": window.waited_s}
+        trace, times_s = self._tracing.window(window), {"queue": window.waited_s}
         self._telemetry.stage("queue", window.waited_s)
         fields: dict[int, Fields] = {}
         rejected: dict[int, Rejection] = {}
-        with self._timed("decode", times_s):
+        with self._timed("decode", trace, times_s):
             for index, record in enumerate(window.records):
                 if self._in_flight.is_poison(record):
                     rejected[index] = Rejection(Reason.CRASHED_WORKER, "a worker died on this record alone")
@@ -130,16 +141,16 @@ class Pipeline:
                     rejected[index] = decoded
                 else:
                     fields[index] = decoded
-        with self._timed("encode", times_s):
+        with self._timed("encode", trace, times_s):
             encoded = dict(zip(fields, self._encoder.encode(list(fields.values())), strict=True))
         self._telemetry.encoded(list(encoded.values()))
-        return Prepared(window, encoded, rejected, times_s)
+        return Prepared(window, encoded, rejected, times_s, trace)
 
     def score(self, prepared: Prepared) -> Scored:
         """Run the model over a window, in batches of like length."""
         answers: dict[int, Answer] = {}
         started_s = time.monotonic()
-        with self._timed("infer", prepared.times_s):
+        with self._timed("infer", prepared.trace, prepared.times_s):
             indices = list(prepared.encoded)
             lengths = [len(prepared.encoded[index].ids) for index in indices]
             plan = plan_batches(lengths, rows_max=self._options.batch_rows_max, tokens_max=self._batch_tokens_max)
@@ -172,7 +183,7 @@ class Pipeline:
                 outgoing.append(outcomes.forward(record))
             else:
                 unsendable.append(record)
-        return Answered(prepared.window, tuple(outgoing), tuple(unsendable))
+        return Answered(prepared.window, tuple(prepared.trace.passed_on(outgoing)), tuple(unsendable))
 
     def deliver(self, scored: Scored) -> None:
         """Publish and settle a window, at once or with the next ones.
@@ -181,10 +192,12 @@ class Pipeline:
             ReviewSentimentError: If it can't be published, or if the model fails on too many records: then the
                 dead letters are settled, so that a restart repeats nothing.
         """
-        with self._timed("publish", scored.prepared.times_s):
+        trace, times_s = scored.prepared.trace, scored.prepared.times_s
+        with self._timed("publish", trace, times_s):
             answered = self.answer(scored)
             self._delivery.deliver(answered)
-        _tell(answered, scored.prepared.times_s)
+        trace.end()
+        _tell(answered, times_s)
         self._watch(scored)
 
     def due_in_s(self) -> float | None:
@@ -245,9 +258,10 @@ class Pipeline:
             )
 
     @contextmanager
-    def _timed(self, stage: str, times_s: dict[str, float]) -> Iterator[None]:
+    def _timed(self, stage: str, trace: WindowTrace, times_s: dict[str, float]) -> Iterator[None]:
         started_s = time.monotonic()
-        yield
+        with trace.stage(stage):
+            yield
         times_s[stage] = time.monotonic() - started_s
         self._telemetry.stage(stage, times_s[stage])
 

@@ -1,6 +1,7 @@
 """The borders of the pipeline as Protocols: what the adapters provide and the fakes of the tests imitate."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from contract.encoding import Encoded
 from contract.fields import Fields
 from worker.core.ledger import Commit, Offset
-from worker.core.records import Partition, Record
+from worker.core.records import Partition, Record, Window
 from worker.outcomes import Outgoing, Unwritten
 
 
@@ -142,3 +143,56 @@ class Telemetry(Protocol):
     def revoked(self, elapsed_s: float) -> None:
         """What was in flight of revoked partitions was settled and committed, or given up, after so long."""
         ...
+
+
+class WindowTrace(Protocol):
+    """What is told of one window's life to those who trace."""
+
+    def stage(self, name: str) -> AbstractContextManager[None]:
+        """Around a stage; where that raises, the window's trace ends with it."""
+        ...
+
+    def passed_on(self, outgoing: Sequence[Outgoing]) -> Sequence[Outgoing]:
+        """The same, each with the trace context from which its readers go on."""
+        ...
+
+    def end(self) -> None:
+        """The window is delivered."""
+        ...
+
+
+class Tracing(Protocol):
+    """Traces windows. None of its methods raises or waits for anything outside; `close` waits a moment."""
+
+    def window(self, window: Window) -> WindowTrace:
+        """A window's life begins."""
+        ...
+
+    def close(self) -> None:
+        """Send what is left."""
+        ...
+
+
+class Untraced:
+    """Tracing that is switched off, and its trace of any window."""
+
+    def window(self, _window: Window) -> WindowTrace:
+        """Nothing is told."""
+        return self
+
+    def stage(self, _name: str) -> AbstractContextManager[None]:
+        """Nothing is told."""
+        return nullcontext()
+
+    def passed_on(self, outgoing: Sequence[Outgoing]) -> Sequence[Outgoing]:
+        """The very same."""
+        return outgoing
+
+    def end(self) -> None:
+        """Nothing is told."""
+
+    def close(self) -> None:
+        """Nothing is left."""
+
+
+UNTRACED = Untraced()

@@ -5,7 +5,6 @@ everywhere else: `KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_SECURITY_PROTOCOL`, … All e
 """
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -22,7 +21,8 @@ from pydantic_settings import (
 
 from contract.errors import UsageError
 from worker.environment import CONFIG_VARIABLE, PREFIX, is_service_link, misspelt, told, unused, variable
-from worker.tls import tls_problems
+from worker.extras import tracing_problems
+from worker.tls import password_in, tls_problems
 
 _DAY_MS = 24 * 60 * 60 * 1000  # clients and timers take no more than some weeks, and say so by a traceback
 _COUNT_MAX = 2**31 - 1
@@ -96,7 +96,6 @@ class Settings(BaseSettings):
         False,
         description="Go on at the earliest record left where unread events have expired, instead of stopping.",
     )
-
     allow_replaced: bool = Field(
         False,
         description="Go back to the earliest record where the input topic was recreated, or to where its log "
@@ -176,6 +175,9 @@ class Settings(BaseSettings):
     summary_interval_ms: Milliseconds = Field(
         60_000, ge=0, description="Time between two lines of the log that sum up what was done; 0 means none."
     )
+    tracing: bool = Field(
+        False, description="Send OpenTelemetry traces, as `OTEL_…` variables say; needs the extra `tracing`."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="JSON lines, or a page for people; `auto` looks whether a terminal reads it."
@@ -211,6 +213,8 @@ class Settings(BaseSettings):
         broken += unused(self.kafka_security_protocol, given)
         if self.kafka_security_protocol.endswith("SSL"):
             broken += tls_problems(self.kafka_ssl_cafile, self.kafka_ssl_certfile, self.kafka_ssl_keyfile)
+        if self.tracing:
+            broken += tracing_problems(os.environ)
         if broken:
             raise ValueError("; ".join(broken))
         return self
@@ -223,18 +227,7 @@ class Settings(BaseSettings):
         """
         if self.kafka_sasl_password is not None:
             return self.kafka_sasl_password.get_secret_value()
-        file = self.kafka_sasl_password_file
-        if file is None:
-            return None
-        try:
-            password = re.sub(r"\r?\n\Z", "", file.read_bytes().decode("utf-8"))
-        except OSError as error:
-            raise ValueError(f"KAFKA_SASL_PASSWORD_FILE: {error}") from error
-        except UnicodeDecodeError:  # which would show a part of it
-            raise ValueError(f"KAFKA_SASL_PASSWORD_FILE: {file} is not UTF-8; write the password so") from None
-        if not password:
-            raise ValueError(f"KAFKA_SASL_PASSWORD_FILE: {file} is empty; write the password into it")
-        return password
+        return password_in(self.kafka_sasl_password_file) if self.kafka_sasl_password_file else None
 
     @classmethod
     def settings_customise_sources(

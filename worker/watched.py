@@ -28,7 +28,7 @@ class Watched:
         self.standing_by = False
         self._settings, self._life = settings, life
         self._started_s = time.monotonic()
-        self._name = settings.group_instance_id or f"{socket.gethostname()}/{os.getpid()}"
+        self.name = settings.group_instance_id or f"{socket.gethostname()}/{os.getpid()}"
         self._model: ModelIdentity | None = None
         self.metrics.states(State, lambda: life.state)
 
@@ -38,7 +38,7 @@ class Watched:
         Raises:
             UsageError: If that port is taken or not allowed.
         """
-        say_in_each_line(worker=self._name, group=self._settings.group_id)
+        say_in_each_line(worker=self.name, group=self._settings.group_id)
         return HealthServer(
             self._settings.http_host,
             self._settings.http_port,
@@ -77,7 +77,7 @@ class Watched:
                 state=state,
                 why=why,
                 is_ready=is_ready,
-                name=self._name,
+                name=self.name,
                 version=VERSION,
                 uptime_s=now_s - self._started_s,
                 now_s=now_s,

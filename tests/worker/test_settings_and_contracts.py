@@ -6,6 +6,7 @@ import pkgutil
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -236,7 +237,18 @@ print([name for name in ("torch", "transformers", "onnx", "sklearn", "training",
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", ["worker-cpu", "worker-gpu"])
+def test_nothing_of_an_extra_is_imported_unless_it_is_asked_for() -> None:
+    """A worker runs where they are not installed, and starts no slower where they are."""
+    code = """
+import sys, worker.app, worker.cli, worker.preflight.run
+print([name for name in sys.modules if name.startswith("opentelemetry")])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=_ROOT)
+
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["worker-cpu", "worker-gpu", "worker-cpu-tracing", "worker-gpu-tracing"])
 def test_the_workers_install_has_neither_torch_nor_transformers(name: str) -> None:
     """The pinned requirements of a worker are few, and without addresses."""
     text = (_ROOT / "requirements" / f"{name}.txt").read_text()
@@ -244,6 +256,7 @@ def test_the_workers_install_has_neither_torch_nor_transformers(name: str) -> No
 
     assert "kafka-python" in packages
     assert not packages & {"torch", "transformers", "onnx", "scikit-learn"}
+    assert ("opentelemetry-sdk" in packages) is name.endswith("-tracing")
     assert "://" not in text
 
 
@@ -266,3 +279,22 @@ def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
 
     assert done.returncode == 2
     assert done.stderr
+
+
+def test_tracing_needs_its_extra_and_its_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are told with all else that is wrong, and only where traces are asked for."""
+
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    assert not load(monkeypatch, ["--bundle", "b"]).tracing
+    with pytest.raises(UsageError) as refused:
+        load(monkeypatch, ["--bundle", "b", "--tracing", "true"])
+    assert "WORKER_TRACING needs the extra `tracing`: pip install opentelemetry-exporter" in str(refused.value)
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL is grpc" in str(refused.value)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf")  # goes before the general one
+    with pytest.raises(UsageError) as refused:
+        load(monkeypatch, ["--bundle", "b", "--tracing", "true"])
+    assert "PROTOCOL" not in str(refused.value)

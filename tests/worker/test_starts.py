@@ -43,6 +43,8 @@ def assert_ends_as_documented(environment: dict[str, str], phrase: str, code: in
         ({"KAFKA_SSL_CAFILE": "ca.pem"}, "means nothing while KAFKA_SECURITY_PROTOCOL is", 2),
         ({"KAFKA_SASL_PASSWORD": "a", "KAFKA_SASL_PASSWORD_FILE": "b"}, "are both set", 2),
         ({"WORKER_HTTP_HOST": "192.0.2.1"}, "Set WORKER_HTTP_HOST", 2),
+        ({"WORKER_TRACING": "true", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "and the worker sends traces by", 2),
+        ({"WORKER_TRACING": "true", "OTEL_BSP_MAX_QUEUE_SIZE": "10"}, "an OTEL_ variable does not hold", 2),
         ({}, "is no bundle", 3),
     ],
 )  # fmt: skip

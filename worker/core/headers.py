@@ -19,6 +19,7 @@ DEAD_LETTER = "x-dlq-"
 SESSION = "x-worker-session"
 REASON = f"{DEAD_LETTER}reason"
 CONTENT_TYPE = "content-type"
+TRACEPARENT = "traceparent"  # of W3C Trace Context
 _CLOUD_EVENTS = "ce_"  # the prefix that CloudEvents reserves in Kafka headers (Kafka binding 1.0.2)
 _RENAMED = "x-source-"
 _TOPIC_CHARS_MAX = 249
@@ -41,6 +42,11 @@ def of_result(carried: Iterable[Header]) -> Headers:
 def of_dead_letter(carried: Iterable[Header]) -> Headers:
     """The input's headers in a dead letter: all but those of an earlier failure."""
     return [(name, value or b"") for name, value in carried if not _is_of_a_failure(name)]
+
+
+def with_traceparent(headers: Headers, ours: bytes) -> Headers:
+    """The same headers with another value of the one that says which span of which trace came before."""
+    return [(name, ours if name == TRACEPARENT else value) for name, value in headers]
 
 
 def first_origin(carried: Iterable[Header], here: Origin) -> Origin:

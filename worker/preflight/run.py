@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from contract.errors import ReviewSentimentError
+from contract.errors import ReviewSentimentError, UsageError
 from worker.adapters.kafka_client import administration
 from worker.adapters.kafka_view import Brokers, ClusterView, NotAuthorisedError, Topic
 from worker.adapters.patience import Patience
@@ -29,7 +29,7 @@ _BUNDLE_ADVICE = {
 
 def preflight(settings: Settings) -> list[Check]:
     """All that `run` needs."""
-    return [bundle_check(settings), *cluster_checks(settings)]
+    return [bundle_check(settings), *tracing_checks(settings), *cluster_checks(settings)]
 
 
 def bundle_check(settings: Settings) -> Check:
@@ -46,6 +46,21 @@ def bundle_check(settings: Settings) -> Check:
         f"{memory_bytes(settings) // _MIB} MiB beside the libraries and the model, a file of "
         f"{file.bytes / _MIB:.0f} MiB",
     )  # fmt: skip
+
+
+def tracing_checks(settings: Settings) -> Iterator[Check]:
+    """What the SDK makes of its variables, where it is asked for; a receiver that is away stops nobody."""
+    if not settings.tracing:
+        return
+    from worker.adapters.tracing import open_tracing  # noqa: PLC0415 - its packages are an extra
+
+    try:
+        open_tracing(settings, "check").close()
+    except UsageError as error:
+        advice = "correct that variable, or set WORKER_TRACING=false"
+        yield Check("traces", "settings", State.FAILED, str(error), advice, error.exit_code)
+    else:
+        yield Check("traces", "settings", State.OK, "the SDK takes its variables; nothing was sent")
 
 
 def memory_bytes(settings: Settings) -> int:
