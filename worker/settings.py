@@ -5,7 +5,6 @@ everywhere else: `KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_SECURITY_PROTOCOL`, … All e
 """
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -22,6 +21,7 @@ from pydantic_settings import (
 
 from contract.errors import UsageError
 from worker.environment import CONFIG_VARIABLE, PREFIX, is_service_link, misspelt, told, unused, variable
+from worker.sasl import password_in, sasl_problems
 from worker.tls import tls_problems
 
 _DAY_MS = 24 * 60 * 60 * 1000  # clients and timers take no more than some weeks, and say so by a traceback
@@ -53,13 +53,16 @@ class Settings(BaseSettings):
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="Encryption and authentication of the connection."
     )
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = Field(
         None, description="How to authenticate with a SASL protocol."
     )
     kafka_sasl_username: str | None = Field(None, description="SASL user.")
     kafka_sasl_password: SecretStr | None = Field(None, description="SASL password; never logged.")
     kafka_sasl_password_file: Path | None = Field(
         None, description="File that holds the SASL password instead, in UTF-8."
+    )
+    kafka_sasl_oauthbearer_token_file: Path | None = Field(
+        None, description="File that holds the bearer token; read anew each time that we authenticate."
     )
     kafka_ssl_cafile: Path | None = Field(None, description="Certificates of the authorities to trust (PEM).")
     kafka_ssl_certfile: Path | None = Field(None, description="The client's certificate (PEM).")
@@ -183,12 +186,6 @@ class Settings(BaseSettings):
             "WORKER_TRANSACTION_MS_MAX must be less than WORKER_DRAIN_TIMEOUT_MS, which has to wait for its end": (
                 self.delivery == "at-least-once" or self.transaction_ms_max < self.drain_timeout_ms
             ),
-            "a SASL protocol needs KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and a password": (
-                not self.kafka_security_protocol.startswith("SASL")
-                or bool(
-                    self.kafka_sasl_mechanism and self.kafka_sasl_username and self.sasl_password() is not None
-                )
-            ),
             "KAFKA_SASL_PASSWORD and KAFKA_SASL_PASSWORD_FILE are both set: leave one of them out": (
                 self.kafka_sasl_password is None or self.kafka_sasl_password_file is None
             ),
@@ -201,6 +198,15 @@ class Settings(BaseSettings):
         broken = [rule for rule, holds in rules.items() if not holds]
         given = [name for name in self.model_fields_set if getattr(self, name) is not None]
         broken += unused(self.kafka_security_protocol, given)
+        if self.kafka_security_protocol.startswith("SASL"):
+            broken += sasl_problems(
+                self.kafka_security_protocol,
+                self.kafka_sasl_mechanism,
+                self.kafka_sasl_username,
+                has_password=self.kafka_sasl_password is not None,
+                password_file=self.kafka_sasl_password_file,
+                token_file=self.kafka_sasl_oauthbearer_token_file,
+            )
         if self.kafka_security_protocol.endswith("SSL"):
             broken += tls_problems(self.kafka_ssl_cafile, self.kafka_ssl_certfile, self.kafka_ssl_keyfile)
         if broken:
@@ -215,18 +221,7 @@ class Settings(BaseSettings):
         """
         if self.kafka_sasl_password is not None:
             return self.kafka_sasl_password.get_secret_value()
-        file = self.kafka_sasl_password_file
-        if file is None:
-            return None
-        try:
-            password = re.sub(r"\r?\n\Z", "", file.read_bytes().decode("utf-8"))
-        except OSError as error:
-            raise ValueError(f"KAFKA_SASL_PASSWORD_FILE: {error}") from error
-        except UnicodeDecodeError:  # which would show a part of it
-            raise ValueError(f"KAFKA_SASL_PASSWORD_FILE: {file} is not UTF-8; write the password so") from None
-        if not password:
-            raise ValueError(f"KAFKA_SASL_PASSWORD_FILE: {file} is empty; write the password into it")
-        return password
+        return password_in(self.kafka_sasl_password_file) if self.kafka_sasl_password_file else None
 
     @classmethod
     def settings_customise_sources(
