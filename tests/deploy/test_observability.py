@@ -74,10 +74,10 @@ def test_the_runbook_names_what_there_is() -> None:
 
 
 def test_every_alert_is_tried() -> None:
-    """Once with what it is about, and once with what is nearly that."""
+    """At least once with what it is about, and once with what is nearly that."""
     tests = yaml.safe_load((OBSERVABILITY / "alerts.test.yaml").read_text())["tests"]
     tried = [(it["alertname"], bool(it["exp_alerts"])) for test in tests for it in test["alert_rule_test"]]
-    assert sorted(tried) == sorted((rule["alert"], fires) for rule in rules() for fires in (True, False))
+    assert set(tried) == {(rule["alert"], fires) for rule in rules() for fires in (True, False)}
 
 
 def test_the_board_has_no_two_panels_in_one_place() -> None:
