@@ -6,7 +6,7 @@ GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test unit foreign test-image validate-manifests test-gpu bench-gpu test-nightly check format bench bench-serving chaos chaos-rolling chaos-selftest audit fuzz lock contracts clean
+.PHONY: help setup demo docs test unit foreign test-image validate-manifests test-gpu bench-gpu test-nightly check format bench bench-serving chaos chaos-rolling chaos-selftest chaos-observed audit fuzz lock contracts clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,6 +107,9 @@ chaos-rolling: setup ## 20 restarts and scalings in good order: nothing may come
 
 chaos-selftest: setup ## sabotaged workers, each of which the chaos run has to catch
 	$(BIN)/python -m dev.chaos selftest
+
+chaos-observed: setup ## faults under the eyes of a real Prometheus: metrics, alerts and board held to the account; six minutes
+	$(BIN)/python -m dev.observed
 
 # Risky code is ruff's business (its rules S are bandit's), at each `make check`.
 audit: setup ## a bill of materials (CycloneDX) in .cache/, and known weaknesses of the pinned packages; needs PyPI itself

@@ -45,7 +45,7 @@ class WorkerProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is ours to pass on
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - nothing else ties a child to its parent
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - nothing else ties a child to its parent
             )
 
     def __enter__(self) -> Self:
@@ -151,5 +151,6 @@ class WorkerProcess:
             self._process.send_signal(number)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the one that started it ends: for `preexec_fn`."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -22,7 +22,8 @@ from pydantic_settings import (
 from contract.errors import UsageError
 from worker.environment import CONFIG_VARIABLE, PREFIX, is_service_link, misspelt, told, unused, variable
 from worker.extras import tracing_problems
-from worker.tls import password_in, tls_problems
+from worker.sasl import password_in, sasl_problems
+from worker.tls import tls_problems
 
 _DAY_MS = 24 * 60 * 60 * 1000  # clients and timers take no more than some weeks, and say so by a traceback
 _COUNT_MAX = 2**31 - 1
@@ -46,12 +47,8 @@ class Settings(BaseSettings):
         "auto", description="Graph of the bundle to serve: `fp32`, `int8`, …, or the device's best."
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
-    callers: Count = Field(
-        0,
-        ge=0,
-        description="Forward passes at a time; 0 means one a core, one with `WORKER_THREADS` or CUDA.",
-    )
-    threads: Count = Field(0, ge=0, description="CPU threads of each forward pass; 0 means 1.")
+    callers: Count = Field(0, ge=0, description="Forward passes at a time; 0 means one a core, and 1 on CUDA.")
+    threads: Count = Field(0, ge=0, description="CPU threads of a pass; 0 means 1. Given alone, 1 pass at a time.")
     tuning_file: Path | None = Field(
         None, description="What `python -m worker tune` wrote; used where it is of this bundle and such a machine."
     )
@@ -61,13 +58,16 @@ class Settings(BaseSettings):
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="Encryption and authentication of the connection."
     )
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = Field(
         None, description="How to authenticate with a SASL protocol."
     )
     kafka_sasl_username: str | None = Field(None, description="SASL user.")
     kafka_sasl_password: SecretStr | None = Field(None, description="SASL password; never logged.")
     kafka_sasl_password_file: Path | None = Field(
         None, description="File that holds the SASL password instead, in UTF-8."
+    )
+    kafka_sasl_oauthbearer_token_file: Path | None = Field(
+        None, description="File that holds the bearer token; read anew each time that we authenticate."
     )
     kafka_ssl_cafile: Path | None = Field(None, description="Certificates of the authorities to trust (PEM).")
     kafka_ssl_certfile: Path | None = Field(None, description="The client's certificate (PEM).")
@@ -193,12 +193,6 @@ class Settings(BaseSettings):
             "WORKER_TRANSACTION_MS_MAX must be less than WORKER_DRAIN_TIMEOUT_MS, which has to wait for its end": (
                 self.delivery == "at-least-once" or self.transaction_ms_max < self.drain_timeout_ms
             ),
-            "a SASL protocol needs KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and a password": (
-                not self.kafka_security_protocol.startswith("SASL")
-                or bool(
-                    self.kafka_sasl_mechanism and self.kafka_sasl_username and self.sasl_password() is not None
-                )
-            ),
             "KAFKA_SASL_PASSWORD and KAFKA_SASL_PASSWORD_FILE are both set: leave one of them out": (
                 self.kafka_sasl_password is None or self.kafka_sasl_password_file is None
             ),
@@ -211,6 +205,15 @@ class Settings(BaseSettings):
         broken = [rule for rule, holds in rules.items() if not holds]
         given = [name for name in self.model_fields_set if getattr(self, name) is not None]
         broken += unused(self.kafka_security_protocol, given)
+        if self.kafka_security_protocol.startswith("SASL"):
+            broken += sasl_problems(
+                self.kafka_security_protocol,
+                self.kafka_sasl_mechanism,
+                self.kafka_sasl_username,
+                has_password=self.kafka_sasl_password is not None,
+                password_file=self.kafka_sasl_password_file,
+                token_file=self.kafka_sasl_oauthbearer_token_file,
+            )
         if self.kafka_security_protocol.endswith("SSL"):
             broken += tls_problems(self.kafka_ssl_cafile, self.kafka_ssl_certfile, self.kafka_ssl_keyfile)
         if self.tracing:

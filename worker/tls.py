@@ -1,6 +1,5 @@
 """The files of a secure connection, tried at the start: a client that can't read them tries again for ever."""
 
-import re
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -26,23 +25,6 @@ def tls_problems(cafile: Path | None, certfile: Path | None, keyfile: Path | Non
     return problems + _tried(
         name, key, lambda: context.load_cert_chain(certfile, keyfile, password=_refuse_to_ask)
     )
-
-
-def password_in(file: Path) -> str:
-    """What the file of KAFKA_SASL_PASSWORD_FILE holds, without one line break at its end.
-
-    Raises:
-        ValueError: If it can't be read, is empty or is not UTF-8.
-    """
-    try:
-        password = re.sub(r"\r?\n\Z", "", file.read_bytes().decode("utf-8"))
-    except OSError as error:
-        raise ValueError(f"KAFKA_SASL_PASSWORD_FILE: {error}") from error
-    except UnicodeDecodeError:  # which would show a part of it
-        raise ValueError(f"KAFKA_SASL_PASSWORD_FILE: {file} is not UTF-8; write the password so") from None
-    if not password:
-        raise ValueError(f"KAFKA_SASL_PASSWORD_FILE: {file} is empty; write the password into it")
-    return password
 
 
 def _tried(name: str, file: Path, load: Callable[[], object]) -> list[str]:

@@ -8,8 +8,11 @@ from contract.variants import REFERENCE
 from dev.samples import rated_sentences, split_by_review, tiny_base_model, write_reviews
 
 
-def tiny_bundle(folder: Path) -> Path:
-    """The bundle of a tiny BERT, fine-tuned on the rated sentences; made once for a folder."""
+def tiny_bundle(folder: Path, *, epochs: int = 1) -> Path:
+    """The bundle of a tiny BERT, fine-tuned on the rated sentences; made once for a folder.
+
+    One epoch gives nearly every text the same label.
+    """
     bundle = folder / "bundle"
     if bundle.exists():
         return bundle
@@ -20,7 +23,7 @@ def tiny_bundle(folder: Path) -> Path:
     checkpoint = folder / "checkpoint"
     for command in (
         ["training", "fit", "--data", reviews, "--base-model", folder / "base", "--output", checkpoint,
-         "--epochs", 1, "--tokens-max", 128, "--learning-rate", 1e-3],
+         "--epochs", epochs, "--tokens-max", 128, "--learning-rate", 1e-3],
         ["export", "bundle", "--checkpoint", checkpoint, "--output", bundle, "--name", "tiny", "--variants",
          REFERENCE.name],
     ):  # fmt: skip

@@ -33,6 +33,11 @@ class Replica:
     """Begin and end of each SIGSTOP; the end is missing while it lasts."""
 
     @property
+    def name(self) -> str:
+        """Its log's name."""
+        return self.process.log_file.stem
+
+    @property
     def paused(self) -> bool:
         """Whether it is stopped now."""
         return bool(self.pauses) and len(self.pauses[-1]) == 1
@@ -43,7 +48,7 @@ class Replica:
         code = self.process.exit_code
         if code is None:
             return None
-        return End(self.process.log_file.stem, code, self.killed, self.stopped, self.overdue)
+        return End(self.name, code, self.killed, self.stopped, self.overdue)
 
     def disturbances(self, outages: Collection[tuple[float, float]]) -> list[Disturbance]:
         """When it may have published what it could not commit: it crashed, was evicted, or was cut off.

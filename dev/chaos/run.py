@@ -1,8 +1,10 @@
 """One run: cluster, workers, load, faults, and the account of it all."""
 
+import contextlib
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from dev.chaos.answers import ScoredAlone, not_their_own
 from dev.chaos.cluster_faults import ClusterFaults
 from dev.chaos.ending import keep_evidence, read_again, uncommitted
 from dev.chaos.faults import Faults
-from dev.chaos.fleet import Fleet
+from dev.chaos.fleet import Fleet, Replica
 from dev.chaos.load import REFUSED, Load
 from dev.chaos.observer import Observer, Sample
 from dev.chaos.schedule import BREAKS_BROKERS, CRASH_FREE, REPLACES_LOGS, Fault, Kind
@@ -62,9 +64,21 @@ class Outcome:
     recovery_s_max: float
     peak_bytes: int
     exit_codes: list[int]
+    account: Account
+    workers: list[Replica]
 
 
-def run(plan: Plan, folder: Path, bundle: Path, say: Callable[[str], None]) -> Outcome:
+Watch = Callable[[Fleet], AbstractContextManager[object]]
+"""Watches the workers from before they start until all is answered, and before they are told to stop."""
+
+
+def run(
+    plan: Plan,
+    folder: Path,
+    bundle: Path,
+    say: Callable[[str], None],
+    watch: Watch = contextlib.nullcontext,
+) -> Outcome:
     """Run a plan in an empty folder on a cluster of its own; `say` is told what happens.
 
     Raises:
@@ -85,16 +99,8 @@ def run(plan: Plan, folder: Path, bundle: Path, say: Callable[[str], None]) -> O
             waiting=lambda: observer.waiting,
         )  # fmt: skip
         faults = Faults(cluster, fleet, load, folder / "slow", cluster_faults)
-        fleet.start()
-        observer.start()
-        load.start()
-        _play(plan, faults, observer, fleet, say)
-        say("no more faults: waiting until every input has an outcome")
-        faults.wait()
-        load.stop()
-        _until(lambda: observer.waiting == 0, plan.settle_s_max)
-        ends = load.ends()
-        _until(lambda: not uncommitted(cluster, _GROUP, _TOPICS[0], ends), plan.settle_s_max)
+        with watch(fleet):
+            ends = _work(plan, cluster, fleet, observer, load, faults, say)
         exit_codes = fleet.end()
         observer.end()
         say("reading everything again, as a consumer downstream would")
@@ -108,6 +114,29 @@ def run(plan: Plan, folder: Path, bundle: Path, say: Callable[[str], None]) -> O
         if outcome.verdict.violations:
             keep_evidence(cluster, account, outcome.verdict.broken, folder / "evidence")
     return outcome
+
+
+def _work(
+    plan: Plan,
+    cluster: Cluster,
+    fleet: Fleet,
+    observer: Observer,
+    load: Load,
+    faults: Faults,
+    say: Callable[[str], None],
+) -> dict[int, int]:
+    """Have workers work while the plan breaks them, until all is answered and committed; the log's ends."""
+    fleet.start()
+    observer.start()
+    load.start()
+    _play(plan, faults, observer, fleet, say)
+    say("no more faults: waiting until every input has an outcome")
+    faults.wait()
+    load.stop()
+    _until(lambda: observer.waiting == 0, plan.settle_s_max)
+    ends = load.ends()
+    _until(lambda: not uncommitted(cluster, _GROUP, _TOPICS[0], ends), plan.settle_s_max)
+    return ends
 
 
 def _settings(plan: Plan, cluster: Cluster, folder: Path, bundle: Path) -> dict[str, object]:
@@ -209,4 +238,6 @@ def _outcome(
         recovery_s_max=max(recoveries),
         peak_bytes=fleet.peak_bytes,
         exit_codes=exit_codes,
+        account=account,
+        workers=fleet.history,
     )

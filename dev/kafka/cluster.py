@@ -54,7 +54,7 @@ class Cluster:
             self.brokers = tuple(Broker.from_state(self.folder, broker) for broker in state["brokers"])
             return
         self._cluster_id = _random_id()
-        ports = iter(_free_ports(2 * brokers))
+        ports = iter(free_ports(2 * brokers))
         self.brokers = tuple(
             Broker(n, self.folder / f"broker-{n}", next(ports), next(ports), _random_id())
             for n in range(1, brokers + 1)
@@ -193,7 +193,7 @@ def _random_id() -> str:
     return text
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that were free a moment ago, all different."""
     # The system's randomness: a test's fixed seed would give clusters in two processes the same ports.
     shuffled = random.SystemRandom().sample(_PORTS, len(_PORTS))

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from dev.kafka import AnyCluster
-from tests.deploy.test_observability import queries
+from dev.observability import OBSERVABILITY, filled, queries
 from tests.integration.harness import Run
 from tests.worker.adapters.test_metrics import busy
 
 pytestmark = pytest.mark.foreign
-_RULES = Path(__file__).parents[2] / "deploy" / "observability"
 Promtool = Callable[..., None]
 
 
@@ -25,7 +24,8 @@ def promtool(foreign: Path) -> Promtool:
         pytest.skip("no promtool: install the package prometheus")
 
     def promtool(*arguments: str, page: bytes = b"") -> None:
-        done = subprocess.run([program, *arguments], input=page, capture_output=True, check=False, cwd=_RULES)
+        command = [program, *arguments]
+        done = subprocess.run(command, input=page, capture_output=True, check=False, cwd=OBSERVABILITY)
         assert (done.returncode, done.stderr.decode()) == (0, ""), (done.stdout + done.stderr).decode()
 
     return promtool
@@ -60,12 +60,8 @@ def test_the_rules_are_rules(promtool: Promtool) -> None:
 
 def test_the_board_asks_in_promql(promtool: Promtool, tmp_path: Path) -> None:
     """Its queries parse, once Grafana has filled its variables in."""
-    filled = [
-        query.replace("$__rate_interval", "1m").replace("$job", ".*").replace("$instance", ".*")
-        for _, query in queries()
-        if not query.startswith("label_values")
-    ]
-    rules = [{"record": f"query_{number}", "expr": query} for number, query in enumerate(filled)]
+    asked = [filled(query, "1m") for _, query in queries() if not query.startswith("label_values")]
+    rules = [{"record": f"query_{number}", "expr": query} for number, query in enumerate(asked)]
     file = tmp_path / "rules.yaml"
     file.write_text(json.dumps({"groups": [{"name": "board", "rules": rules}]}))
     promtool("check", "rules", str(file))

@@ -29,6 +29,55 @@ def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.sasl_password() == "hunter2"
 
 
+_BEARER = {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_MECHANISM": "OAUTHBEARER"}
+_TOKEN_FILE = "KAFKA_SASL_OAUTHBEARER_TOKEN_FILE"  # noqa: S105
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({}, f"OAUTHBEARER needs {_TOKEN_FILE}"),
+        ({_TOKEN_FILE: "no-such-file"}, f"{_TOKEN_FILE}: .*no-such-file"),
+        ({"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT"}, "OAUTHBEARER needs KAFKA_SECURITY_PROTOCOL=SASL_SSL"),
+        ({"KAFKA_SASL_USERNAME": "me"}, "KAFKA_SASL_USERNAME and a password mean nothing with OAUTHBEARER"),
+        ({"KAFKA_SASL_PASSWORD": "hunter2"}, "a password mean nothing with OAUTHBEARER"),
+        ({"KAFKA_SASL_PASSWORD_FILE": "p"}, "a password mean nothing with OAUTHBEARER"),
+        ({**SASL, "KAFKA_SASL_PASSWORD": "hunter2", _TOKEN_FILE: "t"}, f"{_TOKEN_FILE} means nothing unless"),
+    ],
+)
+def test_a_token_and_a_password_do_not_mix(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], told: str
+) -> None:
+    """Each mechanism takes its own secret, and a token travels encrypted or not at all."""
+    with pytest.raises(UsageError, match=told):
+        load(monkeypatch, **{**_BEARER, **environment})
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (b"eyJhbGciOiJSUzI1NiJ9.e30.-_~+/x==\n", ""),
+        (b"hunter2 hunter2\n", "holds no bearer token"),
+        (b"hunter2\x01auth=Bearer other", "holds no bearer token"),
+        (b"hunter2\nhunter2\n", "holds no bearer token"),
+        (b"hunter2\xff", "is not UTF-8"),
+        (b"\n", "is empty"),
+    ],
+)
+def test_the_file_of_a_token_holds_a_token_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, written: bytes, told: str
+) -> None:
+    """Whatever else it held could end up in the protocol; what is told shows nothing of it."""
+    (file := tmp_path / "token").write_bytes(written)
+    environment = {**_BEARER, _TOKEN_FILE: str(file)}
+    if told:
+        with pytest.raises(UsageError, match=f"{_TOKEN_FILE}: {file} {told}") as refused:
+            load(monkeypatch, **environment)
+        assert "hunter2" not in str(refused.value)
+    else:
+        assert load(monkeypatch, **environment).kafka_sasl_oauthbearer_token_file == file
+
+
 @pytest.mark.parametrize("name", _SECURITY_SETTINGS)
 @pytest.mark.parametrize("protocol", [None, "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"])
 def test_a_setting_that_the_protocol_does_not_use_is_refused(

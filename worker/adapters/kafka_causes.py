@@ -17,15 +17,19 @@ from kafka.errors import (
 from kafka.net.connection import KafkaConnection
 
 from worker.errors import KafkaUnfitError
+from worker.sasl import BEARER, TOKEN_FILE
 
 _REFUSED = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError, IllegalSaslStateError)
 _ADVICE = {  # by what the cause says, the first that fits
     "CERTIFICATE_VERIFY_FAILED": "check KAFKA_SSL_CAFILE (the brokers' authority) and KAFKA_SSL_CHECK_HOSTNAME",
     "WRONG_VERSION_NUMBER": "the port speaks no TLS; check KAFKA_SECURITY_PROTOCOL",
     "ALERT": "check KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE: the brokers refuse our certificate, or want one",
+    TOKEN_FILE: "look at what renews this file",
     "DNS": "check the host in KAFKA_BOOTSTRAP_SERVERS",
     "ECONNREFUSED": "check host and port in KAFKA_BOOTSTRAP_SERVERS",
 }
+_BY_NAME = "KAFKA_SASL_USERNAME and the password"
+_BY_TOKEN = f"and the token in {TOKEN_FILE}: its end, issuer, audience and signature"
 _ELSE = "check KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL"
 
 _LIMITS: dict[type[KafkaError], str] = {
@@ -60,9 +64,9 @@ def connect_admin(options: dict[str, Any], timeout_ms: float) -> Any:
         except KafkaTimeoutError as error:
             servers = ",".join(options["bootstrap_servers"])
             if isinstance(causes.last, _REFUSED):
+                secret = _BY_TOKEN if options["sasl_mechanism"] == BEARER else _BY_NAME
                 raise KafkaUnfitError(
-                    f"authentication failed at {servers}: {causes.last!r}. Check KAFKA_SASL_MECHANISM, "
-                    "KAFKA_SASL_USERNAME and the password"
+                    f"authentication failed at {servers}: {causes.last!r}. Check KAFKA_SASL_MECHANISM, {secret}"
                 ) from error
             cause = str(causes.last or error)
             advice = next((advice for sign, advice in _ADVICE.items() if sign in cause), _ELSE)

@@ -15,6 +15,7 @@ from kafka.errors import (
 
 from worker.adapters.kafka_causes import connect_admin
 from worker.adapters.kafka_places import narrow
+from worker.adapters.kafka_tokens import TokenFile
 from worker.adapters.kafka_topics import create, message_bytes_max
 from worker.adapters.patience import Patience
 from worker.errors import KafkaUnfitError
@@ -47,8 +48,11 @@ def connection(settings: Settings) -> dict[str, Any]:
     for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
         if (path := getattr(settings, f"kafka_{name}")) is not None:
             options[name] = str(path)
-    if settings.kafka_security_protocol.startswith("SASL"):
+    if settings.kafka_sasl_mechanism is not None:
         options["sasl_mechanism"] = settings.kafka_sasl_mechanism
+    if settings.kafka_sasl_oauthbearer_token_file is not None:
+        options["sasl_oauth_token_provider"] = TokenFile(settings.kafka_sasl_oauthbearer_token_file)
+    elif settings.kafka_sasl_mechanism is not None:
         options["sasl_plain_username"] = settings.kafka_sasl_username
         options["sasl_plain_password"] = settings.sasl_password()
     return options

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from worker.preflight.checks import Check, State
+from worker.sasl import BEARER
 from worker.settings import Settings
 from worker.topics import kafka_tool
 
@@ -50,6 +51,8 @@ def right_check(right: Right, settings: Settings, *, granted: bool | None, cause
 
 def _principal(settings: Settings) -> str:
     """Who we are to the brokers, as far as we know."""
+    if settings.kafka_sasl_mechanism == BEARER:
+        return "User:..."  # the brokers decide which claim of the token it is
     if settings.kafka_security_protocol.startswith("SASL"):
         return f"User:{settings.kafka_sasl_username}"
     return "User:CN=..." if settings.kafka_ssl_certfile else "User:ANONYMOUS"

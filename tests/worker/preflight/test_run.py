@@ -129,6 +129,8 @@ def test_a_missing_right_is_a_command() -> None:
         "kafka-acls.sh --bootstrap-server localhost:9092 --command-config client.properties --add "
         "--allow-principal User:worker --operation DescribeConfigs --topic reviews"
     )
+    bearer = sasl.model_copy(update={"kafka_sasl_mechanism": "OAUTHBEARER", "kafka_sasl_username": None})
+    assert "--allow-principal User:... " in Right("READ", "group", "g").command(bearer)
     prefixed = Right("WRITE", "transactional-id", "g-", prefixed=True).command(_AT_LEAST_ONCE)
     assert "--allow-principal User:ANONYMOUS " in prefixed
     assert prefixed.endswith("--operation Write --transactional-id g- --resource-pattern-type prefixed")
