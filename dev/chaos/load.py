@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from dev.account import Outcome, Position
 from dev.hostile import FATAL, POISON, hostile_records
@@ -238,6 +238,7 @@ class Load:
             def delivered(error: KafkaError | None, message: Message) -> None:
                 self._on_delivery(number, Sent(0.0, expected, value), error, message)
 
+            deadline_s = time.monotonic() + _READ_S_MAX
             while True:
                 try:
                     self._producer.produce(
@@ -246,6 +247,11 @@ class Load:
                     )  # fmt: skip
                     break
                 except BufferError:  # a broker is away: upstream waits
+                    self._producer.poll(0.1)
+                except KafkaException as error:
+                    # The broker that was asked has not heard of the topic's newest partitions: it is asked again.
+                    if error.args[0].code() != KafkaError._UNKNOWN_PARTITION or time.monotonic() > deadline_s:  # noqa: SLF001 - so called in public
+                        raise
                     self._producer.poll(0.1)
             self._producer.poll(0)
 
