@@ -20,6 +20,7 @@ from kafka.errors import (
 from kafka.structs import OffsetAndMetadata
 
 from worker.adapters.kafka_consumer import consumer
+from worker.adapters.kafka_ends import LogEnds
 from worker.adapters.kafka_log_guard import LogGuard
 from worker.adapters.kafka_membership import Membership, refusal
 from worker.adapters.kafka_places import Places
@@ -68,6 +69,7 @@ class KafkaSource:
             self.positions = LogPositions(cluster.topic_id)
             self.membership = Membership(self._consumer)
             self._places = Places(cluster, settings)
+            self._ends = LogEnds(self._consumer)
             self._guard = LogGuard(self._consumer, self.positions, in_flight, settings)
             self._rebalances = Rebalances(
                 self._consumer, in_flight, self.positions, self._places, settings, telemetry
@@ -191,16 +193,17 @@ class KafkaSource:
 
     def lag(self) -> dict[Partition, int]:
         """Records between the position of each of our partitions and its end, where both are known."""
+        self._ends.refresh()
         lag = {}
         for partition in self._consumer.assignment():
-            position, end = self._position(partition), self._consumer.highwater(partition)
+            position, end = self._position(partition), self._ends.of(partition)
             if position is not None and end is not None:
                 lag[Partition(*partition)] = max(0, end - position)
         return lag
 
     def ends(self) -> dict[Partition, int]:
-        """The end of each of our partitions, as the last fetch told."""
-        ends = ((Partition(*p), self._consumer.highwater(p)) for p in self._consumer.assignment())
+        """The end of each of our partitions, where it is known."""
+        ends = ((Partition(*p), self._ends.of(p)) for p in self._consumer.assignment())
         return {partition: end for partition, end in ends if end is not None}
 
     def close(self, timeout_s: float, *, in_good_order: bool = True) -> bool:

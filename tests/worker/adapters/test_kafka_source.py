@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 from dev.kafka import AnyCluster
 from tests.fakes import FakeTelemetry
 from tests.kafka_topics import kafka_settings
-from worker.adapters import kafka_source
+from worker.adapters import kafka_ends, kafka_source
 from worker.adapters.kafka_source import KafkaSource
 from worker.core.backpressure import Marks
 from worker.core.windows import WindowPolicy
@@ -100,6 +100,34 @@ def test_nothing_freezes_when_partitions_come_while_reading_is_paused(settings: 
             break
     assert {number for number, offset in stays.read if offset == RECORDS - 1} == {0, 1}
     stays.source.close(5)
+
+
+def test_lag_grows_while_reading_is_paused(
+    cluster: AnyCluster, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A paused partition is not fetched, so its end has to be asked for; resumed, the fetches tell it again."""
+    monkeypatch.setattr(kafka_ends, "_EVERY_S", 0.0)
+    member = Member(settings)
+    while not (member.partitions() == 2 and len(member.read) > 10):
+        member.poll()
+    member.source.pause(paused=True)
+    while member.poll():
+        pass
+    unread = 2 * RECORDS - len(member.read)
+    assert sum(member.source.lag().values()) == unread
+    producer = Producer({"bootstrap.servers": cluster.bootstrap_servers, "log_level": 0})
+    for number in range(100):
+        producer.produce(settings.input_topic, json.dumps({"text": str(number)}), partition=number % 2)
+    producer.flush()
+    member.poll()
+    assert sum(member.source.lag().values()) == unread + 100
+    assert set(member.source.ends().values()) == {RECORDS + 50}
+
+    member.source.pause(paused=False)
+    while len(member.read) < 2 * RECORDS + 100:
+        member.poll()
+    assert sum(member.source.lag().values()) == 0
+    member.source.close(5)
 
 
 def test_one_that_is_alone_joins_once(settings: Settings) -> None:
