@@ -5,8 +5,8 @@ The plugin is no dependency. To have it for this alone:
     .venv/bin/uv pip install --no-deps --target .cache/openvino onnxruntime-ep-openvino==1.8.1
     PYTHONPATH=.cache/openvino python -m benchmarks.openvino_plugin
 
-Layouts take turns, as in `python -m worker tune`; the baseline is the worker's rule. On AMD's processors the plugin
-offers no device.
+Layouts take turns, as in `python -m worker tune`; the baseline is the worker's rule. On AMD's processors the
+plugin offers no device.
 """
 
 import argparse
@@ -78,7 +78,10 @@ def main() -> None:
     classifiers = _classifiers(bundle, max(512, bundle.manifest.encoding.tokens_max))
     speeds = measure(list(classifiers), classifiers.__getitem__, rows, options.seconds)
     reference = _labels(classifiers[_candidate("fp32", cores(), 1, 512)], rows)
-    _show(speeds, {it: float((_labels(classifiers[it], rows) == reference).mean()) for it in speeds})
+    _show(
+        {it: speed.median for it, speed in speeds.items()},
+        {it: float((_labels(classifiers[it], rows) == reference).mean()) for it in speeds},
+    )
 
 
 def _candidate(name: str, callers: int, threads: int, tokens: int) -> Candidate:

@@ -96,6 +96,7 @@ class Worker:
             Marks(settings.held_records_max, settings.held_bytes_max),
             transactional=settings.delivery == "exactly-once",
         )
+        in_flight.expect(model.warmup.size_bytes, model.warmup.elapsed_s)
         outcomes = outcome_builder(settings, model, facts, session)
         source = KafkaSource(settings, in_flight, self._metrics, patience)
         delivery, sink = _delivery(settings, facts, in_flight, outcomes, self._metrics, source, patience)

@@ -62,6 +62,16 @@ class InFlight:
             held = self._held()
             return *held, self._back_pressure.update(*held)
 
+    def expect(self, size_bytes: int, elapsed_s: float) -> None:
+        """So many bytes of values took the device so long, before there was any window."""
+        with self._changed:
+            self._pace.observe(size_bytes, elapsed_s * 1000)
+
+    def unsettled(self) -> dict[Partition, int]:
+        """Records read and not yet settled, of each partition."""
+        with self._changed:
+            return self._ledger.unsettled()
+
     def due(self) -> dict[Partition, Offset]:
         """The offsets that a commit would move forward."""
         with self._changed:

@@ -154,7 +154,8 @@ class PollLoop:
             raise KafkaUnfitError(f"not in the group for {alone_s:.0f} s; a restart joins it again")
 
     def _report(self, now_s: float) -> None:
-        lag, ends = self._source.lag(), self._source.ends()
+        ends, unsettled = self._source.ends(), self._in_flight.unsettled()
+        lag = {p: unread + unsettled.get(p, 0) for p, unread in self._source.unread().items()}
         self._metrics.partitions(lag, self._in_flight.oldest_ms())
         self._metrics.gauge("delivery_count_max", self._in_flight.delivery_count_max())
         self._metrics.gauge("isolated_partitions", self._isolation.isolating)

@@ -31,6 +31,7 @@ class Model:
     encoder: Encoder
     classifier: Classifier
     layout: Layout
+    warmup: WarmupReport
 
     @property
     def identity(self) -> ModelIdentity:
@@ -67,7 +68,7 @@ def load_model(settings: Settings) -> Model:
         memory_bytes_max=settings.device_memory_bytes_max,
     )
     report = _warm_up(bundle, name, encoder, classifier)
-    model = Model(bundle, name, encoder, classifier, layout)
+    model = Model(bundle, name, encoder, classifier, layout, report)
     log.info(
         "model_ready",
         **model.identity.model_dump(),

@@ -78,7 +78,7 @@ def _tiles(status: Status) -> str:
     newest = status.samples[-1] if status.samples else Sample(0, Totals(), {})
     told = [
         ("results a second", _number(found[0].results if found else 0), "in the last minute"),
-        ("lag", _number(sum(newest.lag.values())), "records not read"),
+        ("lag", _number(sum(newest.lag.values())), "records without an outcome"),
         ("partitions", _number(len(newest.lag)), "owned"),
         ("read", _number(newest.totals.read), "since the start"),
         ("results", _number(newest.totals.results), "since the start"),

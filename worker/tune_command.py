@@ -17,13 +17,13 @@ from worker.cores import cores, cpu_name
 from worker.model import load_encoder
 from worker.settings import Settings
 from worker.tuned import Choice, here, write_choice
-from worker.tuning import Candidate, candidates, loader, measure
+from worker.tuning import Candidate, Speed, candidates, loader, measure
 
 log = structlog.get_logger(__name__)
 
-_TEXTS_MAX = 256
+_TEXTS_MAX = 128
 """Of a file: more would make a round longer, and so the rounds fewer."""
-_BAR = 40
+_BAR = 20
 
 
 def parser() -> argparse.ArgumentParser:
@@ -73,7 +73,7 @@ def tune(settings: Settings, texts: Path | None, seconds: float, output: Path | 
     best = next(iter(speeds))
     told = _described(encoded, texts)
     if output:
-        write_choice(output, _choice(here(bundle, device), best, speeds[best], told))
+        write_choice(output, _choice(here(bundle, device), best, speeds[best].median, told))
     return "\n".join(
         [*_table(speeds, default), f"on {cpu_name()}, {cores()} cores; {told}", *_advice(best, output)]
     )
@@ -116,15 +116,17 @@ def _described(encoded: list[Encoded], file: Path | None) -> str:
     )
 
 
-def _table(speeds: Mapping[Candidate, float], default: Candidate) -> list[str]:
+def _table(speeds: Mapping[Candidate, Speed], default: Candidate) -> list[str]:
     """One line a candidate, the fastest first, with a bar as long as it is fast."""
-    best = max(speeds.values())
-    lines = [f"{'graph':<12} {'callers':>7} {'threads':>7} {'tokens':>7} {'reviews/s':>10} {'of default':>10}"]
+    best = max(speed.median for speed in speeds.values())
+    titles = f"{'reviews/s':>10} {'least':>8} {'most':>8} {'rounds':>7} {'of default':>11}"
+    lines = [f"{'graph':<12} {'callers':>7} {'threads':>7} {'tokens':>7} {titles}"]
     for candidate, speed in speeds.items():
         layout: Layout = candidate.layout
+        figures = f"{speed.median:>10.1f} {speed.least:>8.1f} {speed.most:>8.1f} {speed.rounds:>7}"
         lines.append(
-            f"{candidate.variant:<12} {layout.callers:>7} {layout.threads:>7} {layout.tokens:>7} {speed:>10.1f} "
-            f"{speed / speeds[default]:>10.2f}  {'█' * round(_BAR * speed / best)}"
+            f"{candidate.variant:<12} {layout.callers:>7} {layout.threads:>7} {layout.tokens:>7} {figures} "
+            f"{speed.median / speeds[default].median:>11.2f}  {'█' * round(_BAR * speed.median / best)}"
             f"{'  ← default' if candidate == default else ''}"
         )
     return lines

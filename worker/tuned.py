@@ -43,16 +43,16 @@ def here(bundle: Bundle, device: Device) -> tuple[str, str, int, str, str]:
 
 
 def read_choices(file: Path) -> list[Choice]:
-    """What was written to a file; nothing if there is none.
+    """What was written to a file.
 
     Raises:
         UsageError: If it can't be read, or is not what `tune` writes.
     """
     try:
         return _CHOICES.validate_json(file.read_bytes())
-    except FileNotFoundError:
-        return []
-    except (OSError, ValidationError) as error:
+    except OSError as error:
+        raise UsageError(f"can't read {file}: {error.strerror}; `python -m worker tune` writes it") from error
+    except ValidationError as error:
         raise UsageError(f"{file} is not what `python -m worker tune` writes: {error}") from error
 
 
@@ -62,7 +62,7 @@ def write_choice(file: Path, choice: Choice) -> None:
     Raises:
         UsageError: If that can't be done.
     """
-    others = [one for one in read_choices(file) if one.where != choice.where]
+    others = [one for one in read_choices(file) if one.where != choice.where] if file.exists() else []
     try:
         file.write_bytes(_CHOICES.dump_json([*others, choice], indent=2) + b"\n")
     except OSError as error:

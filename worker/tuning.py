@@ -1,7 +1,7 @@
 """Measuring how this machine serves a bundle fastest."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -13,6 +13,8 @@ from worker.core.batching import Layout, plan_batches
 from worker.ports import Classifier
 
 _TOKENS = {"cpu": (512, 1_024, 2_048, 4_096), "cuda": (8_192, 16_384, 32_768)}
+_ROUNDS_MIN = 3
+"""One alone would be taken for the truth by who measures on a busy machine."""
 _KEPT_SHARE = 0.8
 """Of the best median: what is slower is not measured again."""
 
@@ -46,14 +48,24 @@ def candidates(
     ]
 
 
+@dataclass(frozen=True)
+class Speed:
+    """Rows a second, of rounds in turns with others."""
+
+    median: float
+    least: float
+    most: float
+    rounds: int
+
+
 def measure(
     tried: Sequence[Candidate],
     load: Callable[[Candidate], Classifier],
     rows: Sequence[Sequence[int]],
     budget_s: float,
     told: Callable[[str], None] = lambda _: None,
-) -> dict[Candidate, float]:
-    """Rows a second of each candidate, the median of its rounds, the fastest first.
+) -> dict[Candidate, Speed]:
+    """How fast each candidate is, the fastest first.
 
     The candidates take turns, so that a busy neighbour on the machine slows all alike; those that are far behind
     drop out after each round.
@@ -62,25 +74,22 @@ def measure(
         tried: What to measure.
         load: A classifier for a candidate, called once for each.
         rows: Token ids of the texts to score.
-        budget_s: No round begins after so many seconds; the first does in any case.
+        budget_s: No round begins after so many seconds; the first three do in any case.
         told: Is told how it goes.
     """
     classifiers = {candidate: load(candidate) for candidate in tried}
     speeds: dict[Candidate, list[float]] = {candidate: [] for candidate in tried}
-    left, ends_s = list(tried), time.monotonic() + budget_s
-    while not all(speeds.values()) or (len(left) > 1 and time.monotonic() < ends_s):
+    left, ends_s, rounds = list(tried), time.monotonic() + budget_s, 0
+    while rounds < _ROUNDS_MIN or (len(left) > 1 and time.monotonic() < ends_s):
+        rounds += 1
         for candidate in left:
             speeds[candidate].append(len(rows) / _elapsed_s(classifiers[candidate], candidate.layout, rows))
-        medians = _medians(speeds)
-        best = max(medians.values())
-        told(f"round {max(map(len, speeds.values()))}: {len(left)} layouts, the fastest {best:.0f} reviews/s")
+        best = max(median(each) for each in speeds.values())
+        told(f"round {rounds}: {len(left)} layouts, the fastest {best:.0f} reviews/s")
         # By its best round: of two, one that a neighbour on the machine has spoilt is half of the median.
         left = [candidate for candidate in left if max(speeds[candidate]) >= _KEPT_SHARE * best]
-    return dict(sorted(_medians(speeds).items(), key=lambda item: -item[1]))
-
-
-def _medians(speeds: Mapping[Candidate, Sequence[float]]) -> dict[Candidate, float]:
-    return {candidate: median(values) for candidate, values in speeds.items()}
+    found = {it: Speed(median(each), min(each), max(each), len(each)) for it, each in speeds.items()}
+    return dict(sorted(found.items(), key=lambda item: -item[1].median))
 
 
 def _elapsed_s(classifier: Classifier, layout: Layout, rows: Sequence[Sequence[int]]) -> float:

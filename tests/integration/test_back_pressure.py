@@ -39,6 +39,7 @@ def test_a_backlog_waits_in_kafka_and_not_in_memory(
         run.send_reviews(BACKLOG_RECORDS, text)
         until(lambda: worker.metric("sentiment_worker_paused") == 1, "reading does not pause")
         read = worker.metric("sentiment_worker_records_read_total")
+        until(lambda: worker.metric("sentiment_worker_lag_records") == BACKLOG_RECORDS, "the lag is another")
         until_s = time.monotonic() + 2 * 2.0  # two session timeouts
         while time.monotonic() < until_s:
             resident_bytes.append(worker.resident_bytes)

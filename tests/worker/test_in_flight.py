@@ -3,7 +3,10 @@
 import threading
 
 from tests.faked_pipeline import P0, P1, FakedPipeline, due, review
+from worker.core.backpressure import Marks
 from worker.core.records import Chunk, Record
+from worker.core.windows import WindowPolicy
+from worker.in_flight import InFlight
 
 
 def test_release_waits_for_windows_in_flight_and_drops_what_waits() -> None:
@@ -49,6 +52,21 @@ def test_a_release_after_the_end_is_told_at_once() -> None:
     told: list[bool] = []
     faked.in_flight.release([P0], told.append)
     assert told == [False]
+
+
+def test_the_first_window_is_of_what_the_warm_up_says_that_the_device_takes() -> None:
+    """Else it would hold all that there is, however slow the device, and a stop or rebalance would wait for it."""
+    policy = WindowPolicy(100, window_ms_target=500, wait_ms_max=0, value_bytes_max=10**6)
+    value = review("a" * 90)
+    for size_bytes, elapsed_s, taken in ((len(value), 0.1, 5), (1000 * len(value), 0.1, 100), (0, 0.0, 100)):
+        in_flight = InFlight(policy, Marks(1000, 10**6))
+        in_flight.expect(size_bytes, elapsed_s)
+        in_flight.assign([P0])
+        records = tuple(Record(P0, offset, 0, b"k", value) for offset in range(100))
+        in_flight.receive([Chunk(P0, records, 100)])
+        window = in_flight.take()
+        assert window is not None
+        assert len(window) == taken
 
 
 def test_the_oldest_record_held_is_the_first_of_its_partition() -> None:

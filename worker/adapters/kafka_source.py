@@ -191,15 +191,15 @@ class KafkaSource:
             log.warning(event, partitions=named(partitions), error=repr(error))
         self._offsets_refused = True
 
-    def lag(self) -> dict[Partition, int]:
+    def unread(self) -> dict[Partition, int]:
         """Records between the position of each of our partitions and its end, where both are known."""
         self._ends.refresh()
-        lag = {}
+        unread = {}
         for partition in self._consumer.assignment():
             position, end = self._position(partition), self._ends.of(partition)
             if position is not None and end is not None:
-                lag[Partition(*partition)] = max(0, end - position)
-        return lag
+                unread[Partition(*partition)] = max(0, end - position)
+        return unread
 
     def ends(self) -> dict[Partition, int]:
         """The end of each of our partitions, where it is known."""

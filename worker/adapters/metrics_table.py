@@ -85,7 +85,7 @@ TABLE = (
                "From a record's timestamp to its acknowledged result; records without a timestamp are left out.",
                "High with lag: add replicas. High without: look at the stages."),
     # How far behind.
-    _of_us("lag_records", "gauge", "records", "Records of a partition not yet read.",
+    _of_us("lag_records", "gauge", "records", "Records of a partition without an outcome, read or not.",
            "Growing: add replicas, up to the number of partitions.", topic=(), partition=()),
     _of_us("oldest_unsettled_seconds", "gauge", "seconds",
            "Age of the oldest record held of a partition, by its timestamp; 0 while none is held.",

@@ -1,5 +1,6 @@
 """The check before a worker joins its group: the bundle reproduces its golden texts on this very device."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,10 +17,13 @@ from worker.ports import Classifier, Encoder
 
 @dataclass(frozen=True)
 class WarmupReport:
-    """What the warm-up saw: texts checked and the largest difference of a probability."""
+    """What the warm-up saw: texts checked, the largest difference of a probability, how long it all took."""
 
     texts: int
     probability_delta_max: float
+    size_bytes: int
+    """Of the texts, in UTF-8."""
+    elapsed_s: float
 
 
 def warm_up(
@@ -43,17 +47,20 @@ def warm_up(
             )
     allowed, expected = _held_to(bundle, variant, goldens)
     deltas = []
+    started_s = time.monotonic()
     for start in range(0, len(goldens), rows_max):
         rows = goldens[start : start + rows_max]
         actual = probabilities(classifier.logits([golden.ids for golden in rows]), temperature=1.0)
         deltas.append(float(np.abs(actual - expected[start : start + rows_max]).max()))
+    elapsed_s = time.monotonic() - started_s
     worst = float(np.max(deltas))  # NaN if any is, unlike Python's max
     if not worst <= allowed:  # written so that NaN is refused too
         raise BundleRefusedError(
             f"variant {variant} of {bundle.folder} is off by {worst:.4f} on its golden texts with "
             f"{classifier.provider}, where {allowed:.4f} is allowed: serve another variant or export it again"
         )
-    return WarmupReport(len(goldens), worst)
+    size_bytes = sum(len(golden.text.encode()) for golden in goldens)
+    return WarmupReport(len(goldens), worst, size_bytes, elapsed_s)
 
 
 def _held_to(bundle: Bundle, variant: str, goldens: Sequence[Golden]) -> tuple[float, NDArray[np.float64]]:

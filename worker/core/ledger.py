@@ -189,6 +189,10 @@ class Ledger:
         entries = ((p, self._entries[p]) for p in partitions if p in self._entries)
         return {p: max(e.watermark, e.committed) for p, e in entries if max(e.watermark, e.committed) >= 0}
 
+    def unsettled(self) -> dict[Partition, int]:
+        """Records read of each partition owned, whose outcome the broker has not acknowledged."""
+        return {partition: entry.unsettled for partition, entry in self._entries.items()}
+
     def committed(self, offsets: Commit) -> None:
         """Book that the broker has stored these offsets."""
         for partition, offset in offsets.items():

@@ -52,7 +52,7 @@ class Pace:
         )
 
     def bytes_in(self, duration_ms: float) -> float:
-        """Bytes that the device takes in `duration_ms`; before the first window, without limit."""
+        """Bytes that the device takes in `duration_ms`; without limit before anything was observed."""
         device = float("inf") if self._bytes_per_ms is None else self._bytes_per_ms * duration_ms
         return min(device, self.limit_bytes)
 

@@ -102,7 +102,7 @@ def test_nothing_freezes_when_partitions_come_while_reading_is_paused(settings: 
     stays.source.close(5)
 
 
-def test_lag_grows_while_reading_is_paused(
+def test_what_is_unread_grows_while_reading_is_paused(
     cluster: AnyCluster, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A paused partition is not fetched, so its end has to be asked for; resumed, the fetches tell it again."""
@@ -114,19 +114,19 @@ def test_lag_grows_while_reading_is_paused(
     while member.poll():
         pass
     unread = 2 * RECORDS - len(member.read)
-    assert sum(member.source.lag().values()) == unread
+    assert sum(member.source.unread().values()) == unread
     producer = Producer({"bootstrap.servers": cluster.bootstrap_servers, "log_level": 0})
     for number in range(100):
         producer.produce(settings.input_topic, json.dumps({"text": str(number)}), partition=number % 2)
     producer.flush()
     member.poll()
-    assert sum(member.source.lag().values()) == unread + 100
+    assert sum(member.source.unread().values()) == unread + 100
     assert set(member.source.ends().values()) == {RECORDS + 50}
 
     member.source.pause(paused=False)
     while len(member.read) < 2 * RECORDS + 100:
         member.poll()
-    assert sum(member.source.lag().values()) == 0
+    assert sum(member.source.unread().values()) == 0
     member.source.close(5)
 
 

@@ -28,6 +28,15 @@ def test_the_bundle_of_this_session_is_warm_within_its_tolerance(bundle: Path) -
     assert report.probability_delta_max < 1e-3
 
 
+def test_it_says_how_long_the_device_took(bundle: Path) -> None:
+    """For all golden texts; the first window is cut by that."""
+    read = read_bundle(bundle)
+    encoder = TokenizersEncoder(read.tokenizer_file, read.manifest.encoding)
+    report = warm_up(read, "fp32", encoder, classifier(bundle))
+    assert report.size_bytes == sum(len(golden.text.encode()) for golden in read.goldens) > 0
+    assert report.elapsed_s > 0
+
+
 def test_a_model_that_misses_its_goldens_is_refused(bundle: Path) -> None:
     """Warm-up compares every golden probability, and NaN is no agreement."""
     read = read_bundle(bundle)

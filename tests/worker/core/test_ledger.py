@@ -161,6 +161,19 @@ def test_an_offset_is_not_committed_over_a_transaction_in_doubt() -> None:
     assert begun(DeliveryCount(2), 2).farewell(PARTITIONS, drained=False) != {}
 
 
+def test_what_is_read_is_unsettled_until_its_outcome_is_acknowledged() -> None:
+    """By partition; what was given up counts no more."""
+    ledger, (first, second) = Ledger(), PARTITIONS
+    ledger.assign(PARTITIONS)
+    records = tuple(record(first, offset) for offset in range(3))
+    ledger.receive(Chunk(first, records, 3))
+    assert ledger.unsettled() == {first: 3, second: 0}
+    ledger.settle(Window(records[:2], ledger.ranges(records[:2])))
+    assert ledger.unsettled() == {first: 1, second: 0}
+    ledger.forget([first])
+    assert ledger.unsettled() == {second: 0}
+
+
 def test_what_is_not_owned_is_not_booked() -> None:
     """An answer that comes after a partition was lost concerns its next owner."""
     ledger, partition = Ledger(), PARTITIONS[0]
