@@ -10,6 +10,7 @@ import re
 import runpy
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -118,7 +119,10 @@ def _read_tool(module: str, arguments: list[str], *, whole: bool) -> None:
         patch.object(argparse.ArgumentParser, "parse_args", stop),
         patch.object(sys, "argv", [module, *arguments]),
         contextlib.suppress(ReadError),
+        warnings.catch_warnings(),
     ):
+        # Where another test has imported the module, runpy makes a second one of it, which is as good here.
+        warnings.filterwarnings("ignore", message=".*found in sys.modules", category=RuntimeWarning)
         runpy.run_module(module, run_name="__main__")
 
 
