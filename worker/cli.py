@@ -12,8 +12,9 @@ import structlog
 
 from contract.errors import ReviewSentimentError, UsageError
 from contract.version import VERSION
-from worker.environment import ignored
+from worker.environment import ignored, meant
 from worker.errors import KafkaUnfitError
+from worker.flags import Parser
 from worker.logs import configure_logging, log_what_nobody_catches
 from worker.settings import Settings, load_settings
 from worker.settings_table import settings_table
@@ -48,12 +49,18 @@ def main(arguments: list[str], stop: Stop) -> int:
     if arguments == ["--version"]:
         print(f"review-sentiment {VERSION}")
         return 0
-    if not arguments or arguments[0] not in commands:
-        print(_USAGE, file=sys.stdout if arguments in (["-h"], ["--help"]) else sys.stderr)
-        return 0 if arguments in (["-h"], ["--help"]) else UsageError.exit_code
+    if arguments in ([], ["-h"], ["--help"]):
+        print(_USAGE, file=sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else UsageError.exit_code
+    command, *rest = arguments
     try:
-        return commands[arguments[0]](arguments[1:]) or 0
+        if command not in commands:
+            hint = meant(command, commands) or " (python -m worker --help lists them)"
+            raise UsageError(f"there is no command {command}{hint}")
+        return commands[command](rest) or 0
     except ReviewSentimentError as error:
+        if command == "run" and not structlog.is_configured():  # it is the settings that are wrong
+            configure_logging(*(Settings.model_fields[name].default for name in ("log_level", "log_format")))
         if structlog.is_configured():
             is_a_bug = error.exit_code == 1  # its place helps to fix it
             structlog.get_logger("worker").error(
@@ -64,8 +71,8 @@ def main(arguments: list[str], stop: Stop) -> int:
         return error.exit_code
 
 
-def _settings(arguments: list[str], *, command: str, needs_bundle: bool = True) -> Settings:
-    settings = load_settings(arguments, command=command, needs_bundle=needs_bundle)
+def _settings(arguments: list[str], *, command: str, usage: str = "", needs_bundle: bool = True) -> Settings:
+    settings = load_settings(arguments, command=command, usage=usage, needs_bundle=needs_bundle)
     # What a worker logs is its output; any other command has another one, which programs may read.
     configure_logging(settings.log_level, settings.log_format, sys.stdout if command == "run" else sys.stderr)
     log_what_nobody_catches()
@@ -83,8 +90,8 @@ def _run(arguments: list[str], stop: Stop) -> None:
 
 def check_parser() -> argparse.ArgumentParser:
     """The options of `check` that are no settings."""
-    parser = argparse.ArgumentParser(
-        prog="python -m worker check", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = Parser(
+        "check",
         description="Try all that `run` needs, without joining the group or writing anything.",
         epilog="""\
 ✓ fine   ! a worker runs, but less is promised than could be   ? can't be looked at   ✗ `run` would fail
@@ -102,8 +109,9 @@ examples:
 def _check(arguments: list[str]) -> None:
     from worker.preflight.checks import CheckFailedError, document, failures, table  # noqa: PLC0415
 
-    options, flags = check_parser().parse_known_args(arguments)
-    settings = _settings(flags, command="check")
+    parser = check_parser()
+    options, flags = parser.parse_known_args(arguments)
+    settings = _settings(flags, command="check", usage=parser.format_usage())
     from worker.preflight.run import preflight  # noqa: PLC0415 - as for `run`
 
     checks = preflight(settings)
@@ -117,17 +125,24 @@ def _check(arguments: list[str]) -> None:
 def _tune(arguments: list[str]) -> None:
     from worker.tune_command import parser, tune  # noqa: PLC0415 - as for `run`
 
-    options, flags = parser().parse_known_args(arguments)
-    print(tune(_settings(flags, command="tune"), options.texts, options.seconds, options.output))
+    own = parser()
+    options, flags = own.parse_known_args(arguments)
+    print(
+        tune(
+            _settings(flags, command="tune", usage=own.format_usage()),
+            options.texts,
+            options.seconds,
+            options.output,
+        )
+    )
 
 
 def topics_parser() -> argparse.ArgumentParser:
     """The options of `topics create` that are no settings."""
     from worker.topics import DEFAULT, MESSAGE_BYTES_MAX  # noqa: PLC0415
 
-    parser = argparse.ArgumentParser(
-        prog="python -m worker topics create", allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = Parser(
+        "topics create",
         description="Create those of the three topics that there are not yet. Names and brokers are settings.",
         epilog="""\
 examples:
@@ -154,8 +169,9 @@ def _topics(arguments: list[str]) -> None:
     from worker.adapters.kafka_creation import create_missing  # noqa: PLC0415
     from worker.topics import Wishes  # noqa: PLC0415
 
-    options, flags = topics_parser().parse_known_args(arguments)
-    settings = _settings(flags, command="topics create", needs_bundle=False)
+    parser = topics_parser()
+    options, flags = parser.parse_known_args(arguments)
+    settings = _settings(flags, command="topics create", usage=parser.format_usage(), needs_bundle=False)
     wishes = Wishes(
         options.partitions, options.replication_factor, options.message_bytes_max, dict(options.config)
     )
@@ -203,11 +219,11 @@ def validation_parser() -> argparse.ArgumentParser:
     """What `contracts validate` takes beside settings."""
     from worker.validation import NOT_SEEN  # noqa: PLC0415
 
-    parser = argparse.ArgumentParser(
-        prog="python -m worker contracts validate", allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = Parser(
+        "contracts validate",
         description="Tell which records a worker would put aside as dead letters, and why; ends with 1 if any. "
-        "Each line is the value of one record. Needs no Kafka and no bundle.",
+        "Each line is the value of one record. Needs no Kafka and no bundle. Any setting of `run` is a flag here, "
+        "after FILE.",
         epilog=f"""\
 not seen, since they don't depend on the value alone: {", ".join(NOT_SEEN)};
 nor whether a text is longer than the model reads, which makes no dead letter but `truncated`
@@ -224,8 +240,9 @@ examples:
 def _validate(arguments: list[str]) -> int:
     from worker.validation import Tally, dead_lines  # noqa: PLC0415
 
-    options, flags = validation_parser().parse_known_args(arguments)
-    settings = _settings(flags, command="contracts validate", needs_bundle=False)
+    parser = validation_parser()
+    options, flags = parser.parse_known_args(arguments)
+    settings = _settings(flags, command="contracts validate", usage=parser.format_usage(), needs_bundle=False)
     tally = Tally()
     try:
         with sys.stdin.buffer if options.file == "-" else Path(options.file).open("rb") as lines:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from pydantic_core import ErrorDetails
 
@@ -46,10 +46,22 @@ def misspelt(environment: Mapping[str, str], settings: Collection[str]) -> list[
     known = [variable(setting) for setting in settings]
     problems = []
     for name in _strangers(environment, known):
-        like = difflib.get_close_matches(name, known, n=1, cutoff=_ALIKE)
-        if like or name.startswith((PREFIX, *_CONNECTION)):
-            problems.append(f"{name}: there is no such setting{f'; is it {like[0]}?' if like else ''}")
+        hint = meant(name, known, cutoff=_ALIKE)
+        if hint or name.startswith((PREFIX, *_CONNECTION)):
+            problems.append(f"{name}: there is no such setting{hint}")
     return problems
+
+
+def meant(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Which known name is most like this one, as the end of a message; nothing if none is.
+
+    Args:
+        name: What was written.
+        known: What could have been.
+        cutoff: How like it has to be, from 0 to 1.
+    """
+    like = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f" (did you mean {like[0]}?)" if like else ""
 
 
 def unused(protocol: str, given: Collection[str]) -> list[str]:
@@ -80,6 +92,8 @@ def told(problem: ErrorDetails) -> str:
     name = str(problem["loc"][0])
     if problem["type"] == "extra_forbidden":  # in the file
         return f"{name}: there is no such setting"
+    if problem["type"] == "missing":  # the one setting that has no default
+        return f"{variable(name)}: set it to the folder that `python -m export bundle` wrote"
     return f"{variable(name)}: {message}"
 
 

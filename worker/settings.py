@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
-    CliSettingsSource,
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -22,6 +21,7 @@ from pydantic_settings import (
 from contract.errors import UsageError
 from worker.environment import CONFIG_VARIABLE, PREFIX, is_service_link, misspelt, told, unused, variable
 from worker.extras import tracing_problems
+from worker.flags import given
 from worker.sasl import password_in, sasl_problems
 from worker.tls import tls_problems
 
@@ -266,12 +266,15 @@ class _KafkaEnvironment(EnvSettingsSource):
         return {name: value for name, value in super().__call__().items() if name.startswith("kafka_")}
 
 
-def load_settings(arguments: Sequence[str] = (), *, command: str = "run", needs_bundle: bool = True) -> Settings:
+def load_settings(
+    arguments: Sequence[str] = (), *, command: str = "run", usage: str = "", needs_bundle: bool = True
+) -> Settings:
     """The settings that these flags, the environment and the file named in `WORKER_CONFIG` make.
 
     Args:
         arguments: The flags.
         command: The one that they are given to, for its --help.
+        usage: Names the flags that this command has besides.
         needs_bundle: Whether there has to be one.
 
     Raises:
@@ -282,17 +285,13 @@ def load_settings(arguments: Sequence[str] = (), *, command: str = "run", needs_
     if file and not Path(file).is_file():
         problems.append(f"{CONFIG_VARIABLE}: there is no file {file}")
     try:
-        cli: CliSettingsSource[Any] = CliSettingsSource(
-            Settings,
-            cli_parse_args=list(arguments),
-            cli_kebab_case=True,
-            cli_prog_name=f"python -m worker {command}",
-        )
-        settings = Settings(**{**({} if needs_bundle else {"bundle": Path()}), **cli()})
+        flags, strangers = given(Settings, arguments, command=command, usage=usage)
+        problems += strangers
+        settings = Settings(**{**({} if needs_bundle else {"bundle": Path()}), **flags})
     except ValidationError as error:
         problems += [told(item) for item in error.errors()]
-    except ValueError as error:  # a TOML file that is none
+    except ValueError as error:  # a TOML file that is none, or a flag without its value
         problems.append(str(error))
     if problems:
-        raise UsageError("the settings don't hold:\n" + "\n".join(f"  {problem}" for problem in problems))
+        raise UsageError(f"the settings don't hold: {'; '.join(problems)}")
     return settings

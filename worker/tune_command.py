@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m worker tune", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Measure graphs, passes at a time, threads and batches on this machine. Needs no Kafka.",
         epilog="""\
-examples:
+any setting of `run` is a flag here; examples:
   python -m worker tune --bundle runs/demo/bundle                     # look, on the bundle's own texts
   python -m worker tune --texts events.jsonl --output tuning.json     # texts as yours are long; keep what wins
   WORKER_TUNING_FILE=tuning.json python -m worker run                 # on any machine: others' entries don't count

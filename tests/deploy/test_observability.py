@@ -14,6 +14,7 @@ _ROOT = Path(__file__).parents[2]
 _OF_PROMETHEUS = {"namespace", "job", "instance"}
 _SUFFIXES = {"counter": {""}, "gauge": {""}, "histogram": {"_bucket", "_sum", "_count"}}
 _LABELS = r"(?:by|on|without|ignoring) ?\(([^)]*)\)"
+_NAMES = {metric.name for metric in TABLE}
 _SELECTOR = re.compile(r"([a-z_]+)(?:\{([^}]*)\})?")
 _MATCHER = re.compile(r'([a-z_]+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"')
 
@@ -53,13 +54,18 @@ def test_what_the_checks_above_would_miss_they_do_not() -> None:
 
 
 def test_every_alert_has_its_section_of_the_runbook() -> None:
-    """And every section its alert, with what to look at, what to decide and what to do."""
+    """And every section its alert: when it fires, in words, what to look at, what to decide and what to do."""
     page = (_ROOT / "docs" / "runbook.md").read_text()
     _, *sections = re.split(r"^## ", page, flags=re.MULTILINE)
     assert sorted(section.split("\n")[0] for section in sections) == sorted(rule["alert"] for rule in rules())
     for section in sections:
-        assert re.findall(r"^- \*\*(\w+)\*\*: \S", section, re.MULTILINE) == ["Look", "Decide", "Do"]
+        assert re.findall(r"^- \*\*(\w+)\*\*: \S", section, re.MULTILINE) == ["When", "Look", "Decide", "Do"]
+    told = {section.split("\n")[0]: section.split("- **Look**")[0] for section in sections}
     for rule in rules():
+        asked = {metric.name for metric, _ in selected(rule["expr"])}
+        assert asked == {name for name in re.findall(r"`([a-z_]+)`", told[rule["alert"]]) if name in _NAMES}
+        number, unit = int(rule["for"][:-1]), {"m": "minute", "h": "hour"}[rule["for"][-1]]
+        assert not number or f"for {number} {unit}" in told[rule["alert"]]
         assert rule["annotations"]["runbook_url"] == f"docs/runbook.md#{rule['alert'].lower()}"
         assert rule["labels"]["severity"] in {"info", "warning", "critical"}
 
@@ -71,6 +77,11 @@ def test_the_runbook_names_what_there_is() -> None:
     assert [name for name in re.findall(r"`(WORKER_[A-Z_]+)`", page) if f"`{name}`" not in settings] == []
     alerts = {rule["alert"] for rule in rules()}
     assert set(re.findall(r"SentimentWorker[A-Za-z]+", page)) == alerts
+    short = {name.removeprefix("sentiment_worker_") for name in _NAMES}
+    assert set(re.findall(r"`([a-z_]+)`", page)) & short <= _NAMES, (
+        "metrics stand there in full, to be searched for"
+    )
+    assert set(re.findall(r"`(sentiment_worker_[a-z_]+)`", page)) <= _NAMES
 
 
 def test_every_alert_is_tried() -> None:

@@ -157,9 +157,13 @@ def test_the_cause_stands_in_the_last_line(
     assert check in told
 
 
-def test_a_topic_that_is_not_there_is_named(guarded: Guarded) -> None:
-    """With what to do about it."""
-    with pytest.raises(KafkaUnfitError, match="there is no topic reviews: create it, or set WORKER_INPUT_TOPIC"):
+def test_topics_that_are_not_there_are_named(guarded: Guarded) -> None:
+    """All of them, with the command that creates them."""
+    told = (
+        "there is no topic reviews, nor reviews.sentiment, nor reviews.dlq: "
+        "python -m worker topics create --partitions N, or set WORKER_INPUT_TOPIC"
+    )
+    with pytest.raises(KafkaUnfitError, match=f"^{re.escape(told)}$"):
         examine_cluster(Settings(bundle="b", kafka_bootstrap_servers=guarded.plaintext))
 
 

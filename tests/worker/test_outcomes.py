@@ -1,9 +1,11 @@
 """What becomes of a record."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -138,6 +140,17 @@ def test_a_result_does_not_carry_an_old_failure(value: bytes | None) -> None:
     assert (said["x-source-x-dlq-reason"], said["x-source-content-type"]) == (b"invalid_json", b"text/plain")
     assert said["ce_id"] == b"cluster/in/0/7"
     assert said["trace"] == b"1"
+
+
+@pytest.mark.parametrize("page", ["consumers.md", "architecture.md", "contracts/asyncapi.json"])
+def test_the_id_of_a_result_is_what_the_pages_say(page: str) -> None:
+    """Of its four parts, the cluster's id is the first."""
+    text = (Path(__file__).parents[2] / "docs" / page).read_text()
+    forms = set(re.findall(r"(?<!/)\b[A-Z_]+(?:/[A-Z]+)*/OFFSET\b", text))
+    assert len(forms) == 1
+    parts = {"CLUSTER_ID": "cluster", "TOPIC": "in", "PARTITION": "0", "OFFSET": "7"}
+    told = "/".join(parts[part] for part in forms.pop().split("/"))
+    assert names_once(outcome_of(review("a"), ()))["ce_id"] == told.encode()
 
 
 @pytest.mark.parametrize(

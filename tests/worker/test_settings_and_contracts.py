@@ -51,12 +51,46 @@ def test_flags_win_over_the_environment_and_that_over_the_file(
 
 
 def test_every_error_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A missing, a malformed and an unknown setting stand in one message."""
+    """A missing, a malformed and an unknown setting, an unknown flag and a stray word stand in one message."""
+    arguments = ["stray", "--http-prot=1", "--threads", "many"]
     with pytest.raises(UsageError) as error:
-        load(monkeypatch, [], WORKER_THREADS="many", WORKER_TREADS="2", WORKER_HTTP_PORT="99999")
+        load(monkeypatch, arguments, WORKER_TREADS="2", WORKER_HTTP_PORT="99999")
 
-    for name in ("WORKER_BUNDLE", "WORKER_THREADS", "WORKER_TREADS", "WORKER_HTTP_PORT"):
-        assert f"  {name}: " in str(error.value)
+    for name in ("WORKER_BUNDLE", "WORKER_THREADS", "WORKER_TREADS", "WORKER_HTTP_PORT", "--http-prot", "stray"):
+        assert f" {name}: " in str(error.value)
+    assert "\n" not in str(error.value), "or the last line of standard error would be one of many"
+
+
+def test_the_bundle_is_asked_for_in_words() -> None:
+    """It is what a first start lacks."""
+    with pytest.raises(
+        UsageError, match=r"WORKER_BUNDLE: set it to the folder that `python -m export bundle` wrote$"
+    ):
+        load_settings()
+
+
+def test_an_unknown_flag_is_told_with_what_may_be_meant_and_without_its_value() -> None:
+    """Among settings and the command's own flags; a value, which may be a secret, is not shown."""
+    arguments = [
+        "--kafka-sasl-pasword",
+        "hunter2",
+        "--kafka-sasl-pasword=hunter2",
+        "--strct",
+        "--zzz",
+        "--bundle",
+        "b",
+    ]
+    with pytest.raises(UsageError) as error:
+        load_settings(arguments, command="check", usage="usage: check [--json] [--strict]")
+
+    sasl = "--kafka-sasl-pasword: there is no such flag (did you mean --kafka-sasl-password?)"
+    problems = [
+        sasl,
+        sasl,
+        "--strct: there is no such flag (did you mean --strict?)",
+        "--zzz: there is no such flag",
+    ]
+    assert str(error.value) == f"the settings don't hold: {'; '.join(problems)}"
 
 
 @pytest.mark.parametrize(
@@ -86,9 +120,9 @@ def test_what_kubernetes_sets_for_a_service_is_no_setting(
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("WORKER_HTTPS_PORT", "8080", "is it WORKER_HTTP_PORT?"),
-        ("worker_treads", "2", "is it WORKER_THREADS?"),
-        ("KAFKA_BOOSTRAP_SERVER", "k:9092", "is it KAFKA_BOOTSTRAP_SERVERS?"),
+        ("WORKER_HTTPS_PORT", "8080", "did you mean WORKER_HTTP_PORT?"),
+        ("worker_treads", "2", "did you mean WORKER_THREADS?"),
+        ("KAFKA_BOOSTRAP_SERVER", "k:9092", "did you mean KAFKA_BOOTSTRAP_SERVERS?"),
         ("KAFKA_SSL_CA_LOCATION", "ca.pem", "KAFKA_SSL_CA_LOCATION: there is no such setting"),
         ("KAFKA_SASL_JAAS_CONFIG", "…", "KAFKA_SASL_JAAS_CONFIG: there is no such setting"),
         ("KAFKA_BOOTSTRAP_BROKERS", "…", "KAFKA_BOOTSTRAP_BROKERS: there is no such setting"),
@@ -118,16 +152,16 @@ def test_an_unknown_key_of_the_file_is_named_as_it_stands_there(
     """And a wrong value by the variable, since that is what the documentation lists."""
     (tmp_path / "worker.toml").write_text('bundle = "b"\ntreads = 3\nthreads = "x"\n')
 
-    with pytest.raises(UsageError, match=r"  treads: there is no such setting") as error:
+    with pytest.raises(UsageError, match=r" treads: there is no such setting") as error:
         load(monkeypatch, [], WORKER_CONFIG=str(tmp_path / "worker.toml"))
-    assert "  WORKER_THREADS: " in str(error.value)
+    assert " WORKER_THREADS: " in str(error.value)
 
 
 @pytest.mark.parametrize("name", [name for name in Settings.model_fields if "_ms" in name])
 @pytest.mark.parametrize("value", ["inf", "nan", "1e13", "99999999999999999", "-1"])
 def test_every_duration_has_bounds(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """A day at most: more fits neither a timer nor the protocol, whose numbers have 31 bits."""
-    with pytest.raises(UsageError, match=f"  WORKER_{name.upper()}: "):
+    with pytest.raises(UsageError, match=f" WORKER_{name.upper()}: "):
         load(monkeypatch, ["--bundle", "b"], **{f"WORKER_{name.upper()}": value})
 
 
@@ -136,7 +170,7 @@ def test_every_duration_has_bounds(monkeypatch: pytest.MonkeyPatch, name: str, v
 )
 def test_every_number_has_bounds(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """What no library takes is refused by the setting's name, not by a traceback later."""
-    with pytest.raises(UsageError, match=f"  WORKER_{name.upper()}: "):
+    with pytest.raises(UsageError, match=f" WORKER_{name.upper()}: "):
         load(monkeypatch, ["--bundle", "b"], **{f"WORKER_{name.upper()}": str(2**64)})
 
 
@@ -271,14 +305,25 @@ def test_each_program_tells_its_version(program: str) -> None:
     assert done.stdout == f"review-sentiment {project['version']}\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["serve"], ["contracts", "--nope"]])
-def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
-    """Wrong words on the command line are told on standard error."""
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "usage: python -m worker COMMAND"),
+        (["rum"], "worker: there is no command rum (did you mean run?)"),
+        (["zzz"], "worker: there is no command zzz (python -m worker --help lists them)"),
+        (["run", "--threads"], "worker: the settings don't hold: argument --threads: expected one argument"),
+        (["contracts", "--nope"], "worker: python -m worker contracts takes --output FOLDER, or validate FILE"),
+        (["contracts", "validate"], "worker: the following arguments are required: FILE. See python -m worker "),
+        (["topics", "make"], "worker: argument create: invalid choice: 'make'"),
+    ],
+)
+def test_wrong_usage_ends_with_2(arguments: list[str], told: str) -> None:
+    """Wrong words on the command line are told on standard error, by name."""
     command = [sys.executable, "-m", "worker", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=_ROOT)
 
     assert done.returncode == 2
-    assert done.stderr
+    assert done.stderr.startswith(told)
 
 
 def test_tracing_needs_its_extra_and_its_protocol(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Starts that fail: each ends with the line and the exit code that docs/operations.md has in its table."""
 
+import json
 import os
 import re
 import shutil
@@ -14,20 +15,25 @@ _ROOT = Path(__file__).parents[2]
 _PAGE = (_ROOT / "docs" / "operations.md").read_text()
 
 
-def assert_ends_as_documented(environment: dict[str, str], phrase: str, code: int) -> None:
-    """Run a worker; it says the phrase, and ends with the code of the row that has it."""
+def assert_ends_as_documented(
+    environment: dict[str, str], phrase: str, code: int, flags: tuple[str, ...] = ()
+) -> None:
+    """Run a worker; it says the phrase last and in its log, and ends with the code of the row that has it."""
     rows = [row for row in _PAGE.splitlines() if row.startswith("|") and f"`{phrase}`" in row]
     assert [row.split("|")[2].strip() for row in rows] == [str(code)]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("WORKER_", "KAFKA_"))}
     done = subprocess.run(
-        [sys.executable, "-m", "worker", "run"],
+        [sys.executable, "-m", "worker", "run", *flags],
         env={**inherited, "WORKER_HTTP_PORT": "0", **environment}, cwd=_ROOT, capture_output=True, text=True,
         check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert done.returncode == code, done.stderr
-    assert done.stderr.startswith("worker: ")
-    assert phrase in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("worker: ")
+    assert phrase in last
     assert "Traceback" not in done.stderr
+    (failed,) = [line for line in map(json.loads, done.stdout.splitlines()) if line["event"] == "worker_failed"]
+    assert (failed["exit_code"], f"worker: {failed['error']}") == (code, last)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +62,11 @@ def assert_ends_as_documented(environment: dict[str, str], phrase: str, code: in
 def test_a_start_that_fails_ends_as_documented(environment: dict[str, str], phrase: str, code: int) -> None:
     """What is wrong with the environment."""
     assert_ends_as_documented({"WORKER_BUNDLE": "no-such-folder", **environment}, phrase, code)
+
+
+def test_a_wrong_flag_ends_as_documented() -> None:
+    """As a wrong variable does, and beside it."""
+    assert_ends_as_documented({"WORKER_THREADS": "many"}, "there is no such flag", 2, flags=("--treads", "2"))
 
 
 def test_a_port_that_is_taken_ends_as_documented() -> None:

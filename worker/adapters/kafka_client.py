@@ -106,20 +106,19 @@ def administration(settings: Settings, patience: Patience) -> Iterator[Any]:
 def _examine(admin: Any, settings: Settings) -> ClusterFacts:
     topics = (settings.input_topic, settings.output_topic, settings.dead_letter_topic)
     partitions = partitions_of(admin, topics)
-    if settings.input_topic not in partitions:
-        raise KafkaUnfitError(f"there is no topic {settings.input_topic}: create it, or set WORKER_INPUT_TOPIC")
-    needed = partitions[settings.input_topic]
-    if settings.create_topics:
+    if settings.create_topics and settings.input_topic in partitions:
         configs = outgoing_configs(message_bytes_max(admin, topics[:1])[settings.input_topic])
         for topic in topics:
             if topic not in partitions:
-                create(admin, NewTopic(topic, needed, configs=configs))
+                create(admin, NewTopic(topic, partitions[settings.input_topic], configs=configs))
         partitions = partitions_of(admin, topics)
-    for topic in topics:
-        if topic not in partitions:
-            raise KafkaUnfitError(
-                f"there is no topic {topic}: create it with {needed} partitions, or set WORKER_CREATE_TOPICS=true"
-            )
+    if missing := [topic for topic in topics if topic not in partitions]:
+        without_input = settings.input_topic in missing
+        raise KafkaUnfitError(
+            f"there is no topic {', nor '.join(missing)}: "
+            f"python -m worker topics create{' --partitions N' if without_input else ''}, "
+            f"or set {'WORKER_INPUT_TOPIC' if without_input else 'WORKER_CREATE_TOPICS=true'}"
+        )
     cluster_id = str(admin.describe_cluster()["cluster_id"])
     return ClusterFacts(cluster_id, partitions, message_bytes_max(admin, topics), narrow(partitions, settings))
 
