@@ -101,7 +101,10 @@ _TRACE: dict[str, str | dict[str, Any]] = {
 _EVENT: dict[str, str | dict[str, Any]] = {
     "ce_specversion": {"const": "1.0"},
     "ce_type": {"const": EVENT_TYPE},
-    "ce_source": {"description": "kafka://CLUSTER_ID/TOPIC/PARTITION of the input", "pattern": "^kafka://.+/[0-9]+$"},
+    "ce_source": {
+        "description": "kafka://CLUSTER_ID/TOPIC/PARTITION of the input",
+        "pattern": "^kafka://.+/[0-9]+$",
+    },
     "ce_id": {
         "description": "CLUSTER_ID/TOPIC/PARTITION/OFFSET of the input: the same again for a redelivery",
         "pattern": "^.+/[0-9]+/[0-9]+$",

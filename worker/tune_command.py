@@ -14,6 +14,7 @@ from worker.adapters.classifier import available_device
 from worker.core.batching import Layout, default_layout
 from worker.core.decoding import Rejection, decode
 from worker.cores import cores, cpu_name
+from worker.flags import Parser
 from worker.model import load_encoder
 from worker.settings import Settings
 from worker.tuned import Choice, here, write_choice
@@ -28,8 +29,8 @@ _BAR = 20
 
 def parser() -> argparse.ArgumentParser:
     """What the command takes beside the settings of `run`."""
-    flags = argparse.ArgumentParser(
-        prog="python -m worker tune", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
+    flags = Parser(
+        "tune",
         description="Measure graphs, passes at a time, threads and batches on this machine. Needs no Kafka.",
         epilog="""\
 any setting of `run` is a flag here; examples:
