@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from contract.events import Reason
-from dev.account import Outcome
+from dev.account import Outcome, committed_positions
 from dev.hostile import POISON
 from dev.kafka import AnyCluster
 from tests.faked_pipeline import outcome_builder
@@ -149,11 +150,17 @@ def test_a_dead_letter_topic_that_was_recreated_is_read_from_its_beginning(plain
     assert counts(plain, "--send") == {"invalid_json": 2}
 
 
-def test_more_than_one_poll_brings_all(plain: Run) -> None:
-    """Positions are written down as it goes, and stand at the end."""
+def test_kafkas_own_tools_see_and_set_where_the_next_run_begins(plain: Run) -> None:
+    """Where all has gone, in many polls, an offset that is reset holds for every reason."""
     produce_dead_letters(plain, plain.input_topic, 1200)
     assert counts(plain, "--send", "--window-records-max", "100") == {"invalid_json": 1200}
-    assert counts(plain) == {}
+    assert counts(plain) == counts(plain, "--reason", "invalid_json") == {}
+    admin = AdminClient({"bootstrap.servers": plain.cluster.bootstrap_servers})
+    group = f"{plain.group}-redrive"
+    assert committed_positions(plain.cluster.bootstrap_servers, group, plain.dlq)[1] == 1200
+    reset = ConsumerGroupTopicPartitions(group, [TopicPartition(plain.dlq, 1, 1000)])
+    admin.alter_consumer_group_offsets([reset])[group].result(30)
+    assert counts(plain) == counts(plain, "--reason", "invalid_json") == {"invalid_json": 200}
 
 
 def test_what_the_input_topic_refuses_ends_it(cluster: AnyCluster, bundle: Path, tmp_path: Path) -> None:
