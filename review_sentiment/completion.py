@@ -10,6 +10,7 @@ import shtab
 from pydantic_settings import CliSettingsSource
 
 from worker.cli import check_parser, topics_parser, validation_parser
+from worker.redrive import parser as redrive_parser
 from worker.settings import Settings
 from worker.tune_command import parser as tune_parser
 
@@ -59,6 +60,7 @@ def _add_worker(worker: argparse.ArgumentParser) -> None:
         ("run", "serve until SIGTERM", []),
         ("check", "try all that `run` needs", [check_parser()]),
         ("topics", "create the three topics", [topics_parser()]),
+        ("redrive", "send dead letters to the input topic again", [redrive_parser()]),
         ("tune", "measure how this machine serves fastest", [tune_parser()]),
     ):
         parents = [*own, _settings_parser()]

@@ -1,4 +1,4 @@
-"""The command line: `python -m worker run | check | topics | tune | contracts | config`."""
+"""The command line: `python -m worker run | check | topics | redrive | tune | contracts | config`."""
 
 import argparse
 import io
@@ -26,6 +26,7 @@ usage: python -m worker COMMAND [--SETTING VALUE]...
   run         serve until SIGTERM: read events, publish sentiment
   check       try all that `run` needs (bundle, brokers, topics, group, rights), then exit [--json] [--strict]
   topics      create the three topics, with the limits that the worker asks for
+  redrive     send dead letters to the input topic again, or tell which [--reason REASON]... [--send]
   tune        measure how this machine serves the bundle fastest [--texts FILE] [--output FILE]
   contracts   write the JSON Schemas and the AsyncAPI document [--output FOLDER]
               validate FILE|-: which of these records would be dead letters, and why
@@ -42,6 +43,7 @@ def main(arguments: list[str], stop: Stop) -> int:
         "run": lambda arguments: _run(arguments, stop),
         "check": _check,
         "topics": _topics,
+        "redrive": _redrive,
         "tune": _tune,
         "contracts": _contracts,
         "config": _config,
@@ -182,6 +184,15 @@ def _topics(arguments: list[str]) -> None:
         print(topic.command(settings) if options.dry_run else f"created {topic.name}: {topic.described()}")
     if topics.remark:
         raise KafkaUnfitError(topics.remark)
+
+
+def _redrive(arguments: list[str]) -> None:
+    from worker.redrive import parser, redrive  # noqa: PLC0415 - as for `run`
+
+    options, flags = parser().parse_known_args(arguments)
+    settings = _settings(flags, command="redrive", needs_bundle=False)
+    for line in redrive(settings, frozenset(options.reason), send=options.send):
+        print(line, flush=True)
 
 
 def _positive(text: str) -> int:

@@ -19,6 +19,7 @@ from confluent_kafka.admin import (
 from dev.kafka import Cluster, ExistingCluster
 from tests.integration.harness import Run, until
 from tests.integration.test_connections import free_addresses
+from tests.integration.test_redrive import counts, produce_dead_letters, redrive
 from worker.preflight.checks import Check, State
 from worker.preflight.run import cluster_checks
 from worker.settings import Settings
@@ -149,3 +150,37 @@ def test_the_documented_rights_are_enough_and_each_is_needed(
             assert f"--operation {right.operation.name.title()}" in check.advice
             assert f" {right.name}" in check.advice
             granted(admin, right)
+
+
+def test_redrive_takes_the_documented_rights_and_names_what_lacks(
+    guarded: Cluster, sasl_address: str, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 4 without any of them, and nothing is sent."""
+    for name, value in _ME.items():
+        monkeypatch.setenv(f"KAFKA_{name}", value)
+    with Run(guarded, bundle, tmp_path) as run:
+        produce_dead_letters(run, run.input_topic, 3)
+        run.cluster = ExistingCluster(sasl_address)
+        admin = AdminClient({"bootstrap.servers": guarded.bootstrap_servers})
+        rights = [
+            AclBinding(
+                kind, name, ResourcePatternType.LITERAL, "User:worker", "*", operation, AclPermissionType.ALLOW
+            )
+            for kind, name, operation in (
+                (ResourceType.TOPIC, run.dlq, AclOperation.READ),
+                (ResourceType.GROUP, f"{run.group}-redrive", AclOperation.READ),
+                (ResourceType.TOPIC, run.input_topic, AclOperation.WRITE),
+            )
+        ]
+        granted(admin, *rights)
+        until(lambda: redrive(run)[0] == 0, "the rights are not enough")
+        for right in rights:
+            revoked(admin, right)
+            until(lambda: redrive(run)[0] == 4, f"it does not need {right}")
+            code, lines, log = redrive(run, "--send")
+            assert (code, lines) == (4, []), log
+            assert "not authorised" in log
+            assert right.name in log
+            granted(admin, right)
+            until(lambda: redrive(run)[0] == 0, "the right does not come back")
+        assert counts(run, "--send") == {"invalid_json": 3}

@@ -52,6 +52,7 @@ def complete(script: Path, words: str) -> list[str]:
         ("worker ch", ["check"]),
         ("worker topics ", ["create"]),
         ("worker topics create --part", ["--partitions"]),
+        ("worker redrive --reason output_", ["output_too_large", "output_refused"]),
         ("worker check --str", ["--strict"]),
         ("worker check --kafka-ssl-ca", ["--kafka-ssl-cafile"]),
         ("worker run --device ", ["auto", "cpu", "cuda"]),

@@ -1,4 +1,4 @@
-"""The client that reads, set up for a member of our group."""
+"""The client that reads, set up for a member of our group; and what is the same for whatever else reads."""
 
 from typing import Any
 
@@ -15,6 +15,22 @@ _METADATA_MS_MAX = 5000
 """Age of what the client knows of topics: while reading is paused, nothing else tells it that one is another."""
 
 
+def reading(settings: Settings) -> dict[str, Any]:
+    """Keyword arguments for a consumer of any of our topics."""
+    return {
+        **connection(settings),
+        "client_id": "review-sentiment",
+        # No offset and an offset out of range look the same to a reset policy; we tell them apart.
+        "auto_offset_reset": "none",
+        "enable_auto_commit": False,
+        "isolation_level": "read_committed",
+        "allow_auto_create_topics": False,
+        "max_poll_records": settings.window_records_max,
+        "fetch_max_bytes": min(50 * 2**20, settings.held_bytes_max),
+        "receive_message_max_bytes": 2**31 - 1,  # one batch always comes, however large its topic lets it be
+    }
+
+
 def consumer(settings: Settings, in_flight: InFlight) -> Any:
     """A consumer that has subscribed to nothing yet.
 
@@ -23,20 +39,11 @@ def consumer(settings: Settings, in_flight: InFlight) -> Any:
         KafkaUnfitError: If it is not the version of kafka-python that we know.
     """
     made = KafkaConsumer(
-        **connection(settings),
+        **reading(settings),
         group_id=settings.group_id,
         group_instance_id=settings.group_instance_id,
-        client_id="review-sentiment",
-        # No offset and an offset out of range look the same to a reset policy; we tell them apart.
-        auto_offset_reset="none",
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        allow_auto_create_topics=False,
         partition_assignment_strategy=[assignor(in_flight)],
-        max_poll_records=settings.window_records_max,
         metadata_max_age_ms=_METADATA_MS_MAX,
-        fetch_max_bytes=min(50 * 2**20, settings.held_bytes_max),
-        receive_message_max_bytes=2**31 - 1,  # one batch always comes, however large its topic lets it be
         session_timeout_ms=settings.session_timeout_ms,
         heartbeat_interval_ms=min(3000, settings.session_timeout_ms // 3),
     )
