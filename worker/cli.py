@@ -189,8 +189,9 @@ def _topics(arguments: list[str]) -> None:
 def _redrive(arguments: list[str]) -> None:
     from worker.redrive import parser, redrive  # noqa: PLC0415 - as for `run`
 
-    options, flags = parser().parse_known_args(arguments)
-    settings = _settings(flags, command="redrive", needs_bundle=False)
+    own = parser()
+    options, flags = own.parse_known_args(arguments)
+    settings = _settings(flags, command="redrive", usage=own.format_usage(), needs_bundle=False)
     for line in redrive(settings, frozenset(options.reason), send=options.send):
         print(line, flush=True)
 

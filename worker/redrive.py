@@ -16,6 +16,7 @@ from worker.core.headers import ERRORS, REASON, Origin
 from worker.core.records import Partition, Record
 from worker.core.redriving import revived
 from worker.errors import KafkaUnfitError
+from worker.flags import Parser
 from worker.outcomes import Kind, Outgoing
 from worker.settings import Settings
 
@@ -26,8 +27,8 @@ _PROGRESS_EVERY_S = 5.0
 
 def parser() -> argparse.ArgumentParser:
     """What the command takes beside the settings of `run`."""
-    flags = argparse.ArgumentParser(
-        prog="python -m worker redrive", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
+    flags = Parser(
+        "redrive",
         description="Send the dead letters to the input topic again that no earlier run has sent. Without --send, "
         "only tell which. Needs no bundle.",
         epilog="""\
