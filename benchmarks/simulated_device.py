@@ -6,6 +6,7 @@ host with a device that takes no time at all; all but Kafka is the worker's.
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.simulated_device", description=__doc__)
     parser.add_argument("--data", type=Path, nargs="*", default=[], help="review files; default: rated sentences")
     options = parser.parse_args()
+    sys.setswitchinterval(0.001)  # as a worker does
     encoder = TokenizersEncoder(encoder_folder("bge-small-en-v1.5") / "tokenizer.json", Encoding(tokens_max=512))
     texts = [first_text(json.loads(it), TEXT_FIELDS) or "" for it in event_values(options.data, _TEXTS)]
     table = Table(title=f"One process before a simulated device · {cpu_name()}, {cores()} cores")

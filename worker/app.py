@@ -1,6 +1,7 @@
 """Wires the parts into a worker and runs it; nothing else knows them all."""
 
 import os
+import sys
 import threading
 import uuid
 from collections.abc import Callable
@@ -164,6 +165,8 @@ def run(
     """
     stop = stop or Stop()
     stop.listen()
+    # A thread that comes back from the device waits for the interpreter so long at most, not five milliseconds.
+    sys.setswitchinterval(0.001)
     Worker(settings, stop, wrap).run()
 
 
