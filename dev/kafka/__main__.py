@@ -1,4 +1,4 @@
-"""`python -m dev.kafka up [--brokers 3] | down | status`: a local Kafka that stays until it is taken down."""
+"""`python -m dev.kafka up | down | status | produce | consume`: a local Kafka, which stays until taken down."""
 
 import argparse
 import re
@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from dev.kafka.cluster import Cluster
+from dev.kafka.console import consume, produce
 from dev.kafka.existing import BOOTSTRAP_VARIABLE
 from dev.kafka.jars import KAFKA_VERSION, KafkaUnavailableError, exclusive, fetch_jars, lock_lines
 from dev.paths import cache_folder
@@ -21,6 +22,11 @@ def main() -> int:
                 return _up(options.name, options.brokers)
             case "down":
                 _down(options.name, keep=options.keep)
+            case "produce":
+                print(f"{produce(options.topic, sys.stdin.buffer, options.key)} records", file=sys.stderr)
+            case "consume":
+                for line in consume(options.topic, options.count, headers=options.headers):
+                    print(line, flush=True)
             case "lock":
                 _lock()
             case _:
@@ -42,6 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--keep", action="store_true", help="keep the data for the next `up`")
     for command in (up, down):
         command.add_argument("--name", type=_name, default="default", help="several can run side by side")
+    writing = commands.add_parser("produce", help="publish each line of standard input")
+    writing.add_argument("topic")
+    writing.add_argument("--key", metavar="MEMBER", help="the member of a JSON line that becomes the key")
+    reading = commands.add_parser("consume", help="print the values of a topic from its beginning")
+    reading.add_argument("topic")
+    reading.add_argument("--count", type=int, help="wait for so many; without it, all that there are now")
+    reading.add_argument("--headers", action="store_true", help="and the headers of each")
     commands.add_parser("status", help="list the clusters")
     commands.add_parser("lock", help="fetch the jars again and print the hashes for jars.sha256")
     return parser
