@@ -95,7 +95,8 @@ def test_the_first_steps_lead_to_a_label(run: Run, tmp_path: Path) -> None:
     for ours, theirs in {
         "make demo\n": "", ". .venv/bin/activate\n": "", 'eval "$(python -m dev.kafka up)"\n': "",
         "python -m dev.kafka down\n": "", "runs/demo/bundle": str(run.bundle), "runs/": f"{tmp_path}/",
-        '"reviews': f'"{run.group}', "python -": f"{sys.executable} -",
+        "produce reviews": f"produce {run.group}", "consume reviews": f"consume {run.group}",
+        "python -": f"{sys.executable} -",
     }.items():  # fmt: skip
         assert ours in script
         script = script.replace(ours, theirs)
