@@ -25,7 +25,7 @@ def callers(device: Device, threads: int) -> Callers:
 
 
 def load(file: Path, device: Device) -> OnnxClassifier | str:
-    """A graph on the device that it is for, or the reason why that is not to be had here.
+    """A graph on the device that it is for, or the reason why it does not run here.
 
     Raises:
         BundleRefusedError: If ONNX Runtime can't load the graph.

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.fields import Fields
-from worker.callers import Callers
+from worker.callers import ALONE, Callers
 from worker.core.batching import plan_batches
 from worker.errors import ModelFailedError
 from worker.ports import Classifier, Encoder
@@ -24,7 +24,7 @@ def score(
     texts: Sequence[Fields],
     *,
     tokens_max: int,
-    callers: Callers = Callers(),  # noqa: B008 - has no state
+    callers: Callers = ALONE,
     done: Callable[[int], None] = lambda _: None,
 ) -> Logits:
     """The logits of texts, shape (texts, classes), in the order given.
@@ -60,7 +60,7 @@ def logits_of(
     classifier: Classifier,
     rows: Sequence[Sequence[int]],
     batches: Sequence[Sequence[int]],
-    callers: Callers = Callers(),  # noqa: B008 - has no state
+    callers: Callers = ALONE,
 ) -> Logits:
     """The logits of token ids, shape (rows, classes), from batches of indices that hold every row once."""
     parts = list(callers.map(classifier.logits, [[rows[index] for index in batch] for batch in batches]))

@@ -20,7 +20,7 @@ SHELLS = shtab.SUPPORTED_SHELLS
 def script(shell: str) -> str:
     """The program that a shell has to read.
 
-    All is in it (hence shtab rather than argcomplete): Python and pydantic would take half a second at each TAB.
+    All is in it (so shtab rather than argcomplete): Python and pydantic would take half a second at each TAB.
     """
     return shtab.complete(parser(), shell)
 

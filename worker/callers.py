@@ -20,3 +20,7 @@ class Callers:
         The function must be safe to call from several threads.
         """
         return self._pool.map(function, items) if self._pool else map(function, items)
+
+
+ALONE = Callers()
+"""One call at a time, where it is asked for."""

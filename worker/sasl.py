@@ -34,7 +34,7 @@ def sasl_problems(
 def _token_problems(protocol: str, token_file: Path | None, *, named: bool) -> list[str]:
     problems = []
     if protocol != "SASL_SSL":
-        problems.append(f"{BEARER} needs KAFKA_SECURITY_PROTOCOL=SASL_SSL: whoever sees a token can use it")
+        problems.append(f"{BEARER} needs KAFKA_SECURITY_PROTOCOL=SASL_SSL: who sees a token can use it")
     if named:
         problems.append(
             f"KAFKA_SASL_USERNAME and a password mean nothing with {BEARER}, whose token says who we are: "

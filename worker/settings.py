@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         None, description="File that holds the SASL password instead, in UTF-8."
     )
     kafka_sasl_oauthbearer_token_file: Path | None = Field(
-        None, description="File that holds the bearer token; read anew each time that we authenticate."
+        None, description="File that holds the bearer token; read each time that we authenticate."
     )
     kafka_ssl_cafile: Path | None = Field(None, description="Certificates of the authorities to trust (PEM).")
     kafka_ssl_certfile: Path | None = Field(None, description="The client's certificate (PEM).")

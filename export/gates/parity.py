@@ -19,7 +19,7 @@ from contract.variants import Device
 from export.gates.limits import Deviation
 from export.scoring import logits_of
 from worker.adapters.classifier import OnnxClassifier
-from worker.callers import Callers
+from worker.callers import ALONE, Callers
 from worker.ports import Classifier
 
 Probabilities = NDArray[np.float64]
@@ -66,7 +66,7 @@ def measure(
     reference: Probabilities,
     *,
     batchings: int,
-    callers: Callers = Callers(),  # noqa: B008 - has no state
+    callers: Callers = ALONE,
 ) -> Deviation:
     """Score `rows` in sorted batches and in random ones.
 
@@ -126,7 +126,7 @@ def _score(
     classifier: Classifier,
     rows: Sequence[Sequence[int]],
     batches: list[list[int]],
-    callers: Callers = Callers(),  # noqa: B008 - has no state
+    callers: Callers = ALONE,
 ) -> Probabilities:
     return probabilities(logits_of(classifier, rows, batches, callers), temperature=1.0)
 

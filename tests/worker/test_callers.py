@@ -15,7 +15,7 @@ def test_so_many_calls_run_at_a_time() -> None:
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_answers_come_in_the_order_of_the_items(count: int) -> None:
-    """Whoever is ready first."""
+    """No matter which is ready first."""
     assert list(Callers(count).map(lambda number: number * number, range(20))) == [n * n for n in range(20)]
 
 

@@ -147,7 +147,7 @@ def test_topics_that_do_not_fit_are_refused(cluster: AnyCluster) -> None:
 
 @pytest.mark.kafka
 def test_replicas_that_start_at_once_create_the_topics_together(cluster: AnyCluster) -> None:
-    """Whoever comes second finds that the topic exists, and that is what it wanted."""
+    """The second finds that the topic exists, and that is what it wanted."""
     name = f"t{uuid.uuid4().hex[:8]}"
     cluster.create_topics({f"{name}.in": 3})
     settings = kafka_settings(cluster, name).model_copy(update={"create_topics": True})
