@@ -163,8 +163,9 @@ def run(
         wrap: Lets a test or a demo make the model fail.
         stop: Who has listened to the signals since the program began; None to listen from here on.
     """
-    stop = stop or Stop()
-    stop.listen()
+    if stop is None:
+        stop = Stop()
+        stop.listen()
     # A thread that comes back from the device waits for the interpreter so long at most, not five milliseconds.
     sys.setswitchinterval(0.001)
     Worker(settings, stop, wrap).run()

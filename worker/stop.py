@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
@@ -32,7 +33,13 @@ class Stop:
         self._then: Callable[[str], None] | None = None
 
     def listen(self) -> None:
-        """Take SIGTERM and SIGINT from now on."""
+        """Take SIGTERM and SIGINT from now on. Call it once."""
+        # Python's handlers run in the main thread alone, and a signal that comes just before that thread begins to
+        # wait does not wake it. What the kernel's handler writes arrives at once, whatever the main thread does.
+        told, tells = os.pipe()
+        os.set_blocking(tells, False)
+        signal.set_wakeup_fd(tells, warn_on_full_buffer=False)
+        threading.Thread(target=_end_when_asked_again, args=(told,), name="stop", daemon=True).start()
         for number in _NUMBERS:
             signal.signal(number, self._ask)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _NUMBERS)
@@ -56,12 +63,22 @@ class Stop:
             raise StopAskedError(self._number)
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
-        if self._number:
-            os._exit(128 + number)
+        if self._number:  # the other thread is about to end us
+            return
         self._number = number
         if self._then is None:
             raise StopAskedError(number)
         self._then(signal.Signals(number).name)
+
+
+def _end_when_asked_again(told: int) -> None:
+    """Read the numbers of the signals from the pipe `told`, and end the process by the second stop."""
+    asked = 0
+    while True:
+        for number in os.read(told, 64):
+            asked += number in _NUMBERS
+            if asked > 1:
+                os._exit(128 + number)
 
 
 def leave(code: int) -> NoReturn:

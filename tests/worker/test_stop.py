@@ -27,6 +27,7 @@ def stop() -> Iterator[Stop]:
     stop = Stop()
     stop.listen()
     yield stop
+    signal.set_wakeup_fd(-1)
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -51,6 +52,33 @@ def test_a_stop_is_a_call_once_something_is_held(stop: Stop) -> None:
     stop.hold(asked.append)
     os.kill(os.getpid(), signal.SIGTERM)
     assert asked == ["SIGTERM"]
+
+
+_DEAF = """
+import signal, threading
+from worker.stop import Stop
+
+stop = Stop()
+stop.listen()
+stop.hold(lambda name: None)
+signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+print("waiting", flush=True)
+threading.Event().wait(30)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_stop_needs_no_main_thread(number: signal.Signals) -> None:
+    """A main thread that no signal wakes, as one that came just before its wait, does not delay the end."""
+    with subprocess.Popen([sys.executable, "-c", _DEAF], cwd=_ROOT, stdout=subprocess.PIPE) as waiting:
+        assert waiting.stdout is not None
+        assert waiting.stdout.readline() == b"waiting\n"
+        waiting.send_signal(number)
+        with pytest.raises(subprocess.TimeoutExpired):  # the first one is left to the main thread
+            waiting.wait(0.5)
+        waiting.send_signal(number)
+
+        assert waiting.wait(10) == 128 + number
 
 
 @pytest.mark.parametrize(
