@@ -101,7 +101,7 @@ class Host:
             with timed("decode, encode"):
                 prepared = self._pipeline.prepare(window)
             with timed("batch, probabilities"):
-                scored = self._pipeline.score(prepared)
+                scored = self._pipeline.collect(self._pipeline.submit(prepared))
             with timed("results, settle"):
                 self._pipeline.deliver(scored)
         with timed("limit: json.loads"):

@@ -1,6 +1,7 @@
 """What the whole session shares: a broker, and a real BERT that the session trains and exports itself."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ settings.register_profile("default", deadline=None)  # a shared machine makes si
 settings.register_profile("nightly", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell has what it starts in the background ignore Ctrl-C, and so would all that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _NEEDS_MORE = {"cluster", "bundle", "checkpoint", "base_model", "exported"}
 _SLOW_FOLDERS = {"integration", "training", "dev", "export", "gpu", "foreign", "image"}

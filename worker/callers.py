@@ -17,7 +17,8 @@ class Callers:
     def map(self, function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
         """The answers in the order of the items; the first call that fails, in that order, raises.
 
-        The function must be safe to call from several threads.
+        Several threads begin at once, and with the items of one `map` when those of the one before are all begun;
+        the caller's own begins when it is asked for an answer. The function must be safe to call from several.
         """
         return self._pool.map(function, items) if self._pool else map(function, items)
 

@@ -1,10 +1,10 @@
 """The life of a window: decode, encode, batch, infer, and what becomes of it.
 
 It gathers in `InFlight.receive`, where `worker.loop` brings what it polled, by way of `worker.isolation`, and is
-closed by `InFlight.take`. `prepare`, `score` and `deliver` each run on a thread of their own (`worker.stages`), so
-that the host works on the windows before and after the one that the device works on; within a stage windows keep
-their order. `worker.delivery` publishes and settles it, in portions where all of it would take too long. What is
-settled is committed by `KafkaSource.commit`, by `Rebalances` when a partition is given up, and exactly once by
+closed by `InFlight.take`. One thread prepares and submits, one collects, one delivers (`worker.stages`): the host
+works on the windows before and after that of the device, and the device goes on to the next without a pause.
+Windows keep their order. `worker.delivery` publishes and settles, in portions where all would take too long. What
+is settled is committed by `KafkaSource.commit`, by `Rebalances` when a partition is given up, and exactly once by
 the transaction that publishes it, all as the ledger says.
 """
 
@@ -12,14 +12,13 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from contract.encoding import Encoded
 from contract.events import Reason
 from contract.fields import Fields
 from contract.scoring import Temperature, probabilities
@@ -34,6 +33,7 @@ from worker.delivery import Answered, Delivery
 from worker.errors import DeviceFullError, ModelFailedError, TooManyDeadLettersError
 from worker.in_flight import InFlight
 from worker.outcomes import OutcomeBuilder, Outgoing
+from worker.passage import Answer, Prepared, Scored, Submitted
 from worker.ports import (
     UNTRACED,
     Classifier,
@@ -45,8 +45,6 @@ from worker.ports import (
 )
 
 log = structlog.get_logger(__name__)
-
-Answer = NDArray[np.float64] | Exception
 
 
 @dataclass(frozen=True)
@@ -65,26 +63,6 @@ class PipelineOptions:
     """The longest row that this device has served before, at the warm-up."""
     full_pauses_s: tuple[float, ...] = (0.1, 0.3, 1, 3)
     """Before each further try of such a row when the device has no memory for it."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A window with what each record came to, by its index: token ids, or the reason why it has none."""
-
-    window: Window
-    encoded: dict[int, Encoded]
-    rejected: dict[int, Rejection]
-    times_s: dict[str, float] = field(default_factory=dict)
-    """How long each stage took so far."""
-    trace: WindowTrace = UNTRACED
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A prepared window with the model's answer, by index: probabilities, or why the model failed."""
-
-    prepared: Prepared
-    answers: dict[int, Answer]
 
 
 class Pipeline:
@@ -115,10 +93,11 @@ class Pipeline:
         self._tracing = tracing
         self._batch_tokens_max = options.batch_tokens_max
         self._served_tokens_max = options.served_tokens_max
+        self._free_s = 0.0  # when the device had done with the window before
 
     def run(self, window: Window) -> None:
         """A window's whole life, for callers without use for the overlap of the stages."""
-        self.deliver(self.score(self.prepare(window)))
+        self.deliver(self.collect(self.submit(self.prepare(window))))
 
     def prepare(self, window: Window) -> Prepared:
         """Decode and encode every record of a window."""
@@ -146,19 +125,27 @@ class Pipeline:
         self._telemetry.encoded(list(encoded.values()))
         return Prepared(window, encoded, rejected, times_s, trace)
 
-    def score(self, prepared: Prepared) -> Scored:
-        """Run the model over a window, in batches of like length."""
-        answers: dict[int, Answer] = {}
-        started_s = time.monotonic()
-        with self._timed("infer", prepared.trace, prepared.times_s):
-            indices = list(prepared.encoded)
-            lengths = [len(prepared.encoded[index].ids) for index in indices]
-            plan = plan_batches(lengths, rows_max=self._options.batch_rows_max, tokens_max=self._batch_tokens_max)
-            batches = [[indices[position] for position in batch] for batch in plan]
-            rows = [[prepared.encoded[index].ids for index in batch] for batch in batches]
-            for batch, found in zip(batches, self._callers.map(self._infer, rows), strict=True):
+    def submit(self, prepared: Prepared) -> Submitted:
+        """Have the model run over a window, in batches of like length."""
+        indices = list(prepared.encoded)
+        lengths = [len(prepared.encoded[index].ids) for index in indices]
+        plan = plan_batches(lengths, rows_max=self._options.batch_rows_max, tokens_max=self._batch_tokens_max)
+        batches = [[indices[position] for position in batch] for batch in plan]
+        rows = [[prepared.encoded[index].ids for index in batch] for batch in batches]
+        return Submitted(prepared, batches, self._callers.map(self._infer, rows), time.monotonic())
+
+    def collect(self, submitted: Submitted) -> Scored:
+        """Wait for the answers to a window; windows come here in the order in which they were submitted."""
+        prepared, answers = submitted.prepared, dict[int, Answer]()
+        began_s = ended_s = max(submitted.at_s, self._free_s)
+        with prepared.trace.stage("infer"):
+            for batch, (found, found_s) in zip(submitted.batches, submitted.found, strict=True):
                 answers.update(zip(batch, found, strict=True))
-        self._in_flight.scored(prepared.window, time.monotonic() - started_s)
+                ended_s = max(ended_s, found_s)
+        self._free_s = ended_s
+        prepared.times_s["infer"] = ended_s - began_s
+        self._telemetry.stage("infer", ended_s - began_s)
+        self._in_flight.scored(prepared.window, ended_s - began_s)
         return Scored(prepared, answers)
 
     def answer(self, scored: Scored) -> Answered:
@@ -208,24 +195,23 @@ class Pipeline:
         """Finish what was put off."""
         self._delivery.catch_up()
 
-    def _infer(self, rows: Sequence[list[int]]) -> list[Answer]:
-        """Calibrated probabilities of each row, or the exception with which it fails alone."""
-        return run_isolating(rows, self._forward, fatal=(ModelFailedError,), too_large=(OutOfDeviceMemoryError,))
+    def _infer(self, rows: Sequence[list[int]]) -> tuple[list[Answer], float]:
+        """Calibrated probabilities of each row, or the exception with which it fails alone; and when."""
+        found = run_isolating(rows, self._forward, fatal=(ModelFailedError,), too_large=(OutOfDeviceMemoryError,))
+        return found, time.monotonic()
 
     def _forward(self, rows: Sequence[list[int]]) -> list[NDArray[np.float64]]:
         if len(rows) > 1 or len(rows[0]) > self._served_tokens_max:
             return self._pass(rows)
         for pause_s in self._options.full_pauses_s:
-            try:
+            with suppress(OutOfDeviceMemoryError):
                 return self._pass(rows)
-            except OutOfDeviceMemoryError:
-                time.sleep(pause_s)
+            time.sleep(pause_s)
         try:
             return self._pass(rows)
         except OutOfDeviceMemoryError as error:  # the row can't be what is wrong
-            raise DeviceFullError(
-                f"the device has no memory for a row as long as others before: {error}"
-            ) from error
+            why = f"the device has no memory for a row as long as others before: {error}"
+            raise DeviceFullError(why) from error
 
     def _pass(self, rows: Sequence[list[int]]) -> list[NDArray[np.float64]]:
         longest, tokens = max(map(len, rows)), sum(map(len, rows))

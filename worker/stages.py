@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from worker.in_flight import InFlight
-from worker.pipeline import Pipeline, Prepared, Scored
+from worker.passage import Scored, Submitted
+from worker.pipeline import Pipeline
 
 Item = TypeVar("Item")
 
@@ -26,17 +27,17 @@ class Stages:
     def __init__(self, pipeline: Pipeline, in_flight: InFlight) -> None:
         self._in_flight = in_flight
         self.failure: BaseException | None = None
-        prepared: _Slot[Prepared] = _Slot()
+        submitted: _Slot[Submitted] = _Slot()
         scored: _Slot[Scored] = _Slot()
 
         def prepare() -> None:
             while (window := in_flight.take()) is not None:
-                prepared.put(pipeline.prepare(window))
-            prepared.put(None)
+                submitted.put(pipeline.submit(pipeline.prepare(window)))
+            submitted.put(None)
 
-        def score() -> None:
-            while (item := prepared.get()) is not None:
-                scored.put(pipeline.score(item))
+        def collect() -> None:
+            while (item := submitted.get()) is not None:
+                scored.put(pipeline.collect(item))
             scored.put(None)
 
         def deliver() -> None:
@@ -54,7 +55,7 @@ class Stages:
         # Daemons: where one has failed, the others may wait for ever, and the process must still end.
         self._threads = [
             threading.Thread(target=self._guarded(stage), name=stage.__name__, daemon=True)
-            for stage in (prepare, score, deliver)
+            for stage in (prepare, collect, deliver)
         ]
 
     def start(self) -> None:

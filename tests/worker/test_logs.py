@@ -137,7 +137,7 @@ def test_no_line_has_anything_of_a_record(records: list[tuple[bytes | None, byte
     # A window whose rows all fail is settled, and then ends the worker.
     with logged() as written, suppress(TooManyDeadLettersError):
         faked.in_flight.receive([Chunk(P0, taken, len(taken))])
-        faked.pipeline.deliver(faked.pipeline.score(faked.pipeline.prepare(faked.window())))
+        faked.pipeline.run(faked.window())
     (line,) = (it for it in lines(written) if it["event"] == "window_delivered")
     assert (line["records"], line["positions"]) == (len(taken), {"in/0": len(taken)})
     assert sum(line["outcomes"].values()) + line["unsendable"] == len(taken)

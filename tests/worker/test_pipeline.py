@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from tests.faked_pipeline import P0, FakedPipeline, due, review
 from worker.core.records import Partition
 from worker.errors import DeviceFullError, ModelFailedError, TooManyDeadLettersError
+from worker.passage import Submitted
 from worker.ports import OutOfDeviceMemoryError
 
 
@@ -45,6 +47,18 @@ def test_several_passes_at_a_time_answer_as_one_does() -> None:
         )
     assert answers[0] == answers[1]
     assert [offset for offset, _, _ in answers[0]] == list(range(60))
+
+
+def test_a_window_takes_the_device_from_when_the_one_before_has_its_answers() -> None:
+    """Windows of which parts are on the device at the same time do not count it twice: their times add up."""
+    faked = FakedPipeline(records_max=1)
+    faked.receive([review("a"), review("b")])
+    first, second = (faked.pipeline.prepare(faked.window()) for _ in range(2))
+    answer = np.array([0.2, 0.3, 0.5])
+    faked.pipeline.collect(Submitted(first, [[0]], iter([([answer], 110.0)]), at_s=100.0))
+    faked.pipeline.collect(Submitted(second, [[0]], iter([([answer], 112.0)]), at_s=101.0))
+
+    assert (first.times_s["infer"], second.times_s["infer"]) == (10.0, 2.0)
 
 
 def test_poison_is_isolated_and_its_neighbours_are_scored() -> None:

@@ -22,6 +22,23 @@ def test_the_stages_overlap_and_keep_the_order() -> None:
     assert due(faked) == {P0: 200}
 
 
+def test_the_device_goes_on_to_the_next_window_before_it_has_done_with_one() -> None:
+    """With two passes at a time, the one that is free takes the next window's: else both would wait for ever."""
+    faked = FakedPipeline(records_max=1, callers=2)
+    meeting = threading.Barrier(2, timeout=10)
+    logits = faked.classifier.logits
+    faked.classifier.logits = lambda rows: (meeting.wait(), logits(rows))[1]  # type: ignore[method-assign]
+    stages = Stages(faked.pipeline, faked.in_flight)
+    stages.start()
+    faked.receive([review("a")] * 6)
+    while len(faked.sink.written) < 6:
+        assert stages.failure is None
+        threading.Event().wait(0.001)
+    faked.in_flight.stop()
+
+    assert faked.kinds() == ["positive"] * 6
+
+
 def test_a_failing_stage_ends_the_wait_of_everyone() -> None:
     """A failure is kept, nobody waits for the windows behind it, and a rebalance is not held up."""
     faked = FakedPipeline(records_max=1)

@@ -105,7 +105,8 @@ TABLE = (
            "Not 0: give the output and the dead-letter topic as many partitions as the input has."),
     # The model.
     _histogram("stage_seconds", "seconds", _SECONDS,
-               "Time of a window in a stage; of a transaction or a commit, which may take several windows.",
+               "Time of a window in a stage, `infer` from when the one before had its answers; of a transaction or"
+               " a commit, which may take several windows.",
                "`infer` grows: the device. `publish`, `transaction`, `commit`: the brokers. `queue`: more came.",
                stage=STAGES),
     _histogram("window_records", "records", _ROWS, "Records of a window."),
