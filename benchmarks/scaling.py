@@ -204,21 +204,22 @@ def main() -> None:
     (_OUTPUT / "scaling.json").write_text(json.dumps(found, indent=2, default=asdict) + "\n")
     _show(found, console)
     memory.show(found["memory"], console)
-    if lost := sum(run.lost for run in (found["limit"], *found["runs"])):
-        sys.exit(f"{lost} events have no outcome")
+    runs = [found["limit"], *found["runs"]]
+    lost, twice = sum(run.lost for run in runs), sum(run.duplicated for run in runs)
+    console.print(f"of {sum(run.events for run in runs):,} events {lost} lost, {twice} answered twice")
+    sys.exit(bool(lost))
 
 
 def _show(found: dict[str, Any], console: Console) -> None:
     limit: Run = found["limit"]
     console.print(
-        f"limit: one worker before a device that takes no time, {limit.events_per_s:,.0f} events/s at "
-        f"{limit.parts[0].cpu_us_per_event:.0f} CPU µs an event, {cores_used(limit):.1f} cores with the broker; "
-        f"{found['tokens_mean']:.0f} tokens an event"
+        f"limit: one worker before a device that takes no time, {limit.events_per_s:,.0f} events/s of "
+        f"{found['tokens_mean']:.0f} tokens, {limit.parts[0].cpu_us_per_event:.0f} CPU µs each, "
+        f"{cores_used(limit):.2f} cores used"
     )
     title = f"Each worker before a device of {found['device_rows_per_s']:,.0f} rows/s"
     table = Table(title=f"{title} · {found['cpu']}, {found['cores']} cores")
-    for heading in ("workers", "events/s", "of linear", "of the devices", "of one worker, events/s",
-                    "CPU µs an event", "cores used", "lost, twice"):  # fmt: skip
+    for heading in ("workers", "events/s", "of linear", "of devices", "each worker's", "CPU µs", "cores used"):
         table.add_column(heading, justify="right")
     runs = {workers: [run for run in found["runs"] if run.workers == workers] for workers in _WORKERS}
     for each in runs.values():
@@ -227,7 +228,7 @@ def _show(found: dict[str, Any], console: Console) -> None:
 
 
 def row(runs: Sequence[Run], alone: Sequence[Run], device_per_s: float) -> list[str]:
-    """Medians of the rounds; the runs alone are of the same rounds."""
+    """Medians of the rounds, with least and most, beside one worker in the same rounds; CPU µs are a worker's."""
     parts = [part for run in runs for part in run.parts]
     workers, speed = runs[0].workers, median(run.events_per_s for run in runs)
     return [
@@ -236,9 +237,8 @@ def row(runs: Sequence[Run], alone: Sequence[Run], device_per_s: float) -> list[
         f"{median(map(of_linear, runs, alone)):.2f}",
         f"{speed / workers / device_per_s:.2f}",
         _spread([part.events_per_s for part in parts]),
-        _spread([part.cpu_us_per_event for part in parts]),
+        f"{median(part.cpu_us_per_event for part in parts):.0f}",
         f"{median(map(cores_used, runs)):.2f}",
-        f"{sum(run.lost for run in runs)}, {sum(run.duplicated for run in runs)}",
     ]
 
 
