@@ -215,7 +215,7 @@ def _show(found: dict[str, Any], console: Console) -> None:
     console.print(
         f"limit: one worker before a device that takes no time, {limit.events_per_s:,.0f} events/s of "
         f"{found['tokens_mean']:.0f} tokens, {limit.parts[0].cpu_us_per_event:.0f} CPU µs each, "
-        f"{cores_used(limit):.2f} cores used"
+        f"{cores_used(limit):.2f} cores"
     )
     title = f"Each worker before a device of {found['device_rows_per_s']:,.0f} rows/s"
     table = Table(title=f"{title} · {found['cpu']}, {found['cores']} cores")
