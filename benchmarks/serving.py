@@ -10,75 +10,43 @@ import statistics
 import tempfile
 import threading
 import time
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Producer
 from kafka import KafkaConsumer, KafkaProducer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.bench import Bench
 from benchmarks.events import event_values
 from contract.fields import TEXT_FIELDS, Fields, first_text
 from dev.account import Auditor
 from dev.kafka import AnyCluster, cluster_or_existing
-from dev.processes import WorkerProcess
 from worker.adapters.bundle import read_bundle
 from worker.cores import cores, cpu_name
 from worker.model import load_encoder, load_model
 from worker.settings import Settings
 from worker.tuning import Candidate, loader, measure
 
-_PARTITIONS, _SHARES, _PACED_S, _IDLE = 4, (0.1, 0.3, 0.5, 0.7, 0.9), 20, 20
+_SHARES, _PACED_S, _IDLE = (0.1, 0.3, 0.5, 0.7, 0.9), 20, 20
 _LOOP_ROWS = 32
 _OUTPUT = Path("runs/benchmarks")
 
 
-class Bench:
-    """A Kafka with topics of its own for each question, and the events to ask with."""
+class Serving(Bench):
+    """The questions, and the events to ask with."""
 
     def __init__(self, cluster: AnyCluster, bundle: Path, values: Sequence[bytes], folder: Path) -> None:
-        self._cluster, self._bundle, self._values, self._folder = cluster, bundle, values, folder
-        self._producer = Producer({"bootstrap.servers": cluster.bootstrap_servers, "log_level": 0})
-
-    def topics(self) -> tuple[str, str, str]:
-        """Three new ones."""
-        name = uuid.uuid4().hex[:8]
-        topics = (f"{name}.in", f"{name}.out", f"{name}.dlq")
-        self._cluster.create_topics(dict.fromkeys(topics, _PARTITIONS))
-        return topics
-
-    def send(self, topic: str, values: Sequence[bytes], per_second: float = 0.0) -> None:
-        """At once, or at this pace."""
-        started_s = time.monotonic()
-        for number, value in enumerate(values):
-            if per_second:
-                time.sleep(max(0.0, started_s + number / per_second - time.monotonic()))
-            self._producer.produce(topic, value, key=str(number).encode(), partition=number % _PARTITIONS)
-            self._producer.poll(0)
-        self._producer.flush()
-
-    @contextmanager
-    def worker(self, topics: tuple[str, str, str], **settings: object) -> Iterator[WorkerProcess]:
-        """One worker with the default settings and these."""
-        names = ("WORKER_INPUT_TOPIC", "WORKER_OUTPUT_TOPIC", "WORKER_DEAD_LETTER_TOPIC", "WORKER_GROUP_ID")
-        chosen = {
-            "KAFKA_BOOTSTRAP_SERVERS": self._cluster.bootstrap_servers,
-            "WORKER_BUNDLE": self._bundle,
-            **dict(zip(names, (*topics, topics[0]), strict=True)),
-            **settings,
-        }
-        with WorkerProcess(self._folder / f"{topics[0]}.log", chosen) as worker:
-            yield worker
+        super().__init__(cluster, bundle, folder)
+        self._values = values
 
     def backlog(self) -> float:
         """Events a second of a worker that finds all of them waiting, from its first result to its last."""
         topics = self.topics()
         self.send(topics[0], self._values)
-        with closing(Auditor(self._cluster.bootstrap_servers, *topics[1:])) as auditor, self.worker(topics):
+        with closing(Auditor(self.bootstrap_servers, *topics[1:])) as auditor, self.worker(topics):
             arrivals = _arrivals(auditor, len(self._values))
         first = arrivals.count(arrivals[0])  # came together, and took no one knows how long
         return (len(arrivals) - first) / (arrivals[-1] - arrivals[0])
@@ -89,7 +57,7 @@ class Bench:
         values = [self._values[number % len(self._values)] for number in range(count)]
         found: list[float] = []
         with ExitStack() as stack:
-            auditor = stack.enter_context(closing(Auditor(self._cluster.bootstrap_servers, *topics[1:])))
+            auditor = stack.enter_context(closing(Auditor(self.bootstrap_servers, *topics[1:])))
             stack.enter_context(self.worker(topics)).wait_ready()
             sending = threading.Thread(target=self.send, args=(topics[0], values, per_second))
             sending.start()
@@ -103,7 +71,7 @@ class Bench:
         """From the start of a process to its readiness, and to its first result."""
         topics = self.topics()
         self.send(topics[0], self._values[:1])
-        with closing(Auditor(self._cluster.bootstrap_servers, *topics[1:])) as auditor:
+        with closing(Auditor(self.bootstrap_servers, *topics[1:])) as auditor:
             started_s = time.monotonic()
             with self.worker(topics) as worker:
                 worker.wait_ready()
@@ -114,7 +82,7 @@ class Bench:
         """Events a second of the loop that comes first to mind, from its first batch to its last."""
         from transformers import pipeline  # noqa: PLC0415 - seconds of import
 
-        topics, servers = self.topics(), self._cluster.bootstrap_servers
+        topics, servers = self.topics(), self.bootstrap_servers
         self.send(topics[0], self._values[:count])
         classify = pipeline("text-classification", model=str(checkpoint), truncation=True, batch_size=_LOOP_ROWS)
         consumer = KafkaConsumer(
@@ -159,13 +127,13 @@ def main() -> None:
     read_bundle(options.bundle)
     values = event_values(options.data, options.events)
     with tempfile.TemporaryDirectory() as scratch, cluster_or_existing(Path(scratch) / "kafka") as cluster:
-        found = _ask(Bench(cluster, options.bundle, values, Path(scratch)), options, values)
+        found = _ask(Serving(cluster, options.bundle, values, Path(scratch)), options, values)
     _OUTPUT.mkdir(parents=True, exist_ok=True)
     (_OUTPUT / "serving.json").write_text(json.dumps(found, indent=2) + "\n")
     _show(found)
 
 
-def _ask(bench: Bench, options: argparse.Namespace, values: Sequence[bytes]) -> dict[str, Any]:
+def _ask(bench: Serving, options: argparse.Namespace, values: Sequence[bytes]) -> dict[str, Any]:
     variant, limit = alone(options.bundle, values)
     starts = [bench.start_s() for _ in range(3)]
     backlog = statistics.median(bench.backlog() for _ in range(3))

@@ -7,6 +7,7 @@ host with a device that takes no time at all; all but Kafka is the worker's.
 import argparse
 import json
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,17 +30,21 @@ _LAYOUT = Layout(window_records=512, batch_rows=1_024, batch_tokens=16_384)
 _TEXTS = 4_096
 
 
-class _Device:
-    """Answers so many rows a second; at 0 at once."""
+class SimulatedDevice:
+    """Answers so many rows a second, one call after another; at 0 at once."""
 
     provider = "simulated"
 
     def __init__(self, rows_per_s: float) -> None:
-        self._rows_per_s = rows_per_s
+        self._rows_per_s, self._lock, self._free_s = rows_per_s, threading.Lock(), 0.0
 
     def logits(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """See `worker.ports.Classifier`."""
         if self._rows_per_s:
-            time.sleep(len(rows) / self._rows_per_s)
+            with self._lock:  # however many call, it is one device
+                done_s = max(time.monotonic(), self._free_s) + len(rows) / self._rows_per_s
+                self._free_s = done_s
+            time.sleep(max(0.0, done_s - time.monotonic()))
         return np.tile(np.array([0.1, 0.2, 0.3], dtype=np.float32), (len(rows), 1))
 
 
@@ -55,7 +60,7 @@ def main() -> None:
     for title in ("device, reviews/s", "events/s", "of the device", "device busy", "CPU µs an event"):
         table.add_column(title, justify="right")
     for speed in (*_SPEEDS, 0):
-        found = through_the_worker(encoder, _Device(speed), texts, 512, _LAYOUT)
+        found = through_the_worker(encoder, SimulatedDevice(speed), texts, 512, _LAYOUT)
         reached = found["events_per_s"]
         table.add_row(
             f"{speed:,}" if speed else "no time at all",

@@ -60,6 +60,11 @@ class WorkerProcess:
         """None while it runs; negative for the signal that killed it."""
         return self._process.poll()
 
+    @property
+    def process_id(self) -> int:
+        """Of the worker."""
+        return self._process.pid
+
     def events(self) -> Iterator[dict[str, Any]]:
         """What it has logged so far."""
         for line in self.log_file.read_text(errors="replace").splitlines():

@@ -77,15 +77,11 @@ def test_the_worst_input_is_answered_within_the_stated_memory(run: Run, load: Ca
 def limit(worker: WorkerProcess, more_bytes: int) -> None:
     """Let the worker's data grow by so much and no further; an allocation beyond that fails."""
     most = status(worker, "VmData") + more_bytes
-    resource.prlimit(process_id(worker), resource.RLIMIT_DATA, (most, most))
-
-
-def process_id(worker: WorkerProcess) -> int:
-    return int(worker.logged("worker_starting")[0]["pid"])
+    resource.prlimit(worker.process_id, resource.RLIMIT_DATA, (most, most))
 
 
 def status(worker: WorkerProcess, name: str) -> int:
-    lines = Path(f"/proc/{process_id(worker)}/status").read_text().splitlines()
+    lines = Path(f"/proc/{worker.process_id}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) * 1024
 
 
