@@ -99,6 +99,10 @@ class LogGuard:
                 self._go_back(partition, earliest, self._replaced(partition, found))
             elif position < earliest:
                 expired[partition] = position
+            elif (epoch := self._epoch_before(partition, position, found)) >= 0:
+                # The log was cut off, and the broker knows where: the client asks it before it fetches again.
+                self._seek(partition, OffsetAndMetadata(position, "", epoch))
+                self._consumer._subscription.request_position_validation(partition)  # noqa: SLF001
             else:
                 what = f"{_named(partition)} was read up to {position} and ends before that now"
                 self._go_back(partition, earliest, what)
@@ -143,6 +147,11 @@ class LogGuard:
     def _is_foreign(self, partition: Partition, found: OffsetAndMetadata) -> bool:
         ours, theirs = self._positions.topic_id(partition), unstamp(found.metadata).topic_id
         return bool(ours and theirs and ours != theirs)
+
+    def _epoch_before(self, partition: TopicPartition, position: int, found: OffsetAndMetadata | None) -> int:
+        """The leader epoch of the last record before a position that we read up to, or committed; -1 for none."""
+        epoch = self._positions.epoch_before(Partition(*partition), position)
+        return found.leader_epoch if epoch < 0 and found is not None and found.offset == position else epoch
 
     def _earliest(self, partition: TopicPartition) -> int:
         earliest: int = self._consumer.beginning_offsets([partition], timeout_ms=_TIMEOUT_MS)[partition]

@@ -83,11 +83,12 @@ class LogPositions:
         for partition, offset in offsets.items():
             self.check(partition)
             metadata = stamp(offset.metadata, self.topic_id(partition))
-            epoch = self._epoch_before(partition, offset.position)
+            epoch = self.epoch_before(partition, offset.position)
             commit[TopicPartition(*partition)] = OffsetAndMetadata(offset.position, metadata, epoch)
         return commit
 
-    def _epoch_before(self, partition: Partition, position: int) -> int:
+    def epoch_before(self, partition: Partition, position: int) -> int:
+        """The leader epoch of the last record before a position; -1 where it is not known."""
         with self._lock:
             epochs = [epoch for first, epoch in self._epochs.get(partition, []) if first < position]
             return epochs[-1] if epochs else -1

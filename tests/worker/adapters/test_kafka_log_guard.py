@@ -110,13 +110,37 @@ def test_a_position_of_another_topic_is_not_gone_on_from(
 def test_a_log_that_ends_before_our_position_was_cut_off(
     settings: Settings, client: KafkaConsumer, allowed: bool
 ) -> None:
-    """Not expired: nothing at the beginning is missing. Allowed, what there is comes again."""
+    """Not expired: nothing at the beginning is missing. Allowed, all comes again, for want of a place."""
     client.commit({partition_of(settings): OffsetAndMetadata(10 * RECORDS, "", -1)})
     member = Member(settings.model_copy(update={"allow_replaced": allowed}))
     if allowed:
         assert read_all(member) == set(range(RECORDS))
     else:
         with pytest.raises(InputReplacedError, match=f"was read up to {10 * RECORDS} and ends before that now"):
+            poll_for(member, 30)
+    member.source.close(5)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_shorter_log_is_gone_on_from_where_it_was_cut_off(
+    cluster: AnyCluster, settings: Settings, client: KafkaConsumer, allowed: bool
+) -> None:
+    """The broker knows where the log of a leader epoch ends: what is before that is not repeated."""
+    client.commit({partition_of(settings): OffsetAndMetadata(10 * RECORDS, "", 0)})
+    member = Member(settings.model_copy(update={"allow_replaced": allowed}))
+    if allowed:
+        deadline_s = time.monotonic() + 30
+        while committed(client, settings).offset != RECORDS:
+            assert time.monotonic() < deadline_s, "it goes on nowhere"
+            member.poll()
+        fill(cluster, settings.input_topic)
+        while (0, 2 * RECORDS - 1) not in member.read:
+            assert time.monotonic() < deadline_s, f"{len(member.read)} records were read"
+            member.poll()
+        assert {offset for _, offset in member.read} == set(range(RECORDS, 2 * RECORDS))
+    else:
+        said = f"was read up to {10 * RECORDS} and has been cut off at {RECORDS}"
+        with pytest.raises(InputReplacedError, match=said):
             poll_for(member, 30)
     member.source.close(5)
 
