@@ -1,4 +1,4 @@
-"""OpenVINO's own runtime on the checkpoint: in fp32, in what it takes by itself, and in int8 by NNCF."""
+"""OpenVINO's own runtime on the checkpoint: in fp32, in its default on this processor, and in int8 by NNCF."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -55,11 +55,10 @@ def _ways(job: Job) -> Ways:
         return job.in_batches(logits, tokens_max=tokens, callers=streams)
 
     default = core.get_property("CPU", _HINT).get_type_name()
-    kinds = {
-        "fp32": (converted, "f32"),
-        default.replace("f32", "fp32"): (converted, default),
-        f"int8, the rest {default}": (quantized, default),
-    }
+    kinds: dict[str, tuple[Callable[[], Any], str]] = {}
+    for precision in ("f32", default):  # where the default is fp32, there is one of each
+        name = precision.replace("f32", "fp32")
+        kinds |= {name: (converted, precision), f"int8, the rest {name}": (quantized, precision)}
     return {
         name: {
             f"streams: {streams}, {tokens} tokens": partial(load, model, precision, streams, tokens)
