@@ -6,7 +6,7 @@ GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test unit foreign test-image validate-manifests test-gpu bench-gpu test-nightly check format bench bench-serving bench-scaling chaos chaos-rolling chaos-selftest chaos-observed audit fuzz lock contracts clean
+.PHONY: help setup demo docs test unit foreign test-image validate-manifests test-gpu bench-gpu test-nightly check format bench bench-serving bench-scaling bench-peers chaos chaos-rolling chaos-selftest chaos-observed audit fuzz lock contracts clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ bench-serving: setup ## a worker on a real Kafka beside its graph alone and besi
 
 bench-scaling: setup ## one to eight workers before simulated devices, and what a worker takes of memory; after `make demo`, or ARGS="--bundle …"
 	$(BIN)/python -m benchmarks.scaling $(ARGS)
+
+bench-peers: setup ## its forward passes beside CTranslate2, OpenVINO, Optimum and transformers, which it installs in .cache/peers; after `make demo`, or ARGS="--bundle … --checkpoint …"
+	$(BIN)/python -m benchmarks.peers $(ARGS)
 
 bench: setup ## what an event costs the host, with tracing too, and what exactly once costs beside at least once
 	$(BIN)/python -m benchmarks.host_path

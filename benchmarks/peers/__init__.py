@@ -1,0 +1,1 @@
+"""Forward passes beside other runtimes: same reviews, same checkpoint, one run, each in its environment."""

@@ -1,0 +1,73 @@
+"""OpenVINO's own runtime on the checkpoint: in fp32, in its default on this processor, and in int8 by NNCF."""
+
+from collections.abc import Callable
+from functools import cache, partial
+from queue import SimpleQueue
+from typing import Any
+
+import nncf
+import numpy as np
+import openvino
+import torch
+from numpy.typing import NDArray
+from transformers import BertForSequenceClassification
+
+from benchmarks.peers.answering import TOKENS, Job, Rows, Score, Ways, answer
+from contract.inputs import pad_rows
+
+_HINT = "INFERENCE_PRECISION_HINT"
+
+
+def _ways(job: Job) -> Ways:
+    core = openvino.Core()
+
+    @cache
+    def converted() -> Any:
+        model = BertForSequenceClassification.from_pretrained(job.checkpoint).eval()
+        example = {name: torch.from_numpy(array) for name, array in pad_rows(job.rows[:2]).items()}
+        return openvino.convert_model(model, example_input=example)
+
+    @cache
+    def quantized() -> Any:
+        texts = nncf.Dataset(job.calibration, lambda row: pad_rows([row]))
+        return nncf.quantize(
+            converted(), texts, model_type=nncf.ModelType.TRANSFORMER, subset_size=len(job.calibration)
+        )
+
+    @cache
+    def requests(model: Callable[[], Any], precision: str, streams: int) -> SimpleQueue[Any]:
+        wanted = {_HINT: precision, "NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": job.cores}
+        compiled, idle = core.compile_model(model(), "CPU", wanted), SimpleQueue[Any]()
+        for _ in range(streams):
+            idle.put(compiled.create_infer_request())
+        return idle
+
+    def load(model: Callable[[], Any], precision: str, streams: int, tokens: int) -> Score:
+        idle = requests(model, precision, streams)
+
+        def logits(rows: Rows) -> NDArray[np.float32]:
+            request = idle.get()
+            try:
+                return np.asarray(request.infer(pad_rows(rows))["logits"])
+            finally:
+                idle.put(request)
+
+        return job.in_batches(logits, tokens_max=tokens, callers=streams)
+
+    default = core.get_property("CPU", _HINT).get_type_name()
+    kinds: dict[str, tuple[Callable[[], Any], str]] = {}
+    for precision in ("f32", default):  # where the default is fp32, there is one of each
+        name = precision.replace("f32", "fp32")
+        kinds |= {name: (converted, precision), f"int8, the rest {name}": (quantized, precision)}
+    return {
+        name: {
+            f"streams: {streams}, {tokens} tokens": partial(load, model, precision, streams, tokens)
+            for streams in sorted({1, job.cores})
+            for tokens in TOKENS
+        }
+        for name, (model, precision) in kinds.items()
+    }
+
+
+if __name__ == "__main__":
+    answer(_ways, "openvino", "nncf", "transformers")
