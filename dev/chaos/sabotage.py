@@ -23,7 +23,8 @@ from worker.core.records import Record
 from worker.delivery import Answered, AtLeastOnce
 from worker.in_flight import InFlight
 from worker.outcomes import Outgoing, Unwritten
-from worker.pipeline import Pipeline, Prepared, Scored
+from worker.passage import Scored, Submitted
+from worker.pipeline import Pipeline
 from worker.settings import load_settings
 from worker.stop import leave
 
@@ -102,17 +103,17 @@ def _send_outside_the_transaction() -> None:
 
 
 def _swap_two_answers() -> None:
-    original = Pipeline.score
+    original = Pipeline.collect
 
-    def score(self: Any, prepared: Prepared) -> Scored:
-        scored = original(self, prepared)
+    def collect(self: Any, submitted: Submitted) -> Scored:
+        scored = original(self, submitted)
         if len(scored.answers) < 2:  # noqa: PLR2004
             return scored
         first, *_, last = scored.answers
         swapped = {first: scored.answers[last], last: scored.answers[first]}
         return replace(scored, answers={**scored.answers, **swapped})
 
-    Pipeline.score = score  # type: ignore[method-assign]
+    Pipeline.collect = collect  # type: ignore[method-assign]
 
 
 def _never_commit() -> None:
