@@ -50,7 +50,14 @@ def share_of(part: Corpus, share: float) -> Reviews:
 def answers(
     train: Reviews, others: Reviews, base_model: str, output: Path, recipe: Recipe, **given: Any
 ) -> NDArray[np.int64]:
-    """The class ids that a model trained on stars gives to the others, shape (others,).
+    """The class ids that a model trained on stars gives to the others, shape (others,): see `trained_logits`."""
+    return np.asarray(trained_logits(train, others, base_model, output, recipe, **given).argmax(axis=1))
+
+
+def trained_logits(
+    train: Reviews, others: Reviews, base_model: str, output: Path, recipe: Recipe, **given: Any
+) -> NDArray[np.float32]:
+    """What a model trained on stars answers to the others, shape (others, classes).
 
     Args:
         train: Reviews with stars, of every class.
@@ -73,7 +80,7 @@ def answers(
         run(
             TrainingSet(train), others, base_model, output, recipe, started_with=known, record=known, resume=resume
         )
-    return np.asarray(logits_of(output, others).argmax(axis=1))
+    return logits_of(output, others)
 
 
 def logits_of(checkpoint: Path, reviews: Reviews) -> NDArray[np.float32]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from transformers import AutoConfig, AutoTokenizer, BertForSequenceClassification
 from transformers.utils.logging import disable_progress_bar
 
@@ -16,7 +15,7 @@ from contract.encoding import ENCODING_FILE, Encoding
 from contract.errors import InputError
 from contract.labels import LABELS
 from training.encoding import read_encoding
-from training.ordinal import STAR_OUTPUTS
+from training.ordinal import star_head
 
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
 _NEW_IN_A_CLASSIFIER = ("classifier.", "bert.pooler.", "stars.")
@@ -25,11 +24,9 @@ _NEW_IN_A_CLASSIFIER = ("classifier.", "bert.pooler.", "stars.")
 class StarsBert(BertForSequenceClassification):  # type: ignore[misc]
     """A classifier with a second head for the stars, which holds what three classes can't: 4 is not 5, 1 not 2."""
 
-    outputs = STAR_OUTPUTS["softmax"]
-
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Any, stars_loss: str) -> None:
         super().__init__(config)
-        self.stars = nn.Linear(config.hidden_size, self.outputs)
+        self.stars = star_head(stars_loss, config.hidden_size)
         self.post_init()
 
     def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any = None) -> dict[str, torch.Tensor]:
@@ -39,24 +36,15 @@ class StarsBert(BertForSequenceClassification):  # type: ignore[misc]
         return {"logits": self.classifier(pooled), "stars": self.stars(pooled)}
 
 
-class CornBert(StarsBert):
-    """A `StarsBert` whose second head asks of each rating but the best whether the stars are above it."""
-
-    outputs = STAR_OUTPUTS["corn"]
-
-
-_KINDS = {kind.outputs: kind for kind in (StarsBert, CornBert)} | {0: BertForSequenceClassification}
-
-
 def load_base(
-    base_model: str, tokens_max: int, *, star_outputs: int = 0, dropout: float = -1.0
+    base_model: str, tokens_max: int, *, stars_loss: str | None = None, dropout: float = -1.0
 ) -> tuple[Any, Any]:
     """The tokenizer, and the model with a head of three classes: a new one, unless it had such a head.
 
     Args:
         base_model: A folder, or a name on the hub.
         tokens_max: The length that it must be able to read.
-        star_outputs: Of a second head for the stars (`STAR_OUTPUTS`); 0 for none.
+        stars_loss: Of a second head for the stars (`training.ordinal`); None for no such head.
         dropout: Of hidden states and attention; below 0, what the base model says.
 
     Raises:
@@ -65,8 +53,9 @@ def load_base(
     tokenizer, model, missing = _load(
         base_model,
         "Give --base-model the folder of a BERT, or a name on a hub that is reachable.",
-        _KINDS[star_outputs],
+        StarsBert if stars_loss else BertForSequenceClassification,
         {} if dropout < 0 else {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout},
+        **({"stars_loss": stars_loss} if stars_loss else {}),
     )
     lacking = [name for name in missing if not name.startswith(_NEW_IN_A_CLASSIFIER)]
     if lacking:
@@ -118,9 +107,17 @@ def load_checkpoint(folder: Path) -> tuple[Any, Any, Encoding]:
 
 
 def _load(
-    source: str, advice: str, kind: Any, changes: dict[str, Any] | None = None
+    source: str, advice: str, kind: Any, changes: dict[str, Any] | None = None, **head: Any
 ) -> tuple[Any, Any, list[str]]:
-    """The tokenizer, the model, and the names of weights that it had not and that are random numbers now."""
+    """The tokenizer, the model, and the names of weights that it had not and that are random numbers now.
+
+    Args:
+        source: A folder, or a name on the hub.
+        advice: What to do if it can't be loaded.
+        kind: The model's class.
+        changes: Of its config.
+        **head: What else its class has to know.
+    """
     disable_progress_bar()
     try:
         # The smallest file first: whether the hub is reachable, and whether it is a BERT, shows there.
@@ -136,6 +133,7 @@ def _load(
                 dtype=torch.float32,
                 attn_implementation=_attention(),
                 output_loading_info=True,
+                **head,
             )
     except InputError:
         raise

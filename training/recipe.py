@@ -8,7 +8,7 @@ from contract.encoding import Encoding
 from contract.errors import InputError
 from training.encoding import STAR_TITLES, TEMPLATES, TRUNCATIONS
 
-STAR_LOSSES = ("softmax", "smoothed", "corn")
+STAR_LOSSES = ("softmax", "smoothed", "corn", "coral", "evidence")
 
 
 def setting(default: Any, meaning: str, metavar: str | None = None) -> Any:
@@ -42,7 +42,9 @@ class Recipe:
         0.0, "share of a label that moves to its neighbours in the order negative, neutral, positive"
     )
     stars_weight: float = setting(0.5, "weight of a second head that learns the stars and is dropped at the end")
-    stars_loss: str = setting("softmax", "of that head: softmax, smoothed (to neighbouring stars) or corn")
+    stars_loss: str = setting(
+        "softmax", "of that head: softmax, smoothed (to neighbouring stars), corn, coral or evidence"
+    )
     dropout: float = setting(-1.0, "of hidden states and attention; below 0, the base model's own")
     weight_decay: float = setting(0.01, "of AdamW; not on biases and LayerNorm")
     warmup_ratio: float = setting(0.06, "share of the steps in which the learning rate rises")

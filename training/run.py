@@ -21,7 +21,6 @@ from training.checkpoint import write_checkpoint
 from training.encoding import encode
 from training.evaluate import measure
 from training.model import load_base, served
-from training.ordinal import STAR_OUTPUTS
 from training.processes import is_main, processes, start, told_by_main, wait_for_all
 from training.recipe import Recipe
 from training.resume import begin, other_versions, partial_folder, saved_step
@@ -99,8 +98,8 @@ def _start(base_model: str, recipe: Recipe) -> tuple[Any, Any]:
     transformers.set_seed(recipe.seed)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
-    star_outputs = STAR_OUTPUTS[recipe.stars_loss] if recipe.stars_weight else 0
-    return load_base(base_model, recipe.tokens_max, star_outputs=star_outputs, dropout=recipe.dropout)
+    stars_loss = recipe.stars_loss if recipe.stars_weight else None
+    return load_base(base_model, recipe.tokens_max, stars_loss=stars_loss, dropout=recipe.dropout)
 
 
 def _announce(learnt: int, measured: int, state: Path | None, progress: Progress, *, resume: bool) -> None:

@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
-from benchmarks import encoders, learning_curve, titles, trials
+from benchmarks import encoders, learning_curve, settings, titles, trials
 from contract.errors import InputError
 from tests.review_files import review, write_lines
 from training.recipe import Recipe
@@ -105,3 +106,37 @@ def test_encoders_are_compared_on_the_same_texts(
     ]
     assert [record["settings"]["learning_rate"] for record in records] == [5e-3, 1e-9]
     assert [record["settings"]["epochs"] for record in records] == [2, 2]
+
+
+def test_settings_are_compared_over_seeds(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trial's settings win over the common ones, each seed has its own run; what is no setting is refused."""
+    common = ["learning_rate=5e-3", "batch_size=8", "tokens_max=32", "threads=1", "precision=fp32"]
+    trials_ = ["--trial", "stars_loss=corn", "--trial", "stars_weight=0", "learning_rate=1e-9"]
+    asked = [*arguments[:4], "--common", *common, *trials_, "--seeds", "3", "4", "--output", str(tmp_path)]
+    _run(settings, asked, monkeypatch)
+    figures = json.loads((tmp_path / "settings.json").read_text())
+    learnt, unlearnt = (
+        figures[name]["macro_f1"] for name in ("stars_loss=corn", "stars_weight=0,learning_rate=1e-09")
+    )
+    assert (learnt["against_first"], learnt["interval"]) == (0, [0, 0])
+    assert learnt["mean"] == pytest.approx(sum(learnt["seeds"]) / 2)
+    assert unlearnt["interval"][0] < unlearnt["against_first"] < unlearnt["interval"][1] < 0
+    record = json.loads((tmp_path / "stars_loss=corn,seed=4" / "training.json").read_text())["settings"]
+    assert (record["stars_loss"], record["seed"], record["tokens_max"]) == ("corn", 4, 32)
+    with pytest.raises(SystemExit):
+        _run(settings, [*asked, "--trial", "no_setting=1"], monkeypatch)
+
+
+def test_a_difference_is_that_of_the_same_texts() -> None:
+    """Means over seeds, by hand; texts that all answer alike move no difference."""
+    labels, right = np.array([0, 1, 2, 2]), 8 * np.eye(3)[[0, 1, 2, 2]]
+    wrong = right[[0, 1, 1, 2]]  # of class 2 one is taken for 1, and is 8 nats from the truth
+    first, second = settings.compared(labels, np.stack([[right, wrong], [right, right]]))
+    assert first["macro_f1"]["seeds"] == pytest.approx([1, (1 + 2 / 3 + 2 / 3) / 3])
+    assert second["macro_f1"]["against_first"] == pytest.approx((1 - (1 + 2 / 3 + 2 / 3) / 3) / 2)
+    assert second["f1_neutral"]["seeds"] == [1, 1]
+    assert second["cross_entropy"]["against_first"] == pytest.approx(-8 / 4 / 2)
+    low, high = second["macro_f1"]["interval"]
+    assert 0 == low < second["macro_f1"]["against_first"] < high  # a draw may lack the text that tells them apart
