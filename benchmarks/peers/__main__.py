@@ -20,6 +20,7 @@ from benchmarks.peers.contest import Peer, contest
 from contract.encoding import apply_template
 from contract.fields import TEXT_FIELDS, Fields, first_text
 from contract.labels import LABELS
+from contract.variants import REFERENCE
 from worker.adapters.bundle import read_bundle
 from worker.cores import cores, cpu_name
 from worker.model import load_encoder
@@ -54,10 +55,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, nargs="*", default=[], help="review files; default: rated sentences")
     parser.add_argument("--reviews", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peers", nargs="+", choices=[it.name for it in _PEERS], help="these and ours alone")
     parser.add_argument("--json", type=Path, default=_OUTPUT, help="default: %(default)s")
     options = parser.parse_args()
     job, console = _job(options), Console(width=150)
-    found = contest((_OURS, *_PEERS), job, _ENVIRONMENTS.absolute(), options.rounds, Console(stderr=True).print)
+    peers = [it for it in _PEERS if it.name in (options.peers or [it.name])]
+    found = contest((_OURS, *peers), job, _ENVIRONMENTS.absolute(), options.rounds, Console(stderr=True).print)
     rows, tokens = compare(found, _OURS.name), fmean(map(len, job.rows))
     result = {
         "cpu": cpu_name(), "cores": job.cores, "reviews": len(job.rows), "tokens_mean": tokens,
@@ -77,6 +80,7 @@ def _job(options: argparse.Namespace) -> Job:
     fields = [Fields(first_text(json.loads(value), TEXT_FIELDS) or "") for value in values]
     rows = [one.ids for one in load_encoder(bundle).encode(fields)]
     texts = [apply_template(one, bundle.manifest.encoding) for one in fields[: options.reviews]]
+    others = [name for name in bundle.servable("cpu") if name != REFERENCE.name]
     return Job(
         bundle=str(options.bundle.absolute()),
         checkpoint=str(options.checkpoint.absolute()),
@@ -85,6 +89,7 @@ def _job(options: argparse.Namespace) -> Job:
         rows=rows[: options.reviews],
         calibration=rows[options.reviews :],
         cores=cores(),
+        graphs={name: str(bundle.folder / bundle.variant(name).file) for name in others},
     )
 
 

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
@@ -40,6 +40,7 @@ class Job:
         rows: Token ids of the texts, cut as the bundle says; not all of one length.
         calibration: Token ids of other texts, for those who choose the scales of int8 by them.
         cores: To use.
+        graphs: Files of the bundle's other graphs than the reference, by variant.
     """
 
     bundle: str
@@ -49,6 +50,7 @@ class Job:
     rows: list[list[int]]
     calibration: list[list[int]]
     cores: int
+    graphs: dict[str, str] = field(default_factory=dict)
 
     def in_batches(
         self, logits: Callable[[Rows], NDArray[Any]], *, tokens_max: int, callers: int = 1, rows_max: int = 0

@@ -1,4 +1,4 @@
-"""OpenVINO's own runtime on the checkpoint: in fp32, in its default on this processor, and in int8 by NNCF."""
+"""OpenVINO's own runtime: the checkpoint in fp32, in its default and in int8 by NNCF, and the bundle's graphs."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -48,7 +48,7 @@ def _ways(job: Job) -> Ways:
         def logits(rows: Rows) -> NDArray[np.float32]:
             request = idle.get()
             try:
-                return np.asarray(request.infer(pad_rows(rows))["logits"])
+                return np.array(request.infer(pad_rows(rows))["logits"])  # its memory serves the next one too
             finally:
                 idle.put(request)
 
@@ -59,6 +59,8 @@ def _ways(job: Job) -> Ways:
     for precision in ("f32", default):  # where the default is fp32, there is one of each
         name = precision.replace("f32", "fp32")
         kinds |= {name: (converted, precision), f"int8, the rest {name}": (quantized, precision)}
+        for variant, file in job.graphs.items():
+            kinds[f"the bundle's {variant}, the rest {name}"] = partial(core.read_model, file), precision
     return {
         name: {
             f"streams: {streams}, {tokens} tokens": partial(load, model, precision, streams, tokens)
