@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from contract.fields import Fields
 from worker.callers import ALONE, Callers
-from worker.core.batching import plan_batches
+from worker.core.batching import PASS_TOKENS, plan_batches
 from worker.errors import ModelFailedError
 from worker.ports import Classifier, Encoder
 
@@ -47,6 +47,7 @@ def score(
             [len(row) for row in rows],
             rows_max=_ROWS_MAX,
             tokens_max=max(_TOKENS_MAX, tokens_max),
+            pass_tokens=PASS_TOKENS["cpu"],
         )
         parts.append(logits_of(classifier, rows, plan, callers))
         done(start + len(rows))

@@ -201,6 +201,7 @@ def pipeline_options(settings: Settings, model: Model) -> PipelineOptions:
         temperature=model.bundle.variant(model.variant).temperature,
         served_tokens_max=max(len(golden.ids) for golden in model.bundle.goldens),
         callers=model.layout.callers,
+        pass_tokens=model.layout.pass_tokens,
     )
 
 

@@ -59,6 +59,8 @@ class PipelineOptions:
     temperature: Temperature
     callers: int = 1
     """Forward passes at a time."""
+    pass_tokens: int | None = None
+    """See `plan_batches`."""
     served_tokens_max: int = 0
     """The longest row that this device has served before, at the warm-up."""
     full_pauses_s: tuple[float, ...] = (0.1, 0.3, 1, 3)
@@ -129,7 +131,12 @@ class Pipeline:
         """Have the model run over a window, in batches of like length."""
         indices = list(prepared.encoded)
         lengths = [len(prepared.encoded[index].ids) for index in indices]
-        plan = plan_batches(lengths, rows_max=self._options.batch_rows_max, tokens_max=self._batch_tokens_max)
+        plan = plan_batches(
+            lengths,
+            rows_max=self._options.batch_rows_max,
+            tokens_max=self._batch_tokens_max,
+            pass_tokens=self._options.pass_tokens,
+        )
         batches = [[indices[position] for position in batch] for batch in plan]
         rows = [[prepared.encoded[index].ids for index in batch] for batch in batches]
         return Submitted(prepared, batches, self._callers.map(self._infer, rows), time.monotonic())

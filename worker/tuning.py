@@ -9,7 +9,7 @@ from contract.variants import Device
 from worker.adapters.bundle import Bundle
 from worker.adapters.classifier import OnnxClassifier
 from worker.callers import Callers
-from worker.core.batching import Layout, plan_batches
+from worker.core.batching import PASS_TOKENS, Layout, plan_batches
 from worker.ports import Classifier
 
 _TOKENS = {"cpu": (512, 1_024, 2_048, 4_096), "cuda": (8_192, 16_384, 32_768)}
@@ -41,7 +41,7 @@ def candidates(
     """
     counts = {1, 2} if device == "cuda" else {2**n for n in range(usable_cores.bit_length())} | {usable_cores}
     return [
-        Candidate(variant, Layout(callers, max(1, usable_cores // callers), rows_max, max(tokens, tokens_min)))
+        Candidate(variant, Layout(callers, max(1, usable_cores // callers), rows_max, tokens, PASS_TOKENS[device]))
         for variant in variants
         for callers in sorted(counts)
         for tokens in dict.fromkeys(max(tokens, tokens_min) for tokens in _TOKENS[device])
@@ -93,7 +93,12 @@ def measure(
 
 
 def _elapsed_s(classifier: Classifier, layout: Layout, rows: Sequence[Sequence[int]]) -> float:
-    plan = plan_batches([len(row) for row in rows], rows_max=layout.rows, tokens_max=layout.tokens)
+    plan = plan_batches(
+        [len(row) for row in rows],
+        rows_max=layout.rows,
+        tokens_max=layout.tokens,
+        pass_tokens=layout.pass_tokens,
+    )
     batches = [[rows[index] for index in batch] for batch in plan]
     callers = Callers(layout.callers)
     started_s = time.monotonic()

@@ -13,7 +13,7 @@ from contract.errors import UsageError
 from tests.fakes import FakeClassifier
 from worker import tuning
 from worker.adapters.bundle import read_bundle
-from worker.core.batching import Layout
+from worker.core.batching import PASS_TOKENS, Layout
 from worker.model import load_model
 from worker.settings import Settings
 from worker.tune_command import tune
@@ -112,7 +112,7 @@ def test_what_was_measured_serves_where_it_was_measured(
     """Settings win over it; another bundle, processor, quota or runtime makes it void."""
     monkeypatch.setattr("worker.model.cores", lambda: 4)
     tokens_max = read_bundle(bundle).manifest.encoding.tokens_max
-    assert served(bundle)[1] == Layout(4, 1, 64, max(512, tokens_max))
+    assert served(bundle)[1] == Layout(4, 1, 64, max(512, tokens_max), PASS_TOKENS["cpu"])
     assert served(bundle, threads=2)[1][:2] == (1, 2), "so many cores and no more"
     assert served(bundle, callers=3)[1][:2] == (3, 1)
 
@@ -120,8 +120,8 @@ def test_what_was_measured_serves_where_it_was_measured(
     valid = {"bundle_sha256": sha256, "cpu": cpu, "cores": usable, "onnxruntime": runtime, "variant": "fp32"}
     choice, file = CHOICE.model_copy(update=valid), tmp_path / "tuning.json"
     write_choice(file, choice)
-    assert served(bundle, file) == ("fp32", Layout(2, 1, 64, 1024))
-    assert served(bundle, file, callers=1, batch_tokens_max=2048)[1] == Layout(1, 1, 64, 2048)
+    assert served(bundle, file) == ("fp32", Layout(2, 1, 64, 1024, PASS_TOKENS["cpu"]))
+    assert served(bundle, file, callers=1, batch_tokens_max=2048)[1] == Layout(1, 1, 64, 2048, PASS_TOKENS["cpu"])
     write_choice(file, choice.model_copy(update={"variant": "another"}))
     assert served(bundle, file, variant="fp32")[0] == "fp32"
     for other in ({"bundle_sha256": "b" * 64}, {"cpu": "Another"}, {"cores": 99}, {"onnxruntime": "9"}):
