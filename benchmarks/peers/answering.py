@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.callers import Callers
-from worker.core.batching import plan_batches
+from worker.core.batching import PASS_TOKENS, plan_batches
 
 TOKENS, ROWS = (512, 4_096), (1, 8, 32)
 """Of a batch, to try: for peers that take token ids, and for pipelines that take texts."""
@@ -65,8 +65,11 @@ class Job:
         """
         lengths, pool = [len(row) for row in self.rows], Callers(callers)
         plan = plan_batches(
-            lengths, rows_max=rows_max or len(lengths), tokens_max=max(tokens_max, *lengths)
-        )  # fmt: skip
+            lengths,
+            rows_max=rows_max or len(lengths),
+            tokens_max=max(tokens_max, *lengths),
+            pass_tokens=PASS_TOKENS["cpu"],
+        )
 
         def score() -> list[int]:
             found = np.zeros(len(lengths), dtype=np.int64)
