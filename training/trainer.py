@@ -80,7 +80,7 @@ def make_trainer(
     """A Trainer for the recipe that keeps its states in `folder`.
 
     Raises:
-        InputError: If the step can't be divided as the recipe says, or the precision is not to be had.
+        InputError: If the step can't be divided as the recipe says, or the device lacks the precision.
     """
     trainer = RecipeTrainer(
         model=model,

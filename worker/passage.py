@@ -33,9 +33,8 @@ class Submitted:
 
     prepared: Prepared
     batches: Sequence[Sequence[int]]  # indices of records
-    found: Iterator[tuple[list[Answer], float]]
-    """What each batch came to, and in which second of the monotonic clock."""
-    at_s: float
+    found: Iterator[tuple[list[Answer], float, float]]
+    """What each batch came to, and between which seconds of the monotonic clock."""
 
 
 @dataclass(frozen=True)

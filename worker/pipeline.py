@@ -9,6 +9,7 @@ the transaction that publishes it, all as the ledger says.
 """
 
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -139,20 +140,22 @@ class Pipeline:
         )
         batches = [[indices[position] for position in batch] for batch in plan]
         rows = [[prepared.encoded[index].ids for index in batch] for batch in batches]
-        return Submitted(prepared, batches, self._callers.map(self._infer, rows), time.monotonic())
+        return Submitted(prepared, batches, self._callers.map(self._infer, rows))
 
     def collect(self, submitted: Submitted) -> Scored:
         """Wait for the answers to a window; windows come here in the order in which they were submitted."""
         prepared, answers = submitted.prepared, dict[int, Answer]()
-        began_s = ended_s = max(submitted.at_s, self._free_s)
+        began_s, ended_s = math.inf, self._free_s
         with prepared.trace.stage("infer"):
-            for batch, (found, found_s) in zip(submitted.batches, submitted.found, strict=True):
+            for batch, (found, from_s, until_s) in zip(submitted.batches, submitted.found, strict=True):
                 answers.update(zip(batch, found, strict=True))
-                ended_s = max(ended_s, found_s)
+                began_s, ended_s = min(began_s, from_s), max(ended_s, until_s)
+        # What the window before still took is its own, and a device that waited is not at work.
+        elapsed_s = max(0.0, ended_s - max(began_s, self._free_s))
         self._free_s = ended_s
-        prepared.times_s["infer"] = ended_s - began_s
-        self._telemetry.stage("infer", ended_s - began_s)
-        self._in_flight.scored(prepared.window, ended_s - began_s)
+        prepared.times_s["infer"] = elapsed_s
+        self._telemetry.stage("infer", elapsed_s)
+        self._in_flight.scored(prepared.window, elapsed_s)
         return Scored(prepared, answers)
 
     def answer(self, scored: Scored) -> Answered:
@@ -202,10 +205,11 @@ class Pipeline:
         """Finish what was put off."""
         self._delivery.catch_up()
 
-    def _infer(self, rows: Sequence[list[int]]) -> tuple[list[Answer], float]:
-        """Calibrated probabilities of each row, or the exception with which it fails alone; and when."""
+    def _infer(self, rows: Sequence[list[int]]) -> tuple[list[Answer], float, float]:
+        """Probabilities of each row, or the exception with which it fails alone; from when, until when."""
+        from_s = time.monotonic()
         found = run_isolating(rows, self._forward, fatal=(ModelFailedError,), too_large=(OutOfDeviceMemoryError,))
-        return found, time.monotonic()
+        return found, from_s, time.monotonic()
 
     def _forward(self, rows: Sequence[list[int]]) -> list[NDArray[np.float64]]:
         if len(rows) > 1 or len(rows[0]) > self._served_tokens_max:

@@ -18,8 +18,8 @@ from contract.inputs import pad_rows
 _HINT = "INFERENCE_PRECISION_HINT"
 
 
-def _ways(job: Job) -> Ways:
-    core = openvino.Core()
+def _kinds(job: Job, core: Any) -> dict[str, tuple[Callable[[], Any], str]]:
+    """What makes each model, and the precision of what is not int8 in it, by a name for both."""
 
     @cache
     def converted() -> Any:
@@ -33,6 +33,19 @@ def _ways(job: Job) -> Ways:
         return nncf.quantize(
             converted(), texts, model_type=nncf.ModelType.TRANSFORMER, subset_size=len(job.calibration)
         )
+
+    default = core.get_property("CPU", _HINT).get_type_name()
+    kinds: dict[str, tuple[Callable[[], Any], str]] = {}
+    for precision in ("f32", default):  # where the default is fp32, there is one of each
+        name = precision.replace("f32", "fp32")
+        kinds |= {name: (converted, precision), f"int8, the rest {name}": (quantized, precision)}
+        for variant, file in job.graphs.items():
+            kinds[f"the bundle's {variant}, the rest {name}"] = partial(core.read_model, file), precision
+    return kinds
+
+
+def _ways(job: Job) -> Ways:
+    core = openvino.Core()
 
     @cache
     def requests(model: Callable[[], Any], precision: str, streams: int) -> SimpleQueue[Any]:
@@ -54,20 +67,13 @@ def _ways(job: Job) -> Ways:
 
         return job.in_batches(logits, tokens_max=tokens, callers=streams)
 
-    default = core.get_property("CPU", _HINT).get_type_name()
-    kinds: dict[str, tuple[Callable[[], Any], str]] = {}
-    for precision in ("f32", default):  # where the default is fp32, there is one of each
-        name = precision.replace("f32", "fp32")
-        kinds |= {name: (converted, precision), f"int8, the rest {name}": (quantized, precision)}
-        for variant, file in job.graphs.items():
-            kinds[f"the bundle's {variant}, the rest {name}"] = partial(core.read_model, file), precision
     return {
         name: {
             f"streams: {streams}, {tokens} tokens": partial(load, model, precision, streams, tokens)
             for streams in sorted({1, job.cores})
             for tokens in TOKENS
         }
-        for name, (model, precision) in kinds.items()
+        for name, (model, precision) in _kinds(job, core).items()
     }
 
 

@@ -233,7 +233,7 @@ def test_a_short_run_on_three_brokers(bundle: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.kafka
-def test_a_topic_created_anew_ends_workers_as_asked_and_loses_nothing(bundle: Path, tmp_path: Path) -> None:
+def test_a_topic_recreated_ends_workers_as_asked_and_loses_nothing(bundle: Path, tmp_path: Path) -> None:
     """They end with 9, their successors answer all of the new topic, and the account knows both logs."""
     faults = [Fault(5, Kind.TOPIC_RECREATED_PAUSED, 0, 0, alone=True)]
     plan = Plan(10, faults, "at-least-once", brokers=1, workers=2, complete=True)

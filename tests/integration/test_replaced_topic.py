@@ -15,7 +15,7 @@ from tests.kafka_topics import recreate
 pytestmark = pytest.mark.kafka
 
 
-def test_a_topic_created_anew_behind_a_paused_worker_stops_it_and_loses_nothing(
+def test_a_topic_recreated_behind_a_paused_worker_stops_it_and_loses_nothing(
     run: Run, cluster: AnyCluster, stuck: Path
 ) -> None:
     """It ends with 9 and names both; one that may go back answers every event of the new topic."""

@@ -50,15 +50,15 @@ def test_several_passes_at_a_time_answer_as_one_does() -> None:
 
 
 def test_a_window_takes_the_device_from_when_the_one_before_has_its_answers() -> None:
-    """Windows of which parts are on the device at the same time do not count it twice: their times add up."""
+    """Windows that are on the device at the same time do not count it twice; a pause counts for none."""
     faked = FakedPipeline(records_max=1)
-    faked.receive([review("a"), review("b")])
-    first, second = (faked.pipeline.prepare(faked.window()) for _ in range(2))
+    faked.receive([review("a"), review("b"), review("c")])
+    windows = [faked.pipeline.prepare(faked.window()) for _ in range(3)]
     answer = np.array([0.2, 0.3, 0.5])
-    faked.pipeline.collect(Submitted(first, [[0]], iter([([answer], 110.0)]), at_s=100.0))
-    faked.pipeline.collect(Submitted(second, [[0]], iter([([answer], 112.0)]), at_s=101.0))
+    for window, (from_s, until_s) in zip(windows, [(100.0, 110.0), (101.0, 112.0), (120.0, 121.0)], strict=True):
+        faked.pipeline.collect(Submitted(window, [[0]], iter([([answer], from_s, until_s)])))
 
-    assert (first.times_s["infer"], second.times_s["infer"]) == (10.0, 2.0)
+    assert [window.times_s["infer"] for window in windows] == [10.0, 2.0, 1.0]
 
 
 def test_poison_is_isolated_and_its_neighbours_are_scored() -> None:

@@ -167,7 +167,7 @@ def test_brokers_that_do_not_answer_now_are_asked_again(
     member.source.close(5)
 
 
-def test_a_topic_created_anew_while_reading_is_paused_is_noticed(
+def test_a_topic_recreated_while_reading_is_paused_is_noticed(
     cluster: AnyCluster, settings: Settings, client: KafkaConsumer
 ) -> None:
     """Where nothing is fetched, the client hears of it with its metadata; commits name the old one."""
