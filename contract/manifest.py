@@ -60,10 +60,10 @@ class Variant(_Record):
     An event with less confidence than `abstain_below` is marked as abstained.
     `accuracy` are figures on texts that trained and calibrated nothing; none where there are no such figures.
     `own_golden_delta_max` is how far a probability of a golden text may be from the one that this very graph gave
-    at export before the worker refuses the bundle; where there is none (older bundles, or a graph that could not
-    run there), `golden_delta_max` is how far it may be from the fp32 graph's. `flip_rate` is the share of labels
-    that changed over random batchings of the same texts; it is zero unless the batch influences its members, as
-    in dynamic int8.
+    at export before the worker refuses the bundle; one text in eight may be as far off as `golden_delta_max`.
+    Where there is none (older bundles, or a graph that could not run there), `golden_delta_max` is how far each
+    may be from the fp32 graph's. `flip_rate` is the share of labels that changed over random batchings of the same
+    texts; it is zero unless the batch influences its members, as in dynamic int8.
     """
 
     file: str

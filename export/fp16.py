@@ -33,7 +33,7 @@ def export_fp16(model: Any, config: Config, file: Path) -> dict[str, int]:
     Raises:
         CheckpointRefusedError: If the attention or the embedding was not fused.
     """
-    graph = fused_graph(model, config, file.with_suffix(".raw.onnx"), mask_as_lengths=True)
+    graph = fused_graph(model, config, file.with_suffix(".raw.onnx"), for_cuda=True)
     return _save_in_fp16(graph, file)
 
 
@@ -43,7 +43,7 @@ def export_packed(model: Any, config: Config, file: Path) -> dict[str, int]:
     Raises:
         CheckpointRefusedError: If the attention was not fused, or the graph is not the one that is rewritten here.
     """
-    graph = fused_graph(model, config, file.with_suffix(".raw.onnx"), mask_as_lengths=True)
+    graph = fused_graph(model, config, file.with_suffix(".raw.onnx"), for_cuda=True)
     pack(graph.model)
     operators = _save_in_fp16(graph, file)
     packed, padded = operators.get("PackedAttention", 0), operators.get("Attention", 0)

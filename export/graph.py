@@ -42,22 +42,22 @@ def export_fp32(model: Any, config: Config, file: Path) -> dict[str, int]:
     return count_operators(graph)
 
 
-def fused_graph(model: Any, config: Config, raw_file: Path, *, mask_as_lengths: bool = False) -> Any:
+def fused_graph(model: Any, config: Config, raw_file: Path, *, for_cuda: bool = False) -> Any:
     """The fused fp32 graph, as ONNX Runtime's optimiser holds it.
 
     Args:
         model: A `BertForSequenceClassification` with eager attention.
         config: Of the same checkpoint.
         raw_file: Where the traced graph may be for a while.
-        mask_as_lengths: Whether attention shall read how long each row is, as kernels of GPUs do, and not a
-            mask of each token.
+        for_cuda: Whether attention shall read how long each row is, as kernels of GPUs do, and not a mask of each
+            token, and a sum and its normalisation be one operator, whose kernel for CPUs is slow.
 
     Raises:
         CheckpointRefusedError: If the attention or the embedding was not fused.
     """
     try:
         _trace(model, raw_file)
-        graph = _fuse(raw_file, config, mask_as_lengths=mask_as_lengths)
+        graph = _fuse(raw_file, config, for_cuda=for_cuda)
     finally:
         raw_file.unlink(missing_ok=True)
     check_fusion(count_operators(graph), config.num_hidden_layers)
@@ -122,12 +122,13 @@ def _trace(model: Any, file: Path) -> None:
         )
 
 
-def _fuse(file: Path, config: Config, *, mask_as_lengths: bool) -> Any:
+def _fuse(file: Path, config: Config, *, for_cuda: bool) -> Any:
     from onnxruntime.transformers.fusion_options import FusionOptions  # noqa: PLC0415 - imports torch
     from onnxruntime.transformers.optimizer import optimize_model  # noqa: PLC0415
 
     options = FusionOptions("bert")
-    options.use_raw_attention_mask(not mask_as_lengths)
+    options.use_raw_attention_mask(not for_cuda)
+    options.enable_skip_layer_norm = for_cuda
     with without_logs():
         return optimize_model(
             str(file),

@@ -25,7 +25,7 @@ def test_layers_as_wide_as_bert_bases_go_all_the_way(tmp_path: Path, monkeypatch
     operators = export_fp32(model, checkpoint.config, tmp_path / "model.onnx")
     assert operators["Attention"] == 3
     assert operators["EmbedLayerNormalization"] == 1
-    assert operators["SkipLayerNormalization"] == 6
+    assert operators["LayerNormalization"] == 6
     assert read_opset(tmp_path / "model.onnx") == 17
     rows = [pair.ids for pair in checkpoint.golden_pairs[:4]]
     logits = OnnxClassifier(tmp_path / "model.onnx", device="cpu").logits(rows)

@@ -77,3 +77,26 @@ def test_a_variant_that_was_measured_is_held_to_its_own_answers(bundle: Path) ->
         warm(shift=0.0, own_shift=0.02)
     with pytest.raises(BundleRefusedError, match=r"0\.5000 is allowed"):
         warm(shift=0.6, own_shift=None)
+
+
+def test_a_few_texts_may_be_further_off_than_the_rest(bundle: Path) -> None:
+    """One in eight, as far as the variant may be from the reference: int8 rounds them to the other side."""
+    read = read_bundle(bundle)
+    encoder = TokenizersEncoder(read.tokenizer_file, read.manifest.encoding)
+    limits = read.variant("fp32").model_copy(update={"golden_delta_max": 0.1, "own_golden_delta_max": 0.01})
+    manifest = read.manifest.model_copy(update={"variants": {"fp32": limits}})
+
+    def warm(moved: int, shift: float) -> None:
+        goldens = [
+            golden.model_copy(
+                update={"own": {"fp32": [value + shift * (place < moved) for value in golden.probabilities]}}
+            )
+            for place, golden in enumerate(read.goldens)
+        ]
+        warm_up(replace(read, manifest=manifest, goldens=tuple(goldens)), "fp32", encoder, classifier(bundle))
+
+    warm(moved=64 // 8, shift=0.05)
+    with pytest.raises(BundleRefusedError, match=r"on 9 of its 64 golden texts .* 0\.0100 is allowed"):
+        warm(moved=64 // 8 + 1, shift=0.05)
+    with pytest.raises(BundleRefusedError, match=r"on one of its 64 golden texts .* 0\.1000 is allowed"):
+        warm(moved=1, shift=0.2)
