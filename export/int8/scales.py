@@ -17,6 +17,8 @@ _MIGRATIONS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)
 _CLIPS = (1.0, 0.85, 0.7, 0.55, 0.4)
 """How much of the observed range is kept: clipping a rare outlier leaves finer steps for everything else."""
 _TINY = 1e-6
+_FLAT = 0.01
+"""Of the mean variance: an output that varies by less says little, and its error is not taken for a large one."""
 _DAMPING = 0.01
 """Added to the inputs' second moments, as a share of their mean: of rare directions so few rows say only noise."""
 _SEARCH_ROWS = 1024
@@ -50,7 +52,7 @@ class Scales:
         zero_point: Of the quantised input, 0 to 255.
         weight: Shape (channels, outputs).
         weight_step: Of each output's weights, shape (outputs,).
-        error: The product's mean squared error, as a share of its mean square.
+        error: The product's squared error, as a share of its variance, in the mean over the outputs.
     """
 
     channel: Floats | None
@@ -133,8 +135,14 @@ def _levels(rows: Floats, step: np.float32, zero_point: np.uint8) -> Floats:
 
 
 def _error(product: Floats, exact: Floats) -> float:
-    """The mean squared error, as a share of the mean square."""
-    return float(((product - exact) ** 2).mean()) / (float((exact**2).mean()) or 1.0)
+    """The mean over the outputs of each one's squared error, as a share of its variance.
+
+    Of all outputs together, the few that BERT lets grow large would be all that counts, and the normalisation
+    that reads them next scales those down to the others.
+    """
+    variance = exact.var(axis=0)
+    least = _FLAT * float(variance.mean()) or 1.0
+    return float((((product - exact) ** 2).mean(axis=0) / np.maximum(variance, least)).mean())
 
 
 def _channel_scales(observed: Observed, weight: Floats, migration: float) -> Floats:
