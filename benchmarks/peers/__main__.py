@@ -3,7 +3,8 @@
 On the same reviews and of the same checkpoint: the bundle as a worker runs it that nobody has tuned, CTranslate2,
 OpenVINO, Optimum on ONNX Runtime, and as the baseline a pipeline of transformers. Ours and the first two are given
 token ids, in batches of like length; the pipelines are given texts, and tokenise them within the time. Others run
-in environments of their own (`.cache/peers`). All take turns, and of the layouts of each the best one counts.
+in environments of their own (`.cache/peers`). All take turns, each round has other reviews, and of the layouts of
+each the best one counts.
 """
 
 import argparse
@@ -53,14 +54,14 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=Path("runs/demo/bundle"))
     parser.add_argument("--checkpoint", type=Path, default=Path("runs/demo/checkpoint"), help="of the bundle")
     parser.add_argument("--data", type=Path, nargs="*", default=[], help="review files; default: rated sentences")
-    parser.add_argument("--reviews", type=int, default=256)
+    parser.add_argument("--reviews", type=int, default=128, help="of a round (default: %(default)d)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", nargs="+", choices=[it.name for it in _PEERS], help="these and ours alone")
     parser.add_argument("--json", type=Path, default=_OUTPUT, help="default: %(default)s")
     options = parser.parse_args()
     job, console = _job(options), Console(width=150)
     peers = [it for it in _PEERS if it.name in (options.peers or [it.name])]
-    found = contest((_OURS, *peers), job, _ENVIRONMENTS.absolute(), options.rounds, Console(stderr=True).print)
+    found = contest((_OURS, *peers), job, _ENVIRONMENTS.absolute(), Console(stderr=True).print)
     rows, tokens = compare(found, _OURS.name), fmean(map(len, job.rows))
     result = {
         "cpu": cpu_name(), "cores": job.cores, "reviews": len(job.rows), "tokens_mean": tokens,
@@ -76,20 +77,22 @@ def main() -> None:
 
 def _job(options: argparse.Namespace) -> Job:
     bundle = read_bundle(options.bundle)
-    values = event_values(options.data, options.reviews + _CALIBRATION)
+    count = options.reviews * (1 + options.rounds)  # the first round warms up
+    values = event_values(options.data, count + _CALIBRATION)
     fields = [Fields(first_text(json.loads(value), TEXT_FIELDS) or "") for value in values]
     rows = [one.ids for one in load_encoder(bundle).encode(fields)]
-    texts = [apply_template(one, bundle.manifest.encoding) for one in fields[: options.reviews]]
+    texts = [apply_template(one, bundle.manifest.encoding) for one in fields[:count]]
     others = [name for name in bundle.servable("cpu") if name != REFERENCE.name]
     return Job(
         bundle=str(options.bundle.absolute()),
         checkpoint=str(options.checkpoint.absolute()),
         labels=list(LABELS),
         texts=texts,
-        rows=rows[: options.reviews],
-        calibration=rows[options.reviews :],
+        rows=rows[:count],
+        calibration=rows[count:],
         cores=cores(),
         graphs={name: str(bundle.folder / bundle.variant(name).file) for name in others},
+        rounds=1 + options.rounds,
     )
 
 

@@ -22,6 +22,7 @@ class Row(NamedTuple):
         most: Of the rounds.
         rounds: How many.
         labels_kept: The share of the texts whose class is the reference's.
+        mib: By how much its process has grown, in MiB.
         of_best_peer: The median, as a share of that of the fastest peer that keeps enough labels; None for none.
     """
 
@@ -31,6 +32,7 @@ class Row(NamedTuple):
     most: float
     rounds: int
     labels_kept: float
+    mib: float
     of_best_peer: float | None
 
 
@@ -57,11 +59,11 @@ def compare(found: Found, ours: str) -> list[Row]:
 def table(rows: Sequence[Row], failed: dict[Way, str], title: str) -> Table:
     """For a terminal; what failed stands below, with its reason."""
     result = Table(title=title)
-    for column in ("", "precision", "layout", "reviews/s", "of the best peer", "labels of fp32"):
-        result.add_column(column, justify="right" if column.startswith(("rev", "of", "lab")) else "left")
-    for way, middle, least, most, _, kept, of_best in rows:
+    for column in ("", "precision", "layout", "reviews/s", "of the best peer", "labels of fp32", "MiB"):
+        result.add_column(column, justify="left" if column in ("", "precision", "layout") else "right")
+    for way, middle, least, most, _, kept, mib, of_best in rows:
         ratio = "" if of_best is None else f"{of_best:.2f}"
-        result.add_row(*way, f"{middle:.1f} ({least:.1f} to {most:.1f})", ratio, f"{kept:.1%}")
+        result.add_row(*way, f"{middle:.1f} ({least:.1f} to {most:.1f})", ratio, f"{kept:.1%}", f"{mib:,.0f}")
     for way, reason in failed.items():
         result.add_row(way.peer, way.precision, f"{way.layout} failed: {reason}".strip())
     return result
@@ -79,5 +81,6 @@ def _best_layouts(speeds: dict[Way, list[float]]) -> list[Way]:
 
 def _row(way: Way, found: Found, reference: Sequence[int]) -> Row:
     speeds = found.speeds[way]
-    kept = fmean(one == other for one, other in zip(found.labels[way], reference, strict=True))
-    return Row(way, median(speeds), min(speeds), max(speeds), len(speeds), kept, None)
+    # One that was left out early has answered the first of the texts.
+    kept = fmean(one == other for one, other in zip(found.labels[way], reference, strict=False))
+    return Row(way, median(speeds), min(speeds), max(speeds), len(speeds), kept, found.mib[way], None)

@@ -54,13 +54,15 @@ class Found:
 
     Attributes:
         speeds: Texts a second of each round, without the first, which warms up.
-        labels: Classes of the texts, in their order.
+        labels: Classes of the texts of the rounds that it took part in, in their order.
+        mib: By how much its process has grown over all of them, loading included.
         versions: Of each peer's packages.
         failed: Why a way, or a peer, is not among the others.
     """
 
     speeds: dict[Way, list[float]] = field(default_factory=dict)
     labels: dict[Way, list[int]] = field(default_factory=dict)
+    mib: dict[Way, float] = field(default_factory=dict)
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
     failed: dict[Way, str] = field(default_factory=dict)
 
@@ -114,16 +116,13 @@ class _Running:
         self._process.communicate()
 
 
-def contest(
-    peers: Sequence[Peer], job: Job, environments: Path, rounds: int, told: Callable[[str], None]
-) -> Found:
+def contest(peers: Sequence[Peer], job: Job, environments: Path, told: Callable[[str], None]) -> Found:
     """Have all of them score the job, in turns; one that fails is named, and never stops the others.
 
     Args:
         peers: Whose modules are asked.
-        job: What to score.
+        job: What to score, in two rounds at least; layouts that are far behind in one are left out of the next.
         environments: A folder for those that need one of their own, and for what the peers print.
-        rounds: At least one; layouts that are far behind in the first ones are left out of the others.
         told: Is told how it goes.
     """
     found, running = Found(), dict[str, _Running]()
@@ -139,10 +138,10 @@ def contest(
             found.versions[peer.name] = offer["versions"]
             found.speeds |= {Way(peer.name, *names): [] for names in offer["ways"]}
         left = list(found.speeds)
-        for number in range(rounds + 1):
-            told(f"round {number} of {rounds}: {len(left)} layouts")
+        for number in range(job.rounds):
+            told(f"round {number} of {job.rounds - 1}: {len(left)} layouts")
             for way in left:
-                _measure(way, running[way.peer], found)
+                _measure(way, number, running[way.peer], found)
             if number:
                 left = near_best({way: found.speeds[way] for way in left if way in found.speeds})
     return found
@@ -156,18 +155,19 @@ def near_best(speeds: dict[Way, list[float]]) -> list[Way]:
     return [way for way, each in speeds.items() if max(each) >= _KEPT_SHARE * best[way[:2]]]
 
 
-def _measure(way: Way, running: _Running, found: Found) -> None:
+def _measure(way: Way, number: int, running: _Running, found: Found) -> None:
     if way not in found.speeds:  # failed while it warmed up
         return
     try:
-        answer = running.ask(way[1:])
+        answer = running.ask([*way[1:], number])
     except PeerError as error:
         found.failed[way] = str(error)
         del found.speeds[way]
         return
-    if way in found.labels:
+    if number:
         found.speeds[way].append(len(answer["labels"]) / answer["elapsed_s"])
-    found.labels[way] = answer["labels"]
+    found.labels.setdefault(way, []).extend(answer["labels"])
+    found.mib[way] = found.mib.get(way, 0.0) + answer["mib"]
 
 
 def _python(peer: Peer, environment: Path) -> Path:

@@ -12,10 +12,11 @@ _RIGHT = [0, 1, 2] * 100
 
 def found(**others: tuple[list[float], int]) -> Found:
     """Ours at 50 texts a second beside these: the speeds of their rounds, and how many labels they lose."""
-    result = Found({_OURS: [50.0]}, {_OURS: _RIGHT}, {}, {Way("lost"): "can't be installed"})
+    lost_one = {Way("lost"): "can't be installed"}
+    result = Found({_OURS: [50.0]}, {_OURS: _RIGHT}, {_OURS: 100.0}, failed=lost_one)
     for name, (speeds, lost) in others.items():
         way = Way(name, "int8", "1 x 2")
-        result.speeds[way], result.labels[way] = speeds, [9] * lost + _RIGHT[lost:]
+        result.speeds[way], result.labels[way], result.mib[way] = speeds, [9] * lost + _RIGHT[lost:], 2_000.0
     return result
 
 
@@ -36,7 +37,7 @@ def test_a_layout_that_was_left_out_early_is_not_the_best_for_a_lucky_round() ->
     """Medians count, of the layouts that went on."""
     result = found(a=([90.0, 110.0, 100.0], 0))
     early = Way("a", "int8", "2 x 1")
-    result.speeds[early], result.labels[early] = [101.0], _RIGHT
+    result.speeds[early], result.labels[early], result.mib[early] = [101.0], _RIGHT[:100], 50.0
     row = compare(result, "ours")[0]
     assert (row.way.layout, row.median, row.least, row.most, row.rounds) == ("1 x 2", 100.0, 90.0, 110.0, 3)
 
@@ -54,5 +55,6 @@ def test_the_table_names_what_failed() -> None:
     with console.capture() as shown:
         console.print(table(compare(result, "ours"), result.failed, "a machine"))
     assert "100.0 (90.0 to 110.0)" in shown.get()
+    assert "2,000" in shown.get()
     assert "lost" in shown.get()
     assert "failed: can't be installed" in shown.get()

@@ -7,8 +7,9 @@ import pytest
 from benchmarks.peers.answering import Job
 from benchmarks.peers.contest import Found, Peer, Way, contest, near_best
 
-_ROUNDS = 2
-_JOB = Job("", "", ["a", "b", "c"], [""] * 4, [[2], [0, 7, 7], [1, 7], [0, 7, 7, 7, 7]], [], 2)
+_JOB = Job(
+    "", "", ["a", "b", "c"], [""] * 6, [[2], [0, 7, 7], [1, 7], [0, 7, 7, 7, 7], [1], [2, 7]], [], 2, rounds=3
+)
 _WAY, _BROKEN = Way("fake", "fp32", "2 x 1"), Way("fake", "broken", "2 x 1")
 
 
@@ -23,13 +24,14 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
         Peer("dying", "tests.benchmarks.peers.dying_peer"),
         Peer("fake", "tests.benchmarks.peers.fake_peer"),
     )
-    return contest(peers, _JOB, folder, _ROUNDS, lambda _: None)
+    return contest(peers, _JOB, folder, lambda _: None)
 
 
 def test_a_peer_gives_the_class_of_each_text_in_the_order_asked(found: Found) -> None:
-    """Though it scores them sorted, in batches, several at a time, and prints other things meanwhile."""
-    assert found.labels[_WAY] == [2, 0, 1, 0]
-    assert len(found.speeds[_WAY]) == _ROUNDS
+    """Of every round, though it scores them sorted, in batches, several at a time, and prints other things."""
+    assert found.labels[_WAY] == [2, 0, 1, 0, 1, 2]
+    assert len(found.speeds[_WAY]) == _JOB.rounds - 1, "the first warms up"
+    assert found.mib[_WAY] >= 0
     assert found.versions["fake"] == {"numpy": version("numpy")}
 
 
