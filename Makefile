@@ -99,7 +99,8 @@ bench-scaling: setup ## one to eight workers before simulated devices, and what 
 bench-peers: setup ## its forward passes beside CTranslate2, OpenVINO, Optimum and transformers, which it installs in .cache/peers; after `make demo`, or ARGS="--bundle … --checkpoint …"
 	$(BIN)/python -m benchmarks.peers $(ARGS)
 
-bench: setup ## what an event costs the host, with tracing too, and what exactly once costs beside at least once
+bench: setup ## which operators are fastest, what an event costs the host, with tracing too, and what exactly once costs beside at least once
+	$(BIN)/python -m benchmarks.operators
 	$(BIN)/python -m benchmarks.host_path
 	$(BIN)/python -m benchmarks.simulated_device
 	$(BIN)/python -m benchmarks.tracing
