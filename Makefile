@@ -46,7 +46,7 @@ bench-gpu: ## parity and speed on a GPU; CHECKPOINT=folder DATA="files…"
 
 FOREIGN := $(CURDIR)/.cache/foreign
 
-foreign: setup $(FOREIGN)/optimum/.installed $(FOREIGN)/infinity/.installed $(FOREIGN)/collector ## contract, model, report, metrics, rules and traces in programs that are not ours; needs Node, and Go for traces
+foreign: setup $(FOREIGN)/optimum/.installed $(FOREIGN)/infinity/.installed $(FOREIGN)/collector ## contract, model, report, metrics, rules and traces in programs that are not ours, answers on older processors; needs Node, Go for traces, qemu-user for processors
 	mkdir -p $(FOREIGN) && cp tests/foreign/package*.json $(FOREIGN)
 	npm ci --prefix $(FOREIGN) --ignore-scripts --no-audit --no-fund
 	OMP_WAIT_POLICY=PASSIVE FOREIGN=$(FOREIGN) $(BIN)/python -m pytest -m foreign tests/foreign
