@@ -9,7 +9,8 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,13 @@ PROCESSORS = {"Nehalem": "SSE4.2", "Haswell-noTSX": "AVX2"}
 _BATCH = 8
 
 
-def answers(bundle: Path, processor: str) -> dict[str, list[list[float]]]:
-    """The probabilities that each variant for CPUs gives the golden texts on another processor, by its name.
+def answers(bundle: Path, variant: str, processor: str) -> list[list[float]]:
+    """The probabilities that a variant gives the golden texts on another processor.
+
+    Args:
+        bundle: Its folder.
+        variant: One for CPUs.
+        processor: As QEMU calls it.
 
     Raises:
         UsageError: If the emulator is missing.
@@ -37,31 +43,32 @@ def answers(bundle: Path, processor: str) -> dict[str, list[list[float]]]:
     """
     if shutil.which(EMULATOR) is None:
         raise UsageError(f"there is no {EMULATOR}: install the package qemu-user")
-    command = [EMULATOR, "-cpu", processor, sys.executable, "-m", "benchmarks.processors", "--answer", str(bundle)]
+    command = [EMULATOR, "-cpu", processor, sys.executable, "-m", "benchmarks.processors", "--answer"]
+    command += [str(bundle), "--variants", variant]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)  # noqa: S603 - ours
-    found: dict[str, list[list[float]]] = json.loads(done.stdout)
+    found: list[list[float]] = json.loads(done.stdout)
     return found
 
 
-def _answer(folder: Path) -> dict[str, Any]:
+def _answer(folder: Path, variant: str) -> Any:
     """What `answers` gives, on the processor that this process sees."""
-    bundle, found = read_bundle(folder), {}
+    bundle = read_bundle(folder)
     rows = [golden.ids for golden in bundle.goldens]
-    for name in bundle.servable("cpu"):
-        classifier = OnnxClassifier(folder / bundle.variant(name).file, device="cpu")
-        parts = [classifier.logits(rows[start : start + _BATCH]) for start in range(0, len(rows), _BATCH)]
-        found[name] = probabilities(np.concatenate(parts)).tolist()
-    return found
+    classifier = OnnxClassifier(folder / bundle.variant(variant).file, device="cpu")
+    parts = [classifier.logits(rows[start : start + _BATCH]) for start in range(0, len(rows), _BATCH)]
+    return probabilities(np.concatenate(parts)).tolist()
 
 
 def main() -> None:
     """Measure and show."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.processors", description=__doc__)
     parser.add_argument("--bundle", type=Path, nargs="+", default=[Path("runs/demo/bundle")])
-    parser.add_argument("--answer", type=Path, metavar="BUNDLE", help="print the answers given here, as JSON")
+    parser.add_argument("--variants", nargs="+", help="default: those that may serve on a CPU")
+    parser.add_argument("--processors", nargs="+", default=list(PROCESSORS), choices=PROCESSORS)
+    parser.add_argument("--answer", type=Path, metavar="BUNDLE", help="print a variant's answers here, as JSON")
     options = parser.parse_args()
     if options.answer:
-        print(json.dumps(_answer(options.answer)))  # noqa: T201 - the parent reads it
+        print(json.dumps(_answer(options.answer, *options.variants)))  # noqa: T201 - the parent reads it
         return
     table = Table(title="Golden texts on other processors, beside the answers at export")
     for title in ("bundle", "variant", "processor"):
@@ -69,20 +76,23 @@ def main() -> None:
     for title in ("texts", "off by over", "the most", "labels kept"):
         table.add_column(title, justify="right")
     for folder in options.bundle:
-        for row in _rows(read_bundle(folder)):
+        for row in _rows(read_bundle(folder), options.variants, options.processors):
             table.add_row(*row)
     Console(width=110).print(table)
 
 
-def _rows(bundle: Bundle) -> Iterator[tuple[str, ...]]:
-    for processor, vectors in PROCESSORS.items():
-        for name, given in answers(bundle.folder, processor).items():
-            own = np.array([golden.own[name] for golden in bundle.goldens])
-            deltas = np.abs(np.array(given) - own).max(axis=1)
-            limit = bundle.variant(name).own_golden_delta_max or 0.0
-            kept = float((np.argmax(given, axis=1) == own.argmax(axis=1)).mean())
-            over = f"{int((deltas > limit).sum())} over {limit:g}"
-            yield bundle.folder.name, name, vectors, str(len(own)), over, f"{deltas.max():.4f}", f"{kept:.1%}"
+def _rows(bundle: Bundle, variants: Sequence[str] | None, processors: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    told = Console(stderr=True)
+    for name, processor in product(variants or bundle.servable("cpu"), processors):
+        told.print(f"{bundle.folder}: {name} on {processor}; minutes, with a graph of 100 MB")
+        given = answers(bundle.folder, name, processor)
+        own = np.array([golden.own[name] for golden in bundle.goldens])
+        deltas = np.abs(np.array(given) - own).max(axis=1)
+        limit = bundle.variant(name).own_golden_delta_max or 0.0
+        kept = float((np.argmax(given, axis=1) == own.argmax(axis=1)).mean())
+        over = f"{int((deltas > limit).sum())} over {limit:g}"
+        row = (PROCESSORS[processor], str(len(own)), over, f"{deltas.max():.4f}", f"{kept:.1%}")
+        yield bundle.folder.name, name, *row
 
 
 if __name__ == "__main__":

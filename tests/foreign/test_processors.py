@@ -17,11 +17,9 @@ pytestmark = pytest.mark.foreign
 def test_golden_answers_are_those_of_the_processor_that_exported(bundle: Path, processor: str) -> None:
     """Without AVX-512, and without AVX2: within what a worker allows nearly all texts."""
     read = read_bundle(bundle)
-    given = answers(bundle, processor)
-    assert list(given) == read.servable("cpu")
-    for name, probabilities in given.items():
+    for name in read.servable("cpu"):
         own = np.array([golden.own[name] for golden in read.goldens])
-        off = np.abs(np.array(probabilities) - own).max(axis=1)
+        off = np.abs(np.array(answers(bundle, name, processor)) - own).max(axis=1)
         limit = read.variant(name).own_golden_delta_max
         assert limit
         assert (off > limit).sum() <= len(off) // 8
