@@ -8,7 +8,7 @@ standard's operator, whose kernel takes less time than com.microsoft's.
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,6 +39,14 @@ def rewritten(model: Any, quantised: Mapping[str, Scales]) -> Any:
 
 def _is_product(node: Any) -> bool:
     return node.op_type in ("MatMul", "Attention")
+
+
+class _Quantised(NamedTuple):
+    """The names of a product's quantised input, and of the constants that say what its levels mean."""
+
+    levels: str
+    step: str
+    zero_point: str
 
 
 class _Rewriter:
@@ -121,28 +129,25 @@ class _Rewriter:
         self._node("Attention", [*parts, self._mask(node.input[3])], list(node.output), **heads, **scale)
 
     def _product(
-        self, name: str, source: str, scales: Scales, columns: slice, bias: Any, output: str | None = None
+        self, name: str, source: _Quantised, scales: Scales, columns: slice, bias: Any, output: str | None = None
     ) -> str:
         """Some columns of an integer product, in floats, with the bias added."""
         weight = self._constant(f"{name}/weight_int8", scales.weight[:, columns])
         weight_step = self._constant(f"{name}/weight_step", scales.weight_step[columns])
-        step, zero_point = (
-            source.removesuffix("quantised") + "step",
-            source.removesuffix("quantised") + "zero_point",
-        )
-        inputs = [source, weight, step, weight_step, zero_point]
+        inputs = [source.levels, weight, source.step, weight_step, source.zero_point]
         if bias is not None:
             inputs += ["", self._constant(f"{name}/bias", bias)]
         return self._node("MatMulIntegerToFloat", inputs, [output or f"{name}/projected"], domain=_MS)
 
-    def _quantised_input(self, node: Any, scales: Scales) -> str:
+    def _quantised_input(self, node: Any, scales: Scales) -> _Quantised:
         source = node.input[0]
         if scales.channel is not None:
             factors = self._constant(f"{node.name}/channel_factor", (1 / scales.channel).astype(np.float32))
             source = self._node("Mul", [source, factors], [f"{node.name}/scaled"])
         step = self._constant(f"{node.name}/step", scales.step)
         zero_point = self._constant(f"{node.name}/zero_point", scales.zero_point)
-        return self._node("QuantizeLinear", [source, step, zero_point], [f"{node.name}/quantised"])
+        levels = self._node("QuantizeLinear", [source, step, zero_point], [f"{node.name}/quantised"])
+        return _Quantised(levels, step, zero_point)
 
     def _mask(self, tokens: str) -> str:
         """Which token may look at which, (rows, 1, tokens, tokens), once for all layers."""
@@ -169,5 +174,5 @@ class _Rewriter:
     def _constant(self, name: str, value: Any) -> str:
         from onnx import numpy_helper  # noqa: PLC0415 - only an export needs it
 
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self._constants.append(numpy_helper.from_array(np.array(value, order="C"), name))
         return name

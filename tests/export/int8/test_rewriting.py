@@ -30,7 +30,10 @@ def test_bias_and_attention_take_the_operators_that_a_cpu_is_fast_at(
     exported: Path, scales: dict[str, Scales]
 ) -> None:
     """No Split, no bias that is added apart, no fused operator with a slow kernel: what is left is counted."""
-    graph = rewritten(onnx.load(exported / "model.onnx"), scales).graph
+    model = rewritten(onnx.load(exported / "model.onnx"), scales)
+    graph = model.graph
+    assert [(one.domain, one.version) for one in model.opset_import] == [("", 23), ("com.microsoft", 1)]
+    assert {tuple(item.dims) for item in graph.initializer if item.name.endswith("/step")} == {()}
     operators = [(node.domain, node.op_type) for node in graph.node]
     layers = len(scales) // 4
     assert operators.count(("com.microsoft", "MatMulIntegerToFloat")) == 6 * layers
