@@ -91,6 +91,7 @@ def _rows(bundle: Bundle, variants: Sequence[str] | None, processors: Sequence[s
         limit = bundle.variant(name).own_golden_delta_max or 0.0
         kept = float((np.argmax(given, axis=1) == own.argmax(axis=1)).mean())
         over = f"{int((deltas > limit).sum())} over {limit:g}"
+        told.print(f"  off by {over}, {deltas.max():.4f} the most; {kept:.1%} of the labels kept")
         row = (PROCESSORS[processor], str(len(own)), over, f"{deltas.max():.4f}", f"{kept:.1%}")
         yield bundle.folder.name, name, *row
 
