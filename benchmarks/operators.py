@@ -46,73 +46,88 @@ class Question(NamedTuple):
 def questions(rows: int, tokens: int, hidden: int, heads: int) -> list[Question]:
     """What is asked, for a batch of so many rows of so many tokens, of a BERT so wide."""
     draw = np.random.default_rng(0)
-
-    def floats(*shape: int) -> NDArray[np.float32]:
-        return draw.normal(size=shape).astype(np.float32)
-
-    x, skip, query, key, value = (floats(rows, tokens, hidden) for _ in range(5))
-    wide, mask = floats(rows, tokens, 4 * hidden), np.ones((rows, tokens), dtype=np.int32)
-    mask[0, tokens // 2 :] = 0
-    each = np.ascontiguousarray(np.broadcast_to(mask.astype(bool)[:, None, None, :], (rows, 1, tokens, tokens)))
-    scales = {"weight": floats(hidden), "beta": floats(hidden)}
-    qkv = draw.integers(-63, 64, (hidden, 3 * hidden)).astype(np.int8)
-    parts: dict[str, NDArray[Any]] = {
-        f"w{part}": np.ascontiguousarray(one) for part, one in enumerate(np.split(qkv, 3, axis=1))
-    }
-    steps: Feed = {
-        "step": np.array(0.02, np.float32), "zero": np.array(128, np.uint8), "wstep": np.array(0.01, np.float32)
-    }  # fmt: skip
     return [
-        Question(
-            "sum and normalisation",
-            {"x": x, "skip": skip},
-            scales,
-            {
-                "SkipLayerNormalization": [Operator("SkipLayerNormalization", "x skip weight beta", domain=_MS)],
-                "Add, LayerNormalization": [
-                    Operator("Add", "x skip", "sum"),
-                    Operator("LayerNormalization", "sum weight beta"),
-                ],
-            },
-        ),
-        Question(
-            "attention",
-            {"q": query, "k": key, "v": value, "mask": mask, "each": each},
-            {},
-            {
-                "MultiHeadAttention": [
-                    Operator("MultiHeadAttention", "q k v - mask", domain=_MS, attributes={"num_heads": heads})
-                ],
-                "Attention of opset 23": [
-                    Operator("Attention", "q k v each", attributes={"q_num_heads": heads, "kv_num_heads": heads})
-                ],
-            },
-        ),
-        Question(
-            "GELU, and the bias before it",
-            {"wide": wide},
-            {"bias": floats(4 * hidden)},
-            {
-                "BiasGelu": [Operator("BiasGelu", "wide bias", domain=_MS)],
-                "Gelu (the product adds the bias)": [Operator("Gelu", "wide")],
-            },
-        ),
-        Question(
-            "query, key and value in int8",
-            {"x8": draw.integers(0, 256, (rows, tokens, hidden)).astype(np.uint8)},
-            {"qkv": qkv, **parts, **steps},
-            {
-                "one product, Split": [
-                    Operator("MatMulIntegerToFloat", "x8 qkv step wstep zero", "all", _MS),
-                    Operator("Split", "all", "y b c", attributes={"axis": -1, "num_outputs": 3}),
-                ],
-                "three products": [
-                    Operator("MatMulIntegerToFloat", f"x8 {part} step wstep zero", output, _MS)
-                    for part, output in zip(parts, ("y", "b", "c"), strict=True)
-                ],
-            },
-        ),
+        _normalisation(draw, rows, tokens, hidden),
+        _attention(draw, rows, tokens, hidden, heads),
+        _gelu(draw, rows, tokens, 4 * hidden),
+        _projection(draw, rows, tokens, hidden),
     ]
+
+
+def _normalisation(draw: np.random.Generator, rows: int, tokens: int, hidden: int) -> Question:
+    return Question(
+        "sum and normalisation",
+        {"x": _floats(draw, rows, tokens, hidden), "skip": _floats(draw, rows, tokens, hidden)},
+        {"weight": _floats(draw, hidden), "beta": _floats(draw, hidden)},
+        {
+            "SkipLayerNormalization": [Operator("SkipLayerNormalization", "x skip weight beta", domain=_MS)],
+            "Add, LayerNormalization": [
+                Operator("Add", "x skip", "sum"),
+                Operator("LayerNormalization", "sum weight beta"),
+            ],
+        },
+    )
+
+
+def _attention(draw: np.random.Generator, rows: int, tokens: int, hidden: int, heads: int) -> Question:
+    mask = np.ones((rows, tokens), dtype=np.int32)
+    mask[0, tokens // 2 :] = 0
+    each = np.broadcast_to(mask.astype(bool)[:, None, None, :], (rows, 1, tokens, tokens))
+    both = {"q_num_heads": heads, "kv_num_heads": heads}
+    return Question(
+        "attention",
+        {name: _floats(draw, rows, tokens, hidden) for name in "qkv"} | {"mask": mask, "each": each.copy()},
+        {},
+        {
+            "MultiHeadAttention": [
+                Operator("MultiHeadAttention", "q k v - mask", domain=_MS, attributes={"num_heads": heads})
+            ],
+            "Attention of opset 23": [Operator("Attention", "q k v each", attributes=both)],
+        },
+    )
+
+
+def _gelu(draw: np.random.Generator, rows: int, tokens: int, hidden: int) -> Question:
+    return Question(
+        "GELU, and the bias before it",
+        {"x": _floats(draw, rows, tokens, hidden)},
+        {"bias": _floats(draw, hidden)},
+        {
+            "BiasGelu": [Operator("BiasGelu", "x bias", domain=_MS)],
+            "Gelu (the product adds the bias)": [Operator("Gelu", "x")],
+        },
+    )
+
+
+def _projection(draw: np.random.Generator, rows: int, tokens: int, hidden: int) -> Question:
+    parts = {name: draw.integers(-63, 64, (hidden, hidden)).astype(np.int8) for name in ("wq", "wk", "wv")}
+    steps = {"step": np.array(0.02, np.float32), "wstep": np.array(0.01, np.float32)}
+    constant: Feed = {
+        **parts,
+        **steps,
+        "qkv": np.concatenate(list(parts.values()), axis=1),
+        "zero": np.array(128, np.uint8),
+    }
+    split = {"axis": -1, "num_outputs": 3}
+    return Question(
+        "query, key and value in int8",
+        {"x": draw.integers(0, 256, (rows, tokens, hidden)).astype(np.uint8)},
+        constant,
+        {
+            "one product, Split": [
+                Operator("MatMulIntegerToFloat", "x qkv step wstep zero", "all", _MS),
+                Operator("Split", "all", "y k v", attributes=split),
+            ],
+            "three products": [
+                Operator("MatMulIntegerToFloat", f"x {part} step wstep zero", output, _MS)
+                for part, output in zip(parts, ("y", "k", "v"), strict=True)
+            ],
+        },
+    )
+
+
+def _floats(draw: np.random.Generator, *shape: int) -> NDArray[np.float32]:
+    return draw.normal(size=shape).astype(np.float32)
 
 
 def measure(question: Question) -> dict[str, float]:

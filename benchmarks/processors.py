@@ -19,14 +19,13 @@ from rich.console import Console
 from rich.table import Table
 
 from contract.errors import UsageError
-from contract.scoring import probabilities
+from export.gates.parity import golden_answers
 from worker.adapters.bundle import Bundle, read_bundle
 from worker.adapters.classifier import OnnxClassifier
 
 EMULATOR = "qemu-x86_64"
 PROCESSORS = {"Nehalem": "SSE4.2", "Haswell-noTSX": "AVX2"}
 """As QEMU calls them, with the widest vectors that they have."""
-_BATCH = 8
 
 
 def answers(bundle: Path, variant: str, processor: str) -> list[list[float]]:
@@ -53,10 +52,8 @@ def answers(bundle: Path, variant: str, processor: str) -> list[list[float]]:
 def _answer(folder: Path, variant: str) -> Any:
     """What `answers` gives, on the processor that this process sees."""
     bundle = read_bundle(folder)
-    rows = [golden.ids for golden in bundle.goldens]
     classifier = OnnxClassifier(folder / bundle.variant(variant).file, device="cpu")
-    parts = [classifier.logits(rows[start : start + _BATCH]) for start in range(0, len(rows), _BATCH)]
-    return probabilities(np.concatenate(parts)).tolist()
+    return golden_answers(classifier, bundle.goldens).tolist()
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ def test_the_table_shows_the_figures_whatever_a_category_is_called() -> None:
     ("wanted", "last"), [(0.0, "Good enough: macro-F1 is"), (0.99, "Not good enough: macro-F1 is")]
 )
 def test_the_verdict_is_said_last(evaluation: Evaluation, wanted: float, last: str) -> None:
-    """Whoever asked for a macro-F1 sees why the command ends as it does; nobody else is told of it."""
+    """A user who asked for a macro-F1 sees why the command ends as it does; nobody else is told of it."""
     for asked, said in ((wanted, last), (None, "")):
         console = Console(file=(written := StringIO()), width=160)
         show(replace(evaluation, macro_f1_min=asked), console)

@@ -92,7 +92,7 @@ def test_a_topic_that_hides_from_us_is_not_called_missing(broken: tuple[Cluster,
     _, run = broken
     admin = AdminClient({"bootstrap.servers": run.cluster.bootstrap_servers})
     for topic in (run.input_topic, run.dlq):
-        # Whoever may read or write may describe, so nothing at all is allowed here.
+        # Those who may read or write may describe, so nothing at all is allowed here.
         rule = AclBinding(
             ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, "User:other", "*", AclOperation.ALL,
             AclPermissionType.ALLOW,

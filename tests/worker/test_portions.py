@@ -152,7 +152,7 @@ def test_windows_shrink_with_the_portions() -> None:
 
 @pytest.mark.parametrize("transactional", [False, True])
 def test_what_the_brokers_hold_up_is_waited_for_outside_the_client(transactional: bool) -> None:
-    """A portion is sent when it may be, and what it costs is the wait that it brings upon the next one."""
+    """A portion is sent when it may be, and what it costs is the wait that it brings to the next one."""
     quick, held_up = Books(transactional=transactional), Books(transactional=transactional)
     held_up.throttles_s = [0.002, 0.001, *[0.0] * 4, 0.01, 0.0]
     for books in (quick, held_up):

@@ -83,7 +83,7 @@ def test_the_file_of_a_token_holds_a_token_and_nothing_else(
 def test_a_setting_that_the_protocol_does_not_use_is_refused(
     monkeypatch: pytest.MonkeyPatch, name: str, protocol: str | None
 ) -> None:
-    """Whoever sets one counts on it: a connection in the clear would be a surprise."""
+    """A user who sets one counts on it: a connection in the clear would be a surprise."""
     uses = {"ssl": {"SSL", "SASL_SSL"}, "sasl": {"SASL_PLAINTEXT", "SASL_SSL"}}[name.split("_")[1]]
     values = {"kafka_sasl_mechanism": "PLAIN", "kafka_ssl_check_hostname": "true"}
     environment = {name.upper(): values.get(name, "no-such-file")}

@@ -29,7 +29,7 @@ _DEVICE_LOST = ("cuda failure", "cudnn failure", "cublas failure", "illegal memo
 
 # Put together, a sum and its normalisation take a CPU longer: 0.97 ms of 512 tokens by 384 on AMD EPYC with
 # ONNX Runtime 1.32, and apart 0.13.
-_NOT_ON: dict[str, list[str]] = {"cpu": ["SkipLayerNormFusion"], "cuda": []}
+_DISABLED_OPTIMIZERS: dict[str, list[str]] = {"cpu": ["SkipLayerNormFusion"], "cuda": []}
 
 
 def available_device(wanted: str) -> Device:
@@ -90,7 +90,7 @@ class OnnxClassifier:
         providers = provider_options(device, memory_bytes_max=memory_bytes_max)
         try:
             self._session = onnxruntime.InferenceSession(
-                str(model_file), options, providers=providers, disabled_optimizers=_NOT_ON[device]
+                str(model_file), options, providers=providers, disabled_optimizers=_DISABLED_OPTIMIZERS[device]
             )
         except Exception as error:  # the runtime's exceptions share no base class of their own
             if isinstance(error, MemoryError) or isinstance(_translate(error), OutOfDeviceMemoryError):

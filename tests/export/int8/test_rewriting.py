@@ -55,7 +55,7 @@ def test_what_stays_in_fp32_stays_as_it_was(exported: Path, scales: dict[str, Sc
     assert [node for node in graph.node if node.name in {node.name for node in kept}] == kept
 
 
-def test_no_answer_comes_from_another_form_of_the_same_product(
+def test_answers_are_those_of_fp32_alone_and_beside_others(
     exported: Path, scales: dict[str, Scales], tmp_path: Path
 ) -> None:
     """Rows of any lengths get what fp32 gives them, as near as 8 bits are; padding is masked."""

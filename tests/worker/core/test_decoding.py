@@ -109,7 +109,7 @@ def test_the_title_is_read_beside_the_text() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
 def test_a_byte_order_mark_is_called_one(encoding: str) -> None:
-    """Whoever reads the dead letter can look for the program that writes it."""
+    """A reader of the dead letter can look for the program that writes it."""
     found = outcome('{"text":"a"}'.encode(encoding))
     assert isinstance(found, Rejection)
     assert (found.reason, found.detail.split(" stands")[0]) == (Reason.INVALID_JSON, "a byte order mark")
