@@ -1,5 +1,9 @@
 """The errors that every program of the project ends with; the message says what to do about it."""
 
+import signal
+from types import FrameType
+from typing import NoReturn
+
 
 class ReviewSentimentError(Exception):
     """A reason to stop; `exit_code` is what the process ends with."""
@@ -15,3 +19,22 @@ class UsageError(ReviewSentimentError):
 
 class InputError(UsageError):
     """Files, a folder or a model that were named can't be used, or a run with them can't go on."""
+
+
+class EndedBySignalError(KeyboardInterrupt):
+    """SIGINT or SIGTERM came: what is half done is removed or saved, and the exit code is 130.
+
+    A class of its own, since Python ends a program of `python -m` with -2, whatever its exit code says, once a
+    plain `KeyboardInterrupt` has passed through code compiled from a string: every dataclass that is imported.
+    """
+
+
+def end_by_signal(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+    """Handle a signal by raising `EndedBySignalError`."""
+    raise EndedBySignalError
+
+
+def end_by_signals() -> None:
+    """Have both signals that end a program raise `EndedBySignalError`; only the main thread may ask for it."""
+    signal.signal(signal.SIGINT, end_by_signal)
+    signal.signal(signal.SIGTERM, end_by_signal)

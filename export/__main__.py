@@ -1,12 +1,11 @@
 """The command line: `python -m export bundle | evaluate`."""
 
-import signal
 import sys
 from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
-from contract.errors import ReviewSentimentError, UsageError
+from contract.errors import ReviewSentimentError, UsageError, end_by_signals
 from contract.version import VERSION
 
 _USAGE = """\
@@ -58,5 +57,5 @@ def _say(message: str) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: what is half done is removed
+    end_by_signals()
     sys.exit(main(sys.argv[1:]))

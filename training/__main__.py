@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from contract.errors import InputError
+from contract.errors import InputError, end_by_signals
 from contract.version import VERSION
 from evaluation.figures import Figures, written
 from reviews.files import replacing
@@ -294,4 +294,5 @@ def _summary(figures: Figures) -> str:
 
 
 if __name__ == "__main__":
+    end_by_signals()
     sys.exit(main())

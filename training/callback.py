@@ -9,7 +9,7 @@ from typing import Any, Self
 from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback
 
-from contract.errors import InputError
+from contract.errors import EndedBySignalError, InputError
 from evaluation.figures import Evaluation, read, written
 from evaluation.formats import figure
 from reviews.progress import Progress
@@ -172,7 +172,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if self.stopping or not self._stepping:
-            raise KeyboardInterrupt
+            raise EndedBySignalError
         self.stopping = True
         self._progress.say("ending after this step, which will be saved; once more to end at once")
 

@@ -11,6 +11,7 @@ import torch
 import transformers
 
 from contract.encoding import Encoding
+from contract.errors import EndedBySignalError
 from contract.labels import LABELS
 from evaluation.figures import Evaluation
 from reviews.cache import fingerprint
@@ -61,7 +62,7 @@ def run(
 
     Raises:
         InputError: If the base model can't be used, or the run diverged.
-        KeyboardInterrupt: If a signal ended the run; what was saved can be resumed.
+        EndedBySignalError: If a signal ended the run; what was saved can be resumed.
     """
     started_s = time.monotonic()
     tokenizer, model = _start(base_model, recipe)
@@ -132,7 +133,7 @@ def _train(trainer: RecipeTrainer, callback: RunCallback, state: Path | None) ->
     with callback:
         trainer.train(resume_from_checkpoint=str(state) if state else None)
     if callback.stopping:
-        raise KeyboardInterrupt
+        raise EndedBySignalError
     return callback.settle(trainer.model, trainer.state.global_step)
 
 
