@@ -3,6 +3,7 @@
 import logging
 import sys
 import threading
+import time
 from types import TracebackType
 from typing import TextIO
 
@@ -10,6 +11,11 @@ import structlog
 
 # A traceback with the values of its variables would have reviews and passwords in it.
 _TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
+REPEATS_MAX = 10
+REPEATS_WITHIN_S = 10.0
+_SAID_MAX = 1000
+_LEFT_OUT = "repeats_left_out"
 
 _context: dict[str, str] = {}
 
@@ -54,11 +60,37 @@ def configure_logging(level: str, log_format: str, stream: TextIO | None = None)
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
+    if level != "debug":
+        handler.addFilter(_FewRepeats())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
     # The client tells of every connection at `info`; what concerns an operator it says at `warning`.
     logging.getLogger("kafka").setLevel(max(logging.WARNING, root.level) if level != "debug" else logging.INFO)
+
+
+class _FewRepeats(logging.Filter):
+    """Leaves out what the Kafka client says over and over; the next such line after a while tells how many.
+
+    Coroutines that find a coordinator dead at the same time each say so and try again, hundreds of times a second.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}  # since when, and how often
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not _is_of_kafka(record.name):
+            return True
+        what, now_s = (record.name, str(record.msg)), time.monotonic()
+        since_s, count = self._said.get(what, (now_s, 0))
+        if now_s - since_s >= REPEATS_WITHIN_S:
+            setattr(record, _LEFT_OUT, max(0, count - REPEATS_MAX))
+            since_s, count = now_s, 0
+        if len(self._said) > _SAID_MAX:
+            self._said.clear()
+        self._said[what] = since_s, count + 1
+        return count < REPEATS_MAX
 
 
 def log_what_nobody_catches() -> None:
@@ -87,5 +119,14 @@ def _name_the_event(
     _logger: structlog.typing.WrappedLogger, _method: str, line: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
     """A library's text is a message; the event's name is ours, for those who count events."""
-    of_kafka = str(line["logger"]).split(".")[0] == "kafka"
-    return {**line, "event": "kafka_client" if of_kafka else "library", "message": line["event"]}
+    left_out = getattr(line["_record"], _LEFT_OUT, 0)
+    return {
+        **line,
+        "event": "kafka_client" if _is_of_kafka(str(line["logger"])) else "library",
+        "message": line["event"],
+        **({_LEFT_OUT: left_out} if left_out else {}),
+    }
+
+
+def _is_of_kafka(logger: str) -> bool:
+    return logger.split(".", maxsplit=1)[0] == "kafka"

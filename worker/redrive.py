@@ -137,6 +137,8 @@ def _remarks(settings: Settings, source: DeadLetters, selection: Selection, *, s
         yield f"{selection.foreign} records of {topics}, and stay"
     if source.from_start:
         yield f"{source.from_start} partitions from their beginning: {source.group} remembers no earlier run there"
+    if source.cut_off:
+        yield f"{source.cut_off} partitions end before what {source.group} remembers: what comes now counts as new"
     if not send:
         yield "nothing was sent: that takes --send"
 

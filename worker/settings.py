@@ -5,6 +5,7 @@ everywhere else: `KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_SECURITY_PROTOCOL`, … All e
 """
 
 import os
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -290,7 +291,9 @@ def load_settings(
         settings = Settings(**{**({} if needs_bundle else {"bundle": Path()}), **flags})
     except ValidationError as error:
         problems += [told(item) for item in error.errors()]
-    except ValueError as error:  # a TOML file that is none, or a flag without its value
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        problems.append(f"{CONFIG_VARIABLE}: {file} can't be read: {error}")
+    except ValueError as error:  # a flag without its value
         problems.append(str(error))
     if problems:
         raise UsageError(f"the settings don't hold: {'; '.join(problems)}")

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,11 @@ from dev.kafka import AnyCluster
 from tests.faked_pipeline import outcome_builder
 from tests.integration.harness import Run
 from tests.kafka_topics import recreate
+from worker.adapters.kafka_dead_letters import DeadLetters
 from worker.core.decoding import Rejection
 from worker.core.records import Partition, Record
+from worker.errors import KafkaUnfitError
+from worker.settings import load_settings
 
 pytestmark = pytest.mark.kafka
 
@@ -161,6 +165,35 @@ def test_kafkas_own_tools_see_and_set_where_the_next_run_begins(plain: Run) -> N
     reset = ConsumerGroupTopicPartitions(group, [TopicPartition(plain.dlq, 1, 1000)])
     admin.alter_consumer_group_offsets([reset])[group].result(30)
     assert counts(plain) == counts(plain, "--reason", "invalid_json") == {"invalid_json": 200}
+
+
+def test_positions_beyond_the_end_are_told_and_let_nothing_new_pass(plain: Run) -> None:
+    """An election without a replica in sync cuts a log off; as after a reset that went too far, it is seen."""
+    produce_dead_letters(plain, plain.input_topic, 5)
+    assert counts(plain, "--send") == {"invalid_json": 5}
+    admin, group = AdminClient({"bootstrap.servers": plain.cluster.bootstrap_servers}), f"{plain.group}-redrive"
+    reset = ConsumerGroupTopicPartitions(group, [TopicPartition(plain.dlq, 1, 1000)])
+    admin.alter_consumer_group_offsets([reset])[group].result(30)
+    _, lines, _ = redrive(plain, "--send")
+    assert f"1 partitions end before what {group} remembers: what comes now counts as new" in lines
+    produce_dead_letters(plain, plain.input_topic, 2)
+    assert counts(plain, "--send") == {"invalid_json": 2}
+
+
+def test_two_runs_at_a_time_are_told_apart(plain: Run) -> None:
+    """The one that commits second ends: what the first wrote down, for whatever reason, is not overwritten."""
+    produce_dead_letters(plain, plain.input_topic, 3)
+    settings = load_settings(
+        [f"--kafka-bootstrap-servers={plain.cluster.bootstrap_servers}", f"--input-topic={plain.input_topic}",
+         f"--dead-letter-topic={plain.dlq}", f"--group-id={plain.group}"], command="redrive", needs_bundle=False,
+    )  # fmt: skip
+    with DeadLetters(settings, ["invalid_json"]) as first, DeadLetters(settings, ["too_large"]) as second:
+        assert [len(list(chain(*it.read()))) for it in (first, second)] == [3, 3]
+        first.commit()
+        with pytest.raises(KafkaUnfitError, match="another run is at work"):
+            second.commit()
+        first.commit()
+    assert counts(plain) == {}, "the first one's position holds"
 
 
 def test_what_the_input_topic_refuses_ends_it(cluster: AnyCluster, bundle: Path, tmp_path: Path) -> None:

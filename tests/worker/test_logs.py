@@ -19,7 +19,13 @@ from tests.faked_pipeline import P0, FakedPipeline, review
 from worker.core.history import Totals
 from worker.core.records import Chunk, Record
 from worker.errors import TooManyDeadLettersError
-from worker.logs import configure_logging, log_what_nobody_catches, say_in_each_line
+from worker.logs import (
+    REPEATS_MAX,
+    REPEATS_WITHIN_S,
+    configure_logging,
+    log_what_nobody_catches,
+    say_in_each_line,
+)
 from worker.summary import Summary
 
 _CANARY = "canary"
@@ -55,6 +61,32 @@ def test_lines_of_libraries_have_an_event_of_ours() -> None:
     assert (client["logger"], client["level"]) == ("kafka.consumer.fetcher", "warning")
     assert (other["event"], other["message"]) == ("library", "Task exception")
     assert (ours["event"], ours["pid"], "message" in ours) == ("worker_starting", 1, False)
+
+
+def test_what_the_client_repeats_is_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told by its template, since numbers in it differ; other messages, and other libraries, are not touched."""
+    now_s = 0.0
+    monkeypatch.setattr("worker.logs.time.monotonic", lambda: now_s)
+    with logged("info") as written:
+        for number in range(500):
+            logging.getLogger("kafka.coordinator").warning("Marking node %s dead", number)
+            logging.getLogger("asyncio").warning("slow")
+        logging.getLogger("kafka.coordinator").warning("Rejoining")
+        now_s = REPEATS_WITHIN_S
+        logging.getLogger("kafka.coordinator").warning("Marking node %s dead", 500)
+    said = lines(written)
+    dead = [line for line in said if line["message"].startswith("Marking")]
+    assert [line["message"] for line in dead[-2:]] == ["Marking node 9 dead", "Marking node 500 dead"]
+    assert [line.get("repeats_left_out") for line in dead] == [None] * REPEATS_MAX + [500 - REPEATS_MAX]
+    assert len(said) - len(dead) == 501
+
+
+def test_at_debug_nothing_is_left_out() -> None:
+    """Who looks for an error wants to see all."""
+    with logged("debug") as written:
+        for _ in range(2 * REPEATS_MAX):
+            logging.getLogger("kafka.coordinator").warning("Marking it dead")
+    assert len(lines(written)) == 2 * REPEATS_MAX
 
 
 def test_each_line_says_whose_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Settings: where they come from, what is refused of them, and how that is told."""
 
 import os
+import re
 from importlib import metadata
 from pathlib import Path
 
@@ -146,6 +147,17 @@ def test_an_unknown_key_of_the_file_is_named_as_it_stands_there(
     with pytest.raises(UsageError, match=r" treads: there is no such setting") as error:
         load(monkeypatch, [], WORKER_CONFIG=str(tmp_path / "worker.toml"))
     assert " WORKER_THREADS: " in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"bundle = \n", b"bundle = '\xff'\n"])
+def test_a_file_that_is_no_toml_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes) -> None:
+    """With the variable that names it, and the place where it goes wrong."""
+    file = tmp_path / "worker.toml"
+    file.write_bytes(content)
+
+    with pytest.raises(UsageError, match=f"WORKER_CONFIG: {re.escape(str(file))} can't be read: ") as error:
+        load(monkeypatch, [], WORKER_CONFIG=str(file))
+    assert "line 1" in str(error.value) or "position 10" in str(error.value)
 
 
 @pytest.mark.parametrize("name", [name for name in Settings.model_fields if "_ms" in name])

@@ -69,7 +69,8 @@ class DeadLetters:
         starts, self._ends = (
             ask(partitions) for ask in (self._consumer.beginning_offsets, self._consumer.end_offsets)
         )
-        self._redriven = {it: self._committed(it) for it in partitions}
+        self._remembered = {it: self._committed(it) for it in partitions}
+        self._redriven = {it: found and found.within(self._ends[it]) for it, found in self._remembered.items()}
         for partition, redriven in self._redriven.items():
             first = redriven.first(self._reasons) if redriven else 0
             self._consumer.seek(partition, min(max(first, starts[partition]), self._ends[partition]))
@@ -77,6 +78,8 @@ class DeadLetters:
             redriven is None and starts[it] < self._ends[it] for it, redriven in self._redriven.items()
         )
         """Partitions with dead letters of which none was sent back, as far as the group remembers."""
+        self.cut_off = sum(self._redriven[it] != found for it, found in self._remembered.items())
+        """Partitions that end before what was sent back: an election cut them off, or a reset went too far."""
 
     def _committed(self, partition: TopicPartition) -> Redriven | None:
         """Where the last run ended; None where there was none, or only of an earlier topic of this name."""
@@ -118,19 +121,26 @@ class DeadLetters:
         """Write down that what was read is sent.
 
         Raises:
-            KafkaUnfitError: If the broker refuses that.
+            KafkaUnfitError: If the broker refuses that, or another run has written since.
         """
         moved = {
             it: (redriven or Redriven()).moved(self._position(it), self._reasons)
             for it, redriven in self._redriven.items()
         }
+        moved = {it: one for it, one in moved.items() if one != self._remembered[it]}
         with self._refusals():
+            if any(self._committed(it) != self._remembered[it] for it in moved):
+                raise KafkaUnfitError(
+                    f"the group {self.group} has another position than before: another run is at work, or someone "
+                    "has reset it. What was sent since the last commit may go again. Run one at a time"
+                )
             self._consumer.commit(
                 self._positions.address(
                     {Partition(*it): Offset(one.position, one.metadata) for it, one in moved.items()}
                 ),
                 timeout_ms=self._settings.commit_timeout_ms,
             )
+        self._remembered |= moved
 
     def left(self) -> int:
         """Offsets up to the end."""

@@ -37,6 +37,11 @@ class Redriven:
         """What to commit beside the position; empty where it says all."""
         return json.dumps(self.further, separators=(",", ":")) if self.further else ""
 
+    def within(self, end: int) -> Self:
+        """The same, of a log that ends here: what was beyond its end is gone, and what comes there is new."""
+        position, further = min(self.position, end), {it: min(at, end) for it, at in self.further.items()}
+        return replace(self, position=position, further={it: at for it, at in further.items() if at > position})
+
     def until(self, reason: str) -> int:
         """The offset up to which those of a reason are sent."""
         return self.further.get(reason, self.position)

@@ -32,6 +32,17 @@ def test_a_reason_is_sent_up_to_where_its_runs_came(done: list[tuple[int, frozen
     assert redriven.first("ab") == min(expected["a"], expected["b"])
 
 
+@given(runs, st.integers(0, 9))
+def test_what_lies_beyond_the_end_of_a_log_is_not_sent(done: list[tuple[int, frozenset[str]]], end: int) -> None:
+    """A log that was cut off grows again, and what comes there then is new, whatever the reason."""
+    redriven = Redriven()
+    for position, chosen in done:
+        redriven = redriven.moved(position, chosen)
+    within = redriven.within(end)
+    assert {it: within.until(it) for it in "abc"} == {it: min(redriven.until(it), end) for it in "abc"}
+    assert within.within(end) == within == Redriven.parse(within.position, within.metadata)
+
+
 @pytest.mark.parametrize("metadata", ["", "{", "[]", "null", '{"a":"x"}', '{"a":3}'])
 def test_metadata_of_another_program_says_nothing(metadata: str) -> None:
     """The offset of the commit holds for every reason then, as after a reset with Kafka's own tools."""
