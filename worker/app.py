@@ -96,6 +96,7 @@ class Worker:
             _window_policy(settings, model),
             Marks(settings.held_records_max, settings.held_bytes_max),
             transactional=settings.delivery == "exactly-once",
+            callers=model.layout.callers,
         )
         in_flight.expect(model.warmup.size_bytes, model.warmup.elapsed_s)
         outcomes = outcome_builder(settings, model, facts, session)

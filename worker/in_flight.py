@@ -25,10 +25,19 @@ class InFlight:
         marks: Marks,
         *,
         transactional: bool = False,
+        callers: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Hold nothing yet; `transactional` where positions are committed in transactions with the outcomes."""
-        self._clock = clock
+        """Hold nothing yet.
+
+        Args:
+            policy: When windows close.
+            marks: How much is read ahead.
+            transactional: Where positions are committed in transactions with the outcomes.
+            callers: Forward passes at a time: a window may be with the device for each.
+            clock: In seconds.
+        """
+        self._clock, self._callers = clock, callers
         self._pace = Pace()
         self._builder = WindowBuilder(policy, self._pace)
         self._ledger = Ledger(transactional=transactional)
@@ -144,7 +153,7 @@ class InFlight:
         """The next window, as soon as one may close; None when no more will come."""
         with self._changed:
             while not self._stopped:
-                wait_s = self._builder.closes_in_s(self._clock(), device_idle=self._unscored == 0)
+                wait_s = self._builder.closes_in_s(self._clock(), device_free=self._unscored < self._callers)
                 if wait_s == 0:
                     waited_s = self._builder.waited_s(self._clock())
                     records = self._builder.close()

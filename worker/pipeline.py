@@ -137,6 +137,7 @@ class Pipeline:
             rows_max=self._options.batch_rows_max,
             tokens_max=self._batch_tokens_max,
             pass_tokens=self._options.pass_tokens,
+            callers=self._options.callers,
         )
         batches = [[indices[position] for position in batch] for batch in plan]
         rows = [[prepared.encoded[index].ids for index in batch] for batch in batches]

@@ -118,7 +118,7 @@ class Settings(BaseSettings):
         500, gt=0, description="Device time of a window, as far as it can be foreseen."
     )
     wait_ms_max: FractionalMilliseconds = Field(
-        0, ge=0, description="Wait for more records while the device is idle."
+        0, ge=0, description="Wait for more records while the device is free."
     )
     batch_rows_max: Count = Field(
         0, ge=0, description="Rows of a forward pass at most; 0 means 64 on a CPU, 1,024 on CUDA."

@@ -4,7 +4,7 @@ import threading
 
 from tests.faked_pipeline import P0, P1, FakedPipeline, due, review
 from worker.core.backpressure import Marks
-from worker.core.records import Chunk, Record
+from worker.core.records import Chunk, Record, Window
 from worker.core.windows import WindowPolicy
 from worker.in_flight import InFlight
 
@@ -67,6 +67,25 @@ def test_the_first_window_is_of_what_the_warm_up_says_that_the_device_takes() ->
         window = in_flight.take()
         assert window is not None
         assert len(window) == taken
+
+
+def test_a_window_may_be_with_the_device_for_each_caller() -> None:
+    """A core with nothing to do takes what has come since, without waiting for the others; one more waits."""
+    in_flight = InFlight(WindowPolicy(100, 1e9, 0, 10**6), Marks(1000, 10**6), callers=2)
+    in_flight.assign([P0])
+    taken: list[Window | None] = []
+    for offset in range(2):
+        in_flight.receive([Chunk(P0, (Record(P0, offset, 0, b"k", review("a")),), offset + 1)])
+        taken.append(in_flight.take())
+    in_flight.receive([Chunk(P0, (Record(P0, 2, 0, b"k", review("a")),), 3)])
+    third = threading.Thread(target=lambda: taken.append(in_flight.take()))
+    third.start()
+    third.join(0.05)
+    assert len(taken) == 2
+    assert taken[0]
+    in_flight.scored(taken[0], 0.1)
+    third.join(10)
+    assert [window and window.records[0].offset for window in taken] == [0, 1, 2]
 
 
 def test_the_oldest_record_held_is_the_first_of_its_partition() -> None:

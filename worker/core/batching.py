@@ -1,5 +1,6 @@
 """From a window to forward passes: neighbours of like length, so that little of a batch is padding."""
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
@@ -43,7 +44,7 @@ def default_layout(device: Device, cores: int) -> Layout:
 
 
 def plan_batches(
-    lengths: Sequence[int], *, rows_max: int, tokens_max: int, pass_tokens: int | None = None
+    lengths: Sequence[int], *, rows_max: int, tokens_max: int, pass_tokens: int | None = None, callers: int = 1
 ) -> list[list[int]]:
     """Group the indices of a window by length, longest first.
 
@@ -55,6 +56,7 @@ def plan_batches(
         tokens_max: Tokens of a batch at most, padding included.
         pass_tokens: What a pass costs beside its tokens, in tokens; then all of them cost the least that they can.
             None fills each batch before the next, which leaves more padding and takes the host less time.
+        callers: Batches that run at a time. What could fill fewer is shared out among as many.
 
     Returns:
         Batches of indices into `lengths`; every index once. Longest first, because a device that has served
@@ -62,6 +64,8 @@ def plan_batches(
     """
     if any(length > tokens_max for length in lengths):
         raise ValueError(f"a row of {max(lengths)} tokens can't fit into a batch of {tokens_max}")
+    if callers > 1 and lengths:
+        tokens_max = min(tokens_max, max(*lengths, math.ceil(sum(lengths) / callers)))
     order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
     sizes = [lengths[i] for i in order]
     cut = _filled if pass_tokens is None else partial(_cheapest, pass_tokens=pass_tokens)

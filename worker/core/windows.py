@@ -12,7 +12,7 @@ class WindowPolicy:
     """When a window closes.
 
     It closes when it holds `records_max` records, `bytes_max` of them, or `window_ms_target` of device time, as
-    far as the pace so far tells; and `wait_ms_max` after its first record when the device is idle, so with 0 a
+    far as the pace so far tells; and `wait_ms_max` after its first record when the device is free, so with 0 a
     free device never waits while records do.
     """
 
@@ -90,11 +90,11 @@ class WindowBuilder:
             self._waiting.append((record, size_bytes, now_s))
             self.waiting_bytes += size_bytes
 
-    def closes_in_s(self, now_s: float, *, device_idle: bool) -> float | None:
+    def closes_in_s(self, now_s: float, *, device_free: bool) -> float | None:
         """Seconds until the next window may close: 0 for now, None for not before something changes."""
         if not self._waiting:
             return None
-        if device_idle:
+        if device_free:
             return (
                 max(0.0, self._waiting[0][2] + self._policy.wait_ms_max / 1000 - now_s)
                 if not self._full()

@@ -25,12 +25,12 @@ def builder(pace: Pace | None = None, *, records_max: int = 4, wait_ms_max: floa
 def test_an_idle_device_never_waits_while_records_do() -> None:
     """With `wait_ms_max` 0 one record is enough for an idle device, and not for a busy one."""
     windows = builder()
-    assert windows.closes_in_s(0, device_idle=True) is None
+    assert windows.closes_in_s(0, device_free=True) is None
 
     windows.add(records([10]), now_s=0)
 
-    assert windows.closes_in_s(0, device_idle=True) == 0
-    assert windows.closes_in_s(0, device_idle=False) is None
+    assert windows.closes_in_s(0, device_free=True) == 0
+    assert windows.closes_in_s(0, device_free=False) is None
 
 
 def test_a_full_window_closes_for_a_busy_device_too() -> None:
@@ -38,9 +38,9 @@ def test_a_full_window_closes_for_a_busy_device_too() -> None:
     windows = builder(records_max=2)
     windows.add(records([10, 10, 10]), now_s=0)
 
-    assert windows.closes_in_s(0, device_idle=False) == 0
+    assert windows.closes_in_s(0, device_free=False) == 0
     assert [item.offset for item in windows.close()] == [0, 1]
-    assert windows.closes_in_s(0, device_idle=False) is None
+    assert windows.closes_in_s(0, device_free=False) is None
 
 
 def test_waiting_is_counted_from_the_first_record() -> None:
@@ -48,8 +48,8 @@ def test_waiting_is_counted_from_the_first_record() -> None:
     windows = builder(wait_ms_max=50)
     windows.add(records([10]), now_s=1.0)
 
-    assert windows.closes_in_s(1.02, device_idle=True) == pytest.approx(0.03)
-    assert windows.closes_in_s(1.06, device_idle=True) == 0
+    assert windows.closes_in_s(1.02, device_free=True) == pytest.approx(0.03)
+    assert windows.closes_in_s(1.06, device_free=True) == 0
 
 
 def test_the_pace_of_the_device_bounds_a_window() -> None:
@@ -69,7 +69,7 @@ def test_bytes_bound_a_window_whatever_they_cost_the_device() -> None:
     windows = WindowBuilder(WindowPolicy(100, 100, 0, value_bytes_max=10, bytes_max=1200), Pace())
     headers = (("h", b"x" * 200),)
     windows.add([Record(PARTITION, n, 0, b"k" * 200, b"x" * 200, headers if n % 2 else ()) for n in range(6)], 0)
-    assert windows.closes_in_s(0, device_idle=False) == 0, "it is full"
+    assert windows.closes_in_s(0, device_free=False) == 0, "it is full"
 
     assert [len(windows.close()) for _ in range(3)] == [2, 2, 2]
     windows.add([Record(PARTITION, 7, 0, None, b"x" * 5000)] * 2, 0)
@@ -156,7 +156,7 @@ class Windows(RuleBasedStateMachine):
     def accounts(self) -> None:
         assert len(self.builder) == len(self.model)
         assert self.builder.waiting_bytes == sum(record.size_bytes for record in self.model)
-        idle = self.builder.closes_in_s(0.0, device_idle=True)
+        idle = self.builder.closes_in_s(0.0, device_free=True)
         assert idle == (0 if self.model else None), "a free device never waits while records do"
 
 
