@@ -1,5 +1,6 @@
 """A cluster in memory: logs with gaps, a group that fences, and workers that die wherever a test wants."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,8 +17,10 @@ from worker.delivery import AtLeastOnce, Delivery, ExactlyOnce, TransactionPolic
 from worker.in_flight import InFlight
 from worker.isolation import Isolation
 from worker.outcomes import Outgoing, Unwritten
+from worker.passage import Submitted
 
 PARTITIONS = (P0, P1)
+_CALLERS = 2
 KILLER, HEAVY = "!", "#"
 """A text that kills a worker, and one of which no two fit into its memory."""
 
@@ -99,7 +102,10 @@ class SimulatedWorker:
     def __init__(self, cluster: SimulatedCluster, *, exactly_once: bool) -> None:
         self.cluster, self.exactly_once = cluster, exactly_once
         self.generation = cluster.group.generation
-        self.in_flight = InFlight(WindowPolicy(4, 1e9, 0, 10**6), Marks(100, 10**6), transactional=exactly_once)
+        self.in_flight = InFlight(
+            WindowPolicy(4, 1e9, 0, 10**6), Marks(100, 10**6), transactional=exactly_once, callers=_CALLERS
+        )
+        self._begun: deque[Submitted] = deque()
         cluster.sessions += 1
         outcomes = outcome_builder(f"session-{cluster.sessions}")
         telemetry = FakeTelemetry()
@@ -147,11 +153,20 @@ class SimulatedWorker:
             chunks.append(Chunk(partition, records, self.next[partition]))
         self.isolation.take_in(chunks)
 
-    def work(self) -> bool:
-        """Take a window through the pipeline, if one waits."""
-        if not len(self.in_flight._builder) or (window := self.in_flight.take()) is None:
+    def begin(self) -> bool:
+        """Have the device begin a window, if one waits and the device is free."""
+        if len(self._begun) == _CALLERS or not len(self.in_flight._builder):
             return False
-        self.pipeline.run(window)
+        window = self.in_flight.take()
+        assert window
+        self._begun.append(self.pipeline.submit(self.pipeline.prepare(window)))
+        return True
+
+    def work(self) -> bool:
+        """Answer, publish and settle the oldest window that has begun, or the next, if one waits."""
+        if not self._begun and not self.begin():
+            return False
+        self.pipeline.deliver(self.pipeline.collect(self._begun.popleft()))
         return True
 
     def commit(self) -> None:
@@ -167,6 +182,8 @@ class SimulatedWorker:
         """End in good order, as a revocation of all partitions does."""
         drained: list[bool] = []
         self.in_flight.release(PARTITIONS, drained.append)
+        while self._begun:
+            self.work()
         self.delivery.catch_up()
         assert drained
         self.cluster.group.commit(self.in_flight.farewell(PARTITIONS), self.generation)

@@ -49,13 +49,15 @@ class Crashes(RuleBasedStateMachine):
         else:
             self.cluster.control_record(partition)
 
-    @rule(order=orders, count=st.integers(1, 9), windows=st.integers(0, 3))
-    def run(self, order: list[Partition], count: int, windows: int) -> None:
-        """Read, and take some windows through the pipeline."""
+    @rule(order=orders, count=st.integers(1, 9), begun=st.integers(0, 2), windows=st.integers(0, 3))
+    def run(self, order: list[Partition], count: int, begun: int, windows: int) -> None:
+        """Read, begin some windows, and take some through the pipeline; others stay with the device."""
         if self.worker is None:
             self.start()
         assert self.worker
         self.worker.poll(order, count)
+        for _ in range(begun):
+            self.worker.begin()
         try:
             for _ in range(windows):
                 self.worker.work()
@@ -79,7 +81,8 @@ class Crashes(RuleBasedStateMachine):
             self.killed = True
             return
         if how == "leave":
-            self.worker.leave()
+            with contextlib.suppress(Died):  # of what was with the device
+                self.worker.leave()
             if not self.killed and not self.killers():
                 counts = [DeliveryCount.parse(item.metadata) for item in self.cluster.group.committed.values()]
                 assert not any(count.count for count in counts), "leaving in good order is no death"
