@@ -4,6 +4,8 @@ import signal
 from types import FrameType
 from typing import NoReturn
 
+from pydantic import ValidationError
+
 
 class ReviewSentimentError(Exception):
     """A reason to stop; `exit_code` is what the process ends with."""
@@ -19,6 +21,15 @@ class UsageError(ReviewSentimentError):
 
 class InputError(UsageError):
     """Files, a folder or a model that were named can't be used, or a run with them can't go on."""
+
+
+def in_a_line(error: Exception) -> str:
+    """What is wrong with a document, in one line: of its fields, the first three that are wrong."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    found = error.errors(include_url=False, include_context=False)
+    said = [": ".join(filter(None, [".".join(map(str, it["loc"])), it["msg"]])) for it in found[:3]]
+    return "; ".join([*said, f"and {len(found) - 3} more"] if len(found) > len(said) else said)
 
 
 class EndedBySignalError(KeyboardInterrupt):

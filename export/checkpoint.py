@@ -1,15 +1,14 @@
 """Reading a checkpoint: a Hugging Face folder with our encoding, golden pairs and training record."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from contract.encoding import ENCODING_FILE, TOKENIZER_FILE, Encoding
-from contract.errors import UsageError
+from contract.errors import UsageError, in_a_line
 from contract.fields import Fields
 from contract.labels import LABELS
 from contract.training_record import TRAINING_FILE
@@ -151,8 +150,8 @@ def _check_config(folder: Path, config: Config, encoding: Encoding) -> None:
 def _parse(file: Path, adapter: TypeAdapter[_T]) -> _T:
     try:
         return adapter.validate_json(file.read_bytes())
-    except (OSError, ValidationError, json.JSONDecodeError) as error:
-        raise UsageError(f"{file} is not what training writes: {error}") from error
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} is not what training writes: {in_a_line(error)}") from error
 
 
 def _parse_optional(file: Path) -> dict[str, JsonValue]:

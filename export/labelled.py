@@ -147,8 +147,8 @@ def doubts(labelled: Labelled, provenance: Mapping[str, JsonValue]) -> Iterator[
         )
     if source.split == EVERY_PART and (seen := seen_in(training.sheets(), labelled.files, keys)):
         yield (
-            f"{seen} of {source.flag} trained this checkpoint, so figures on it are too good: name "
-            "reviews that it has not seen."
+            f"{seen} of {source.flag} trained this checkpoint or were measured on while it was trained, so "
+            "figures on it may be too good: name reviews that it has not seen."
         )
     if source.split in ("calibration", EVERY_PART) and (seen := seen_in([calibration], labelled.files, keys)):
         yield (f"the bundle was calibrated on {seen} of {source.flag}: its calibration looks better than it is.")

@@ -5,6 +5,8 @@ import platform
 from pathlib import Path
 
 _VECTORS = ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
+THREADS_MAX = 1024
+"""More than a worker has use for; each takes memory before it does anything."""
 _CGROUP = Path("/sys/fs/cgroup")
 
 

@@ -89,6 +89,8 @@ def _tuned(settings: Settings, bundle: Bundle, device: Device) -> Choice | None:
     found = next((choice for choice in choices if choice.where == where), None)
     if found is None:
         log.warning("not_tuned", file=str(settings.tuning_file), choices=len(choices), here=where)
+    elif settings.variant == "auto" and found.variant not in bundle.manifest.variants:
+        raise UsageError(f"{settings.tuning_file}: the bundle has no graph {found.variant}; run `tune` again")
     return found
 
 
@@ -110,7 +112,7 @@ def _layout(settings: Settings, tuned: Choice | None, device: Device, *, tokens_
     }
     layout = layout._replace(**{name: value for name, value in wanted.items() if value})
     if layout.tokens < tokens_min:
-        raise UsageError(f"batch_tokens_max must be at least the bundle's {tokens_min}")
+        raise UsageError(f"WORKER_BATCH_TOKENS_MAX must be at least the bundle's {tokens_min}")
     return layout
 
 

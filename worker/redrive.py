@@ -1,6 +1,7 @@
 """`python -m worker redrive`: send dead letters to the input topic again, or tell which would be sent."""
 
 import argparse
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -23,6 +24,8 @@ from worker.settings import Settings
 log = structlog.get_logger(__name__)
 
 _PROGRESS_EVERY_S = 5.0
+_REASON = re.compile("[a-z_]{1,64}")
+"""What may be one, of this version or another; anyone who may write to the topic could have written others."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -67,7 +70,7 @@ class Selection:
         for dead in records:
             said = {name: (value or b"").decode("utf-8", "replace") for name, value in dead.headers}
             reason, number = said.get(REASON, ""), dead.partition.number
-            if not reason or said.get(f"{ERRORS}topic") != self.input_topic:
+            if not _REASON.fullmatch(reason) or said.get(f"{ERRORS}topic") != self.input_topic:
                 self.foreign += 1
                 continue
             if (self.reasons and reason not in self.reasons) or self.is_sent(dead, reason):
@@ -82,7 +85,8 @@ class Selection:
             else:
                 self.incomplete[reason, number] += 1
                 origin = "/".join(said.get(f"{ERRORS}{name}", "?") for name in Origin._fields)
-                told.append(f"{_place(dead)} is without its {', '.join(sorted(record))}; the record was {origin}")
+                lacking = ", ".join(sorted(record))
+                told.append(f"{_place(dead)} is without its {lacking}; the record was {ascii(origin)[1:-1]}")
         return outgoing, told
 
     def table(self, chosen: str) -> list[str]:

@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from contract.errors import UsageError
+from worker.cores import THREADS_MAX
 from worker.environment import CONFIG_VARIABLE, PREFIX, is_service_link, misspelt, told, unused, variable
 from worker.extras import tracing_problems
 from worker.flags import given
@@ -27,12 +28,12 @@ from worker.sasl import password_in, sasl_problems
 from worker.tls import tls_problems
 
 _DAY_MS = 24 * 60 * 60 * 1000  # clients and timers take no more than some weeks, and say so by a traceback
-_COUNT_MAX = 2**31 - 1
 _BYTES_MAX = 2**48
 
 Milliseconds = Annotated[int, Field(le=_DAY_MS)]
 FractionalMilliseconds = Annotated[float, Field(le=_DAY_MS, allow_inf_nan=False)]
-Count = Annotated[int, Field(le=_COUNT_MAX)]
+Count = Annotated[int, Field(le=2**31 - 1)]
+Threads = Annotated[int, Field(ge=0, le=THREADS_MAX)]
 Bytes = Annotated[int, Field(le=_BYTES_MAX)]
 
 
@@ -48,8 +49,8 @@ class Settings(BaseSettings):
         "auto", description="Graph of the bundle to serve: `fp32`, `int8`, …, or the device's best."
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the model runs.")
-    callers: Count = Field(0, ge=0, description="Forward passes at a time; 0 means one a core, and 1 on CUDA.")
-    threads: Count = Field(0, ge=0, description="CPU threads of a pass; 0 means 1. Given alone, 1 pass at a time.")
+    callers: Threads = Field(0, description="Forward passes at a time; 0 means one a core, and 1 on CUDA.")
+    threads: Threads = Field(0, description="CPU threads of a pass; 0 means 1. Given alone, 1 pass at a time.")
     tuning_file: Path | None = Field(
         None, description="What `python -m worker tune` wrote; used where it is of this bundle and such a machine."
     )
@@ -77,10 +78,10 @@ class Settings(BaseSettings):
         True, description="Whether the broker's certificate must name its host."
     )
 
-    input_topic: str = Field("reviews", description="Topic of review events.")
-    output_topic: str = Field("reviews.sentiment", description="Topic of enriched events.")
-    dead_letter_topic: str = Field("reviews.dlq", description="Topic of records that can't be scored.")
-    group_id: str = Field("review-sentiment", description="Consumer group of all replicas.")
+    input_topic: str = Field("reviews", min_length=1, description="Topic of review events.")
+    output_topic: str = Field("reviews.sentiment", min_length=1, description="Topic of enriched events.")
+    dead_letter_topic: str = Field("reviews.dlq", min_length=1, description="Topic of what can't be scored.")
+    group_id: str = Field("review-sentiment", min_length=1, description="Consumer group of all replicas.")
     group_instance_id: str | None = Field(
         None,
         description="Makes the replica a static member: quick restarts move nothing, scale-downs take a timeout.",
@@ -281,10 +282,8 @@ def load_settings(
     Raises:
         UsageError: If any is wrong; the message names all that are.
     """
-    problems = misspelt(os.environ, Settings.model_fields)
-    file = os.environ.get(CONFIG_VARIABLE)
-    if file and not Path(file).is_file():
-        problems.append(f"{CONFIG_VARIABLE}: there is no file {file}")
+    problems, file = misspelt(os.environ, Settings.model_fields), os.environ.get(CONFIG_VARIABLE)
+    problems += [f"{CONFIG_VARIABLE}: there is no file {file}"] if file and not Path(file).is_file() else []
     try:
         flags, strangers = given(Settings, arguments, command=command, usage=usage)
         problems += strangers

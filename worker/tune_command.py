@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 import structlog
@@ -17,13 +18,14 @@ from worker.cores import cores, cpu_name
 from worker.flags import Parser
 from worker.model import load_encoder
 from worker.settings import Settings
-from worker.tuned import Choice, here, write_choice
+from worker.tuned import Choice, here, require_writable, write_choice
 from worker.tuning import Candidate, Speed, candidates, loader, measure
 
 log = structlog.get_logger(__name__)
 
 _TEXTS_MAX = 128
 """Of a file: more would make a round longer, and so the rounds fewer."""
+_SECONDS_MAX = 24 * 60 * 60
 _BAR = 20
 
 
@@ -40,9 +42,16 @@ any setting of `run` is a flag here; examples:
 """,
     )  # fmt: skip
     flags.add_argument("--texts", type=Path, help="values of records, one a line; else the bundle's golden texts")
-    flags.add_argument("--seconds", type=float, default=60.0, help="about how long to take (default: %(default)g)")
+    flags.add_argument("--seconds", type=_seconds, default=60.0, help="about how long (default: %(default)g)")
     flags.add_argument("--output", type=Path, help="file to add the fastest to, for WORKER_TUNING_FILE")
     return flags
+
+
+def _seconds(word: str) -> float:
+    seconds = float(word)
+    if not 0 <= seconds <= _SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"{word} is not between 0 and {_SECONDS_MAX} seconds")
+    return seconds
 
 
 def tune(settings: Settings, texts: Path | None, seconds: float, output: Path | None) -> str:
@@ -52,9 +61,11 @@ def tune(settings: Settings, texts: Path | None, seconds: float, output: Path | 
         A table for people.
 
     Raises:
-        UsageError: If the texts can't be read, or hold none.
+        UsageError: If the texts can't be read or hold none, or `output` can't be written.
         BundleRefusedError: If the bundle is not fit to serve.
     """
+    if output:
+        require_writable(output)
     device, bundle = available_device(settings.device), read_bundle(settings.bundle)
     encoded = load_encoder(bundle).encode(_texts(settings, texts, bundle))
     rows, tokens_min = [one.ids for one in encoded], bundle.manifest.encoding.tokens_max
@@ -85,13 +96,12 @@ def _texts(settings: Settings, file: Path | None, bundle: Bundle) -> list[Fields
         return [Fields(golden.text, golden.title) for golden in bundle.goldens]
     try:
         with file.open("rb") as lines:
-            decoded = [
-                decode(line, text_field=settings.text_field, bytes_max=settings.input_bytes_max)
-                for line, _ in zip(lines, range(_TEXTS_MAX), strict=False)
-            ]
+            decoded = (
+                decode(line, text_field=settings.text_field, bytes_max=settings.input_bytes_max) for line in lines
+            )
+            found = list(islice((one for one in decoded if not isinstance(one, Rejection)), _TEXTS_MAX))
     except OSError as error:
         raise UsageError(f"can't read {file}: {error.strerror}") from error
-    found = [one for one in decoded if not isinstance(one, Rejection)]
     if not found:
         raise UsageError(f"no line of {file} is an event with a text: see `python -m worker contracts validate`")
     return found

@@ -1,14 +1,15 @@
 """What `python -m worker tune` found, kept in a file, each for one bundle on one kind of machine."""
 
+import os
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from contract.errors import UsageError
+from contract.errors import UsageError, in_a_line
 from contract.variants import Device
 from worker.adapters.bundle import Bundle
 from worker.adapters.classifier import RUNTIME
-from worker.cores import cores, cpu_name
+from worker.cores import THREADS_MAX, cores, cpu_name
 
 
 class Choice(BaseModel):
@@ -22,9 +23,9 @@ class Choice(BaseModel):
     onnxruntime: str
     device: Device
     variant: str
-    callers: int = Field(ge=1)
-    threads: int = Field(ge=1)
-    batch_tokens_max: int = Field(ge=1)
+    callers: int = Field(ge=1, le=THREADS_MAX)
+    threads: int = Field(ge=1, le=THREADS_MAX)
+    batch_tokens_max: int = Field(ge=1, le=2**31 - 1)
     reviews_per_s: float
     texts: str
 
@@ -52,8 +53,20 @@ def read_choices(file: Path) -> list[Choice]:
         return _CHOICES.validate_json(file.read_bytes())
     except OSError as error:
         raise UsageError(f"can't read {file}: {error.strerror}; `python -m worker tune` writes it") from error
-    except ValidationError as error:
-        raise UsageError(f"{file} is not what `python -m worker tune` writes: {error}") from error
+    except ValueError as error:
+        raise UsageError(f"{file} is not what `python -m worker tune` writes: {in_a_line(error)}") from error
+
+
+def require_writable(file: Path) -> None:
+    """Whether a choice can be added to a file, so far as that can be known before it is measured.
+
+    Raises:
+        UsageError: If it can't.
+    """
+    if file.exists():
+        read_choices(file)
+    if not os.access(file.parent, os.W_OK):
+        raise UsageError(f"can't write {file}: {file.parent} is no folder that can be written to")
 
 
 def write_choice(file: Path, choice: Choice) -> None:
@@ -63,7 +76,10 @@ def write_choice(file: Path, choice: Choice) -> None:
         UsageError: If that can't be done.
     """
     others = [one for one in read_choices(file) if one.where != choice.where] if file.exists() else []
+    beside = file.with_name(f".{file.name}.{os.getpid()}")  # a disk that is full must not cost the others' entries
     try:
-        file.write_bytes(_CHOICES.dump_json([*others, choice], indent=2) + b"\n")
+        beside.write_bytes(_CHOICES.dump_json([*others, choice], indent=2) + b"\n")
+        beside.replace(file)
     except OSError as error:
+        beside.unlink(missing_ok=True)
         raise UsageError(f"can't write {file}: {error.strerror}") from error

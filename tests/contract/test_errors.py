@@ -1,10 +1,14 @@
-"""How a program that a signal ends is told from one that was killed."""
+"""How an error is told, and how a program that a signal ends is told from one that was killed."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from contract.errors import in_a_line
 
 _PROGRAM = """
 import os
@@ -29,3 +33,17 @@ def test_a_signal_ends_a_program_with_its_own_exit_code(number: str, tmp_path: P
     path = f"{tmp_path}:{Path(__file__).parents[2]}"
     ended = subprocess.run(command, env={"PYTHONPATH": path}, capture_output=True, check=False, timeout=60)
     assert ended.returncode == 130, ended.stderr
+
+
+def test_what_is_wrong_with_a_document_is_one_short_line() -> None:
+    """The last line that an operator sees has the message; a thousand wrong entries are not told one by one."""
+    with pytest.raises(ValidationError) as error:
+        TypeAdapter(dict[str, int]).validate_python({f"k{number}": "x" for number in range(1000)})
+    told = in_a_line(error.value)
+    assert told.startswith("k0: Input should be a valid integer")
+    assert told.endswith("; and 997 more")
+    assert "\n" not in told
+    assert len(told) < 400
+    with pytest.raises(ValueError, match="Expecting value") as undecoded:
+        json.loads("")
+    assert in_a_line(undecoded.value).startswith("Expecting value")

@@ -3,6 +3,7 @@
 from contract.events import Reason
 from tests.faked_pipeline import outcome_builder
 from worker.core.decoding import Rejection
+from worker.core.headers import ERRORS, REASON
 from worker.core.records import Partition, Record
 from worker.redrive import Selection
 
@@ -25,10 +26,11 @@ def test_what_goes_is_chosen_by_reason_topic_and_position() -> None:
             dead_letter(Reason.TOO_LARGE, 1, offset=10),  # was not asked for
             dead_letter(Reason.BLANK_TEXT, 1, offset=10, topic="other"),
             Record(Partition("dlq", 1), 10, 0, None, b"no dead letter", (("null", None),)),
+            Record(Partition("dlq", 1), 10, 0, None, b"", ((ERRORS + "topic", b"in"), (REASON, b"\x1b[31m\n"))),
         ]
     )
     assert [(it.target, it.source.partition.number) for it in outgoing] == [(("in", 1), 1), (("in", 2), 6)]
-    assert (told, selection.foreign) == ([], 2)
+    assert (told, selection.foreign) == ([], 3)
     assert [line.split() for line in selection.table("sent")] == [
         ["reason", "partition", "sent", "incomplete"],
         ["blank_text", "1", "1", "0"],

@@ -91,14 +91,41 @@ def test_a_file_has_one_choice_for_a_bundle_on_a_machine(tmp_path: Path) -> None
     assert read_choices(file) == [other, newer]
 
 
-@pytest.mark.parametrize("content", ["", "{}", '[{"callers": 0}]', "[1]"])
+@pytest.mark.parametrize("content", ["", "{}", '[{"callers": 0}]', "[1]", "[%s1]" % (500 * "1,")])
 def test_another_file_is_refused(content: str, tmp_path: Path) -> None:
     """A mistake in a path must not be taken for "nothing was measured"."""
     (tmp_path / "tuning.json").write_text(content)
-    with pytest.raises(UsageError, match="not what `python -m worker tune` writes"):
+    with pytest.raises(UsageError, match="not what `python -m worker tune` writes") as error:
         read_choices(tmp_path / "tuning.json")
+    assert "\n" not in str(error.value)
+    with pytest.raises(UsageError, match="not what"):
+        read_choices(Path("a\0b"))
     with pytest.raises(UsageError, match="can't write"):
         write_choice(tmp_path / "absent" / "tuning.json", CHOICE)
+
+
+@pytest.mark.parametrize("name", ["callers", "threads", "batch_tokens_max"])
+def test_numbers_that_no_machine_has_are_refused(name: str, tmp_path: Path) -> None:
+    """As those of the settings are: a thread takes memory before it does anything."""
+    (tmp_path / "tuning.json").write_text(json.dumps([{**CHOICE.model_dump(), name: 10**12}]))
+    with pytest.raises(UsageError, match=f"0.{name}: Input should be less than"):
+        read_choices(tmp_path / "tuning.json")
+
+
+def test_a_disk_that_is_full_costs_no_other_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is what it was, and nothing is left beside it."""
+    file = tmp_path / "tuning.json"
+    write_choice(file, CHOICE)
+
+    def fail(self: Path, content: bytes) -> int:
+        with self.open("wb") as half:
+            half.write(content[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(UsageError, match="No space left"):
+        write_choice(file, CHOICE.model_copy(update={"cores": 4}))
+    assert (read_choices(file), list(tmp_path.iterdir())) == ([CHOICE], [file])
 
 
 def served(bundle: Path, file: Path | None = None, **more: Any) -> tuple[str, Layout]:
@@ -124,6 +151,8 @@ def test_what_was_measured_serves_where_it_was_measured(
     assert served(bundle, file, callers=1, batch_tokens_max=2048)[1] == Layout(1, 1, 64, 2048, PASS_TOKENS["cpu"])
     write_choice(file, choice.model_copy(update={"variant": "another"}))
     assert served(bundle, file, variant="fp32")[0] == "fp32"
+    with pytest.raises(UsageError, match="the bundle has no graph another; run `tune` again"):
+        served(bundle, file)
     for other in ({"bundle_sha256": "b" * 64}, {"cpu": "Another"}, {"cores": 99}, {"onnxruntime": "9"}):
         elsewhere = tmp_path / f"{next(iter(other))}.json"
         write_choice(elsewhere, choice.model_copy(update=other))
@@ -155,3 +184,21 @@ def test_texts_that_are_none_are_refused(content: str | None, says: str, bundle:
         (tmp_path / "texts").write_text(content)
     with pytest.raises(UsageError, match=says):
         tune(Settings(bundle=bundle, device="cpu"), tmp_path / "texts", 0, None)
+
+
+def test_texts_are_looked_for_in_the_whole_file(bundle: Path, tmp_path: Path) -> None:
+    """However much of its beginning is none."""
+    (tmp_path / "texts").write_text("garbage\n" * 500 + json.dumps({"text": "it is a cable"}) + "\n")
+    assert "1 of texts" in tune(Settings(bundle=bundle, device="cpu"), tmp_path / "texts", 0, None)
+
+
+@pytest.mark.parametrize("output", ["absent/tuning.json", "damaged.json", "folder"])
+def test_where_nothing_can_be_written_nothing_is_measured(
+    output: str, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A minute of measuring is not thrown away for a name."""
+    (tmp_path / "damaged.json").write_text("[1]")
+    (tmp_path / "folder").mkdir()
+    monkeypatch.setattr("worker.tune_command.measure", None)
+    with pytest.raises(UsageError):
+        tune(Settings(bundle=bundle, device="cpu"), None, 0, tmp_path / output)

@@ -1,13 +1,13 @@
 """Reading and verifying a bundle: nothing of it is used before its hashes hold."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from contract.encoding import ENCODING_FILE, TOKENIZER_FILE, Encoding
+from contract.errors import in_a_line
 from contract.manifest import GOLDEN_FILE, MANIFEST_FILE, BundleManifest, Golden, Variant
 from contract.variants import PREFERRED, Device
 from worker.errors import BundleRefusedError
@@ -80,8 +80,8 @@ def read_bundle(folder: Path) -> Bundle:
         raise BundleRefusedError(
             f"{folder} is no bundle: {error}. Make one with `python -m export bundle`."
         ) from error
-    except (ValidationError, json.JSONDecodeError) as error:
-        raise BundleRefusedError(f"{folder} is not a bundle of format 1: {error}") from error
+    except ValueError as error:
+        raise BundleRefusedError(f"{folder} is not a bundle of format 1: {in_a_line(error)}") from error
     if encoding != manifest.encoding:
         raise BundleRefusedError(f"{ENCODING_FILE} and {MANIFEST_FILE} of {folder} disagree on the encoding")
     if not goldens:

@@ -13,6 +13,8 @@ from worker.core.headers import DEAD_LETTER
 from worker.core.leaving_out import Part
 from worker.core.records import Record
 
+_TIMESTAMP_END_MS = 2**63
+
 
 @dataclass(frozen=True)
 class Redriven:
@@ -63,14 +65,15 @@ def revived(dead: Record) -> Record | frozenset[Part]:
     Its headers stay as they are: they tell where it was first if it dies again, and a result renames them.
     """
     said = dict(dead.headers)
-    left_out = frozenset(filter(None, (said.get(f"{DEAD_LETTER}left-out") or b"").decode().split(",")))
+    left_out = frozenset((said.get(f"{DEAD_LETTER}left-out") or b"").decode("utf-8", "replace").split(","))
     had_no_key = f"{DEAD_LETTER}{Part.KEY}-sha256" not in said and dead.value is not None
     lost = {Part.HEADERS, Part.VALUE} if had_no_key else {Part.HEADERS, Part.VALUE, Part.KEY}
     if lacking := frozenset(part for part in lost if part in left_out):
         return lacking
-    timestamp_ms = said.get(f"{DEAD_LETTER}timestamp-ms")
-    return replace(
-        dead,
-        key=None if Part.KEY in left_out else dead.key,
-        timestamp_ms=dead.timestamp_ms if timestamp_ms is None else int(timestamp_ms),
-    )
+    try:
+        timestamp_ms = int(said.get(f"{DEAD_LETTER}timestamp-ms") or dead.timestamp_ms)
+    except ValueError:  # of another writer than ours, as any that a broker would not take
+        return frozenset({Part.TIMESTAMP})
+    if not -1 <= timestamp_ms < _TIMESTAMP_END_MS:
+        return frozenset({Part.TIMESTAMP})
+    return replace(dead, key=None if Part.KEY in left_out else dead.key, timestamp_ms=timestamp_ms)

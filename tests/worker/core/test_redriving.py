@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from contract.events import Reason
 from tests.faked_pipeline import outcome_builder
 from worker.core.decoding import Rejection
-from worker.core.headers import Origin, first_origin
+from worker.core.headers import DEAD_LETTER, Origin, first_origin
 from worker.core.leaving_out import Part
 from worker.core.records import Partition, Record
 from worker.core.redriving import Redriven, revived
@@ -79,6 +79,21 @@ def test_a_dead_letter_is_the_record_again(of: Record, left_out: tuple[Part, ...
     assert isinstance(again, Record)
     assert (again.key, again.value, again.timestamp_ms) == (of.key, of.value, of.timestamp_ms)
     assert first_origin(again.headers, Origin("in", "0", "99")) == ("in", "3", "7")
+
+
+@pytest.mark.parametrize("timestamp_ms", [b"abc", b"\xff", b"9" * 30, b"-2", b"1.5"])
+def test_a_time_that_no_record_has_can_not_go_back(timestamp_ms: bytes) -> None:
+    """Whoever may write to the topic may write such a header: that one is named, and the others go."""
+    dead = dead_letter(replace(record(), headers=()))
+    hostile = replace(dead, headers=(*dead.headers, (f"{DEAD_LETTER}timestamp-ms", timestamp_ms)))
+    assert revived(hostile) == frozenset({Part.TIMESTAMP})
+
+
+def test_parts_left_out_that_nobody_knows_say_nothing() -> None:
+    """Not UTF-8, or of another version."""
+    dead = dead_letter(replace(record(), headers=()))
+    hostile = replace(dead, headers=(*dead.headers, (f"{DEAD_LETTER}left-out", b"\xff,soul")))
+    assert isinstance(revived(hostile), Record)
 
 
 @pytest.mark.parametrize(
