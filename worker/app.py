@@ -92,13 +92,7 @@ class Worker:
     def _serve(self, model: Model, facts: ClusterFacts, patience: Patience) -> None:
         settings = self._settings
         session = uuid.uuid4().hex
-        in_flight = InFlight(
-            _window_policy(settings, model),
-            Marks(settings.held_records_max, settings.held_bytes_max),
-            transactional=settings.delivery == "exactly-once",
-            callers=model.layout.callers,
-        )
-        in_flight.expect(model.warmup.size_bytes, model.warmup.elapsed_s)
+        in_flight = _in_flight(settings, model)
         outcomes = outcome_builder(settings, model, facts, session)
         source = KafkaSource(settings, in_flight, self._metrics, patience)
         delivery, sink = _delivery(settings, facts, in_flight, outcomes, self._metrics, source, patience)
@@ -178,6 +172,18 @@ def _tracing(settings: Settings, worker: str) -> Tracing:
     from worker.adapters.tracing import open_tracing  # noqa: PLC0415 - its packages are an extra
 
     return open_tracing(settings, worker)
+
+
+def _in_flight(settings: Settings, model: Model) -> InFlight:
+    """The book, which knows from the warm-up how much the device takes."""
+    in_flight = InFlight(
+        _window_policy(settings, model),
+        Marks(settings.held_records_max, settings.held_bytes_max),
+        transactional=settings.delivery == "exactly-once",
+        callers=model.layout.callers,
+    )
+    in_flight.expect(model.warmup.size_bytes, model.warmup.elapsed_s)
+    return in_flight
 
 
 def _window_policy(settings: Settings, model: Model) -> WindowPolicy:

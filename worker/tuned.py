@@ -1,5 +1,6 @@
 """What `python -m worker tune` found, kept in a file, each for one bundle on one kind of machine."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def require_writable(file: Path) -> None:
     """
     if file.exists():
         read_choices(file)
-    if not os.access(file.parent, os.W_OK):
+    if not (file.parent.is_dir() and os.access(file.parent, os.W_OK)):
         raise UsageError(f"can't write {file}: {file.parent} is no folder that can be written to")
 
 
@@ -81,5 +82,6 @@ def write_choice(file: Path, choice: Choice) -> None:
         beside.write_bytes(_CHOICES.dump_json([*others, choice], indent=2) + b"\n")
         beside.replace(file)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing can be written, nothing is there
+            beside.unlink()
         raise UsageError(f"can't write {file}: {error.strerror}") from error

@@ -102,6 +102,8 @@ def test_another_file_is_refused(content: str, tmp_path: Path) -> None:
         read_choices(Path("a\0b"))
     with pytest.raises(UsageError, match="can't write"):
         write_choice(tmp_path / "absent" / "tuning.json", CHOICE)
+    with pytest.raises(UsageError, match="can't write"):
+        write_choice(tmp_path / "tuning.json" / "tuning.json", CHOICE)
 
 
 @pytest.mark.parametrize("name", ["callers", "threads", "batch_tokens_max"])
@@ -192,7 +194,7 @@ def test_texts_are_looked_for_in_the_whole_file(bundle: Path, tmp_path: Path) ->
     assert "1 of texts" in tune(Settings(bundle=bundle, device="cpu"), tmp_path / "texts", 0, None)
 
 
-@pytest.mark.parametrize("output", ["absent/tuning.json", "damaged.json", "folder"])
+@pytest.mark.parametrize("output", ["absent/tuning.json", "damaged.json", "damaged.json/tuning.json", "folder"])
 def test_where_nothing_can_be_written_nothing_is_measured(
     output: str, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,7 +83,7 @@ def test_a_dead_letter_is_the_record_again(of: Record, left_out: tuple[Part, ...
 
 @pytest.mark.parametrize("timestamp_ms", [b"abc", b"\xff", b"9" * 30, b"-2", b"1.5"])
 def test_a_time_that_no_record_has_can_not_go_back(timestamp_ms: bytes) -> None:
-    """Whoever may write to the topic may write such a header: that one is named, and the others go."""
+    """Anyone who may write to the topic may write such a header: that one is named, and the others go."""
     dead = dead_letter(replace(record(), headers=()))
     hostile = replace(dead, headers=(*dead.headers, (f"{DEAD_LETTER}timestamp-ms", timestamp_ms)))
     assert revived(hostile) == frozenset({Part.TIMESTAMP})
