@@ -1,10 +1,14 @@
 """The errors that every program of the project ends with; the message says what to do about it."""
 
+import os
 import signal
+from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
 from pydantic import ValidationError
+
+_ENDED = 130
 
 
 class ReviewSentimentError(Exception):
@@ -40,12 +44,23 @@ class EndedBySignalError(KeyboardInterrupt):
     """
 
 
-def end_by_signal(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
-    """Handle a signal by raising `EndedBySignalError`."""
+def end_by_signals() -> None:
+    """Have SIGINT and SIGTERM raise `EndedBySignalError`; one that comes again ends the process at once, with 130.
+
+    Only the main thread may ask for it.
+    """
+    _handle_by(_raise)
+
+
+def _raise(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+    _handle_by(_end_at_once)
     raise EndedBySignalError
 
 
-def end_by_signals() -> None:
-    """Have both signals that end a program raise `EndedBySignalError`; only the main thread may ask for it."""
-    signal.signal(signal.SIGINT, end_by_signal)
-    signal.signal(signal.SIGTERM, end_by_signal)
+def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+    os._exit(_ENDED)
+
+
+def _handle_by(handler: Callable[[int, FrameType | None], NoReturn]) -> None:
+    signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGTERM, handler)

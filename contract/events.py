@@ -47,6 +47,8 @@ TIMESTAMP_SCHEMA: dict[str, JsonValue] = {
     "pattern": r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z$",
 }
 SHA256_PATTERN = "^[0-9a-f]{64}$"
+TOPIC_PATTERN = "^[a-zA-Z0-9._-]{1,249}$"
+"""What Kafka allows as the name of a topic."""
 
 Timestamp = Annotated[
     AwareDatetime, PlainSerializer(iso_milliseconds, when_used="json"), WithJsonSchema(TIMESTAMP_SCHEMA)
@@ -79,7 +81,7 @@ class ModelIdentity(_Contract):
 class Source(_Contract):
     """Where the event was read."""
 
-    topic: str = Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$", description="As Kafka allows names of topics.")
+    topic: str = Field(pattern=TOPIC_PATTERN, description="As Kafka allows names of topics.")
     partition: int = Field(ge=0, le=2**31 - 1)
     offset: int = Field(ge=0)
 

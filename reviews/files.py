@@ -27,6 +27,8 @@ def replacing(file: Path) -> Iterator[Path]:
     """
     if file.is_symlink() or (file.exists() and not file.is_file()):
         raise FileExistsError(f"{file} is no plain file that can be replaced: name another")  # such as /dev/stdout
+    if not file.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {file.parent} for {file.name}: make it first")
     new = file.with_name(f".{file.name}.{os.getpid()}")
     new.touch()
     try:

@@ -76,6 +76,27 @@ def distill(
     known, held_out = split_corpus(corpus, validation, by, recipe.seed)
     others = Reviews.of(unlabelled_reviews(unlabelled.reviews if unlabelled else [], held_out, by))
     selection.require_known(corpus.reviews, *([unlabelled.reviews] if unlabelled else []))
+    lesson, told = _lesson(corpus, known, others, teachers, recipe, distillation, selection)
+    told["unlabelled"] = unlabelled.data_sheet() if unlabelled else None
+    given = (corpus, validation, student, recipe, by, selection)
+    return run(
+        lesson, held_out, student, output, recipe,
+        started_with={**started_with(*given), "distillation": told},
+        record={**inputs(*given), "distillation": told, **named(stated)},
+        resume=resume, standards=standards,
+    )  # fmt: skip
+
+
+def _lesson(
+    corpus: Corpus,
+    known: Reviews,
+    others: Reviews,
+    teachers: Sequence[Path],
+    recipe: Recipe,
+    distillation: DistillationRecipe,
+    selection: Selection,
+) -> tuple[TrainingSet, dict[str, Any]]:
+    """What the student learns, and what the record tells of it."""
     train, others = selection.labelled(known), selection.of(others)
     texts = train.joined(others)
     made = fragments(texts, distillation.fragments, recipe.seed)
@@ -84,21 +105,13 @@ def distill(
     learnt = learnt_by(left_out, known, train, others, made) if any(left_out) else _all(reviews, teachers)
     answers = _answers(teachers, reviews, asked(learnt), bf16=is_bf16(recipe.precision))
     heat = Distillation(distillation.soft_share, distillation.temperature)
-    training_set = TrainingSet(reviews, heat, answers, selection.weights(reviews))
     told = {
         **asdict(distillation),
         "teachers": [_told(one, fold) for one, fold in zip(teachers, left_out, strict=True)],
-        "unlabelled": unlabelled.data_sheet() if unlabelled else None,
         "fragments_made": len(made.reviews),
         "answered_out_of_fold": int((learnt.any(axis=1) & ~learnt.all(axis=1)).sum()),
     }
-    given = (corpus, validation, student, recipe, by, selection)
-    return run(
-        training_set, held_out, student, output, recipe,
-        started_with={**started_with(*given), "distillation": told},
-        record={**inputs(*given), "distillation": told, **named(stated)},
-        resume=resume, standards=standards,
-    )  # fmt: skip
+    return TrainingSet(reviews, heat, answers, selection.weights(reviews)), told
 
 
 def left_out_by(teacher: Path, corpus: Corpus) -> Fold | None:

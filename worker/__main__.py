@@ -14,7 +14,10 @@ def main(arguments: list[str]) -> int:
 
         return main(arguments, stop)
     except StopAskedError as asked:
-        return 0 if arguments[:1] == ["run"] else 128 + asked.number
+        if arguments[:1] == ["run"]:
+            return 0
+        print(f"worker: {' '.join(arguments[:1])} was ended by {asked}", file=sys.stderr)
+        return 128 + asked.number
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -20,21 +20,12 @@ from pydantic_settings import (
 )
 
 from contract.errors import UsageError
-from worker.cores import THREADS_MAX
 from worker.environment import CONFIG_VARIABLE, PREFIX, is_service_link, misspelt, told, unused, variable
 from worker.extras import tracing_problems
 from worker.flags import given
 from worker.sasl import password_in, sasl_problems
+from worker.setting_types import Bytes, Count, FractionalMilliseconds, Milliseconds, Threads, Topic
 from worker.tls import tls_problems
-
-_DAY_MS = 24 * 60 * 60 * 1000  # clients and timers take no more than some weeks, and say so by a traceback
-_BYTES_MAX = 2**48
-
-Milliseconds = Annotated[int, Field(le=_DAY_MS)]
-FractionalMilliseconds = Annotated[float, Field(le=_DAY_MS, allow_inf_nan=False)]
-Count = Annotated[int, Field(le=2**31 - 1)]
-Threads = Annotated[int, Field(ge=0, le=THREADS_MAX)]
-Bytes = Annotated[int, Field(le=_BYTES_MAX)]
 
 
 class Settings(BaseSettings):
@@ -78,9 +69,9 @@ class Settings(BaseSettings):
         True, description="Whether the broker's certificate must name its host."
     )
 
-    input_topic: str = Field("reviews", min_length=1, description="Topic of review events.")
-    output_topic: str = Field("reviews.sentiment", min_length=1, description="Topic of enriched events.")
-    dead_letter_topic: str = Field("reviews.dlq", min_length=1, description="Topic of what can't be scored.")
+    input_topic: Topic = Field("reviews", description="Topic of review events.")
+    output_topic: Topic = Field("reviews.sentiment", description="Topic of enriched events.")
+    dead_letter_topic: Topic = Field("reviews.dlq", description="Topic of what can't be scored.")
     group_id: str = Field("review-sentiment", min_length=1, description="Consumer group of all replicas.")
     group_instance_id: str | None = Field(
         None,
@@ -184,6 +175,14 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="JSON lines, or a page for people; `auto` looks whether a terminal reads it."
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_number_is_true(cls, value: object, info: ValidationInfo) -> object:
+        """TOML tells a number from a truth value; pydantic makes 1 of `true`."""
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError(f"{str(value).lower()} is no value of it; it is not a switch")
+        return value
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

@@ -99,20 +99,13 @@ def judge(
         gone: Inputs that were taken away before they had to be answered.
         wrong: What was found besides.
     """
-    expected = {
-        position: item.expected
-        for position, item in sent.items()
-        if item.expected != "unsendable" and (position not in gone or position in account.outcomes)
-    }
+    expected = _expected(sent, account, gone)
     lost, duplicated = account.lost(expected), account.duplicated()
     stray = sorted(account.outcomes.keys() - expected.keys())
     kinds = {position: {outcome.kind for outcome in outcomes} for position, outcomes in account.outcomes.items()}
     misjudged, by_chance = _misjudged(expected, kinds)
     excuses = () if exactly_once or damage.crash_free else damage.disturbances
-    unexplained = [
-        position for position in duplicated
-        if not explained(account.outcomes[position], arrived_s, excuses)
-    ]  # fmt: skip
+    unexplained = [it for it in duplicated if not explained(account.outcomes[it], arrived_s, excuses)]
     deaths = sum(1 for end in damage.ends if end.exit_code == _SIGKILLED)
     dead = sum(1 for found in kinds.values() if not found <= {"result", "forwarded"})
     found: Iterable[tuple[Sequence[object], str]] = (
@@ -139,6 +132,15 @@ def judge(
         violations=tuple(f"{len(items)} {what}; first: {items[0]}" for items, what in found if items),
         broken=(*lost, *unexplained),
     )
+
+
+def _expected(sent: Mapping[Position, Sent], account: Account, gone: Container[Position]) -> dict[Position, str]:
+    """What each input has to come to that has to come to something."""
+    return {
+        position: item.expected
+        for position, item in sent.items()
+        if item.expected != "unsendable" and (position not in gone or position in account.outcomes)
+    }
 
 
 def _misjudged(

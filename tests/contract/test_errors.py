@@ -25,14 +25,43 @@ except KeyboardInterrupt:
 """
 
 
+_TIDYING = """
+import os
+import signal
+import sys
+
+from contract.errors import end_by_signals
+
+end_by_signals()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    [None for _ in range(1_000_000)]
+finally:
+    os.kill(os.getpid(), {number})  # while what is half done is removed, wherever that is
+    [None for _ in range(1_000_000)]
+    print("went on")
+"""
+
+
+def _end_of(program: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    (folder / "program.py").write_text(program, encoding="utf-8")
+    path = f"{folder}:{Path(__file__).parents[2]}"
+    command = [sys.executable, "-m", "program"]
+    return subprocess.run(command, env={"PYTHONPATH": path}, capture_output=True, check=False, timeout=60)
+
+
 @pytest.mark.parametrize("number", ["signal.SIGINT", "signal.SIGTERM"])
 def test_a_signal_ends_a_program_with_its_own_exit_code(number: str, tmp_path: Path) -> None:
     """130 also where the signal comes in code compiled from a string: Python makes -2 of a `KeyboardInterrupt`."""
-    (tmp_path / "program.py").write_text(_PROGRAM.format(number=number), encoding="utf-8")
-    command = [sys.executable, "-m", "program"]
-    path = f"{tmp_path}:{Path(__file__).parents[2]}"
-    ended = subprocess.run(command, env={"PYTHONPATH": path}, capture_output=True, check=False, timeout=60)
+    ended = _end_of(_PROGRAM.format(number=number), tmp_path)
     assert ended.returncode == 130, ended.stderr
+
+
+@pytest.mark.parametrize("number", ["signal.SIGINT", "signal.SIGTERM"])
+def test_a_second_signal_ends_a_program_at_once(number: str, tmp_path: Path) -> None:
+    """With the exit code of the first, and without a traceback, also while it tidies up."""
+    ended = _end_of(_TIDYING.format(number=number), tmp_path)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")
 
 
 def test_what_is_wrong_with_a_document_is_one_short_line() -> None:

@@ -177,6 +177,28 @@ def test_every_number_has_bounds(monkeypatch: pytest.MonkeyPatch, name: str) -> 
         load(monkeypatch, ["--bundle", "b"], **{f"WORKER_{name.upper()}": str(2**64)})
 
 
+def test_a_number_is_not_true(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """TOML has truth values, and pydantic would make one pass of `callers = true`; a switch takes them."""
+    file = tmp_path / "worker.toml"
+    file.write_text('bundle = "b"\ncallers = true\nwait_ms_max = false\ncreate_topics = true\n')
+
+    with pytest.raises(UsageError, match="WORKER_CALLERS: true is no value of it") as error:
+        load(monkeypatch, [], WORKER_CONFIG=str(file))
+    assert "WORKER_WAIT_MS_MAX: false is no value of it" in str(error.value)
+    assert "CREATE_TOPICS" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["bad topic!", "", "t" * 250, "reviews/1"])
+def test_what_kafka_allows_as_no_topic_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    """A broker answers such a name as it does one that we have no right to."""
+    file = tmp_path / "worker.toml"
+    file.write_text(f'bundle = "b"\ndead_letter_topic = "{name}"\n')
+    with pytest.raises(UsageError, match=r"WORKER_DEAD_LETTER_TOPIC: .*\[a-zA-Z0-9"):
+        load(monkeypatch, [], WORKER_CONFIG=str(file))
+
+
 @pytest.mark.parametrize(
     ("environment", "message"),
     [

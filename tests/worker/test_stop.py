@@ -82,10 +82,17 @@ def test_a_second_stop_needs_no_main_thread(number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "code"), [("run", 0), ("check", 128 + signal.SIGTERM), ("config", 128 + signal.SIGTERM)]
+    ("command", "code", "told"),
+    [
+        ("run", 0, ""),
+        ("check", 128 + signal.SIGTERM, "worker: check was ended by SIGTERM\n"),
+        ("redrive", 128 + signal.SIGTERM, "worker: redrive was ended by SIGTERM\n"),
+    ],
 )
 @pytest.mark.parametrize("module", ["structlog", "pydantic_settings"])
-def test_a_signal_during_the_imports_is_obeyed(tmp_path: Path, command: str, code: int, module: str) -> None:
+def test_a_signal_during_the_imports_is_obeyed(
+    tmp_path: Path, command: str, code: int, told: str, module: str
+) -> None:
     """`run` ends with 0, since it held nothing; another command did not do what it was for, and says so.
 
     As PID 1, where the kernel ignores a signal that has no handler: it comes as the first library is imported.
@@ -99,7 +106,7 @@ def test_a_signal_during_the_imports_is_obeyed(tmp_path: Path, command: str, cod
         cwd=_ROOT,
     )  # fmt: skip
 
-    assert (done.returncode, done.stderr) == (code, "")
+    assert (done.returncode, done.stderr) == (code, told)
 
 
 def test_a_signal_before_the_first_line_is_kept() -> None:
