@@ -19,7 +19,7 @@ from rich.table import Table
 
 from worker.cores import cpu_name
 
-_MS = "com.microsoft"
+MICROSOFT = "com.microsoft"
 _ROUNDS = 100
 Feed = Mapping[str, NDArray[Any]]
 
@@ -60,7 +60,7 @@ def _normalisation(draw: np.random.Generator, rows: int, tokens: int, hidden: in
         {"x": _floats(draw, rows, tokens, hidden), "skip": _floats(draw, rows, tokens, hidden)},
         {"weight": _floats(draw, hidden), "beta": _floats(draw, hidden)},
         {
-            "SkipLayerNormalization": [Operator("SkipLayerNormalization", "x skip weight beta", domain=_MS)],
+            "SkipLayerNormalization": [Operator("SkipLayerNormalization", "x skip weight beta", domain=MICROSOFT)],
             "Add, LayerNormalization": [
                 Operator("Add", "x skip", "sum"),
                 Operator("LayerNormalization", "sum weight beta"),
@@ -80,7 +80,7 @@ def _attention(draw: np.random.Generator, rows: int, tokens: int, hidden: int, h
         {},
         {
             "MultiHeadAttention": [
-                Operator("MultiHeadAttention", "q k v - mask", domain=_MS, attributes={"num_heads": heads})
+                Operator("MultiHeadAttention", "q k v - mask", domain=MICROSOFT, attributes={"num_heads": heads})
             ],
             "Attention of opset 23": [Operator("Attention", "q k v each", attributes=both)],
         },
@@ -93,7 +93,7 @@ def _gelu(draw: np.random.Generator, rows: int, tokens: int, hidden: int) -> Que
         {"x": _floats(draw, rows, tokens, hidden)},
         {"bias": _floats(draw, hidden)},
         {
-            "BiasGelu": [Operator("BiasGelu", "x bias", domain=_MS)],
+            "BiasGelu": [Operator("BiasGelu", "x bias", domain=MICROSOFT)],
             "Gelu (the product adds the bias)": [Operator("Gelu", "x")],
         },
     )
@@ -115,11 +115,11 @@ def _projection(draw: np.random.Generator, rows: int, tokens: int, hidden: int) 
         constant,
         {
             "one product, Split": [
-                Operator("MatMulIntegerToFloat", "x qkv step wstep zero", "all", _MS),
+                Operator("MatMulIntegerToFloat", "x qkv step wstep zero", "all", MICROSOFT),
                 Operator("Split", "all", "y k v", attributes=split),
             ],
             "three products": [
-                Operator("MatMulIntegerToFloat", f"x {part} step wstep zero", output, _MS)
+                Operator("MatMulIntegerToFloat", f"x {part} step wstep zero", output, MICROSOFT)
                 for part, output in zip(parts, ("y", "k", "v"), strict=True)
             ],
         },
@@ -132,7 +132,7 @@ def _floats(draw: np.random.Generator, *shape: int) -> NDArray[np.float32]:
 
 def measure(question: Question) -> dict[str, float]:
     """Each way's median, in milliseconds, of rounds in turns."""
-    sessions = {name: _session(question, operators) for name, operators in question.ways.items()}
+    sessions = {name: session(question, operators) for name, operators in question.ways.items()}
     elapsed: dict[str, list[float]] = {name: [] for name in sessions}
     for _ in range(_ROUNDS):
         for name, session in sessions.items():
@@ -143,7 +143,8 @@ def measure(question: Question) -> dict[str, float]:
     return {name: median(each) for name, each in elapsed.items()}
 
 
-def _session(question: Question, operators: Sequence[Operator]) -> Any:
+def session(question: Question, operators: Sequence[Operator]) -> Any:
+    """A graph of these operators and the question's constants, of one thread, as written and not optimised."""
     read = {name for each in operators for name in each.inputs.split()}
     made = [name for each in operators for name in each.outputs.split() if name not in read]
     nodes = [
@@ -163,7 +164,7 @@ def _session(question: Question, operators: Sequence[Operator]) -> Any:
     ]
     outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in made]
     constants = [numpy_helper.from_array(array, name) for name, array in question.constant.items() if name in read]
-    imports = [helper.make_opsetid("", 23), helper.make_opsetid(_MS, 1)]
+    imports = [helper.make_opsetid("", 23), helper.make_opsetid(MICROSOFT, 1)]
     graph = helper.make_graph(nodes, "ways", inputs, outputs, constants)
     oldest = helper.find_min_ir_version_for(imports, ignore_unknown=True)
     model = helper.make_model(graph, opset_imports=imports, ir_version=oldest)

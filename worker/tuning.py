@@ -83,7 +83,7 @@ def measure(
     while rounds < _ROUNDS_MIN or (len(left) > 1 and time.monotonic() < ends_s):
         rounds += 1
         for candidate in left:
-            speeds[candidate].append(len(rows) / _elapsed_s(classifiers[candidate], candidate.layout, rows))
+            speeds[candidate].append(len(rows) / elapsed_s(classifiers[candidate], candidate.layout, rows))
         best = max(median(each) for each in speeds.values())
         told(f"round {rounds}: {len(left)} layouts, the fastest {best:.0f} reviews/s")
         # By its best round: of two, one that a neighbour on the machine has spoilt is half of the median.
@@ -92,7 +92,8 @@ def measure(
     return dict(sorted(found.items(), key=lambda item: -item[1].median))
 
 
-def _elapsed_s(classifier: Classifier, layout: Layout, rows: Sequence[Sequence[int]]) -> float:
+def elapsed_s(classifier: Classifier, layout: Layout, rows: Sequence[Sequence[int]]) -> float:
+    """Seconds that a window of these token ids takes in this layout, without anything else."""
     plan = plan_batches(
         [len(row) for row in rows],
         rows_max=layout.rows,

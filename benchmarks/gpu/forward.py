@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.flops import flops
 from benchmarks.gpu.contenders import Contender, Rows
 from worker.core.batching import plan_batches
 
@@ -21,13 +22,6 @@ def review_rows(count: int, tokens_max: int, vocabulary: int, seed: int = 2018) 
     randomly = np.random.default_rng(seed)
     lengths = np.clip(randomly.lognormal(np.log(_WORDS_MEDIAN), _WORDS_SIGMA, count), 3, tokens_max).astype(int)
     return [[101, *randomly.integers(1000, vocabulary, length - 2).tolist(), 102] for length in lengths]
-
-
-def flops(lengths: Sequence[int], config: dict[str, Any]) -> float:
-    """Operations of the layers' matrix products for rows of these lengths, padding not counted."""
-    hidden, inner, layers = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
-    tokens, squares = sum(lengths), sum(length**2 for length in lengths)
-    return float(layers * (2 * tokens * (4 * hidden**2 + 2 * hidden * inner) + 4 * hidden * squares))
 
 
 def by_length(contender: Contender, config: dict[str, Any]) -> list[dict[str, float]]:
