@@ -1,5 +1,6 @@
 """`python -m worker`: takes the signals, and only then imports what takes half a second."""
 
+import signal
 import sys
 
 from worker.stop import Stop, StopAskedError, leave
@@ -18,6 +19,10 @@ def main(arguments: list[str]) -> int:
             return 0
         print(f"worker: {' '.join(arguments[:1])} was ended by {asked}", file=sys.stderr)
         return 128 + asked.number
+    except BrokenPipeError:
+        if arguments[:1] == ["run"]:
+            raise
+        return 128 + signal.SIGPIPE  # the reader of the output has seen enough: `leave` is quiet about the rest
 
 
 if __name__ == "__main__":

@@ -36,6 +36,11 @@ Settings come from flags (python -m worker run --help), the environment (WORKER_
 TOML file that WORKER_CONFIG names. --version tells the version. Exit codes: docs/operations.md.
 """
 
+_CONTRACTS_USAGE = """\
+usage: python -m worker contracts [--output FOLDER]   write the JSON Schemas and the AsyncAPI document
+       python -m worker contracts validate FILE|-     which records would be dead letters, and why [--help]
+"""
+
 
 def main(arguments: list[str], stop: Stop) -> int:
     """Run a command; the exit code says how it ended."""
@@ -220,6 +225,9 @@ def _contracts(arguments: list[str]) -> int | None:
             folder = Path("docs/contracts")
         case ["--output", path]:
             folder = Path(path)
+        case ["-h"] | ["--help"]:
+            print(_CONTRACTS_USAGE, end="")
+            return None
         case _:
             raise UsageError("python -m worker contracts takes --output FOLDER, or validate FILE")
     for file in write_contracts(folder):
@@ -274,5 +282,8 @@ def _config(arguments: list[str]) -> None:
     if arguments == ["--markdown"]:
         print(settings_table(), end="")
         return
-    settings = load_settings(arguments)
-    print(json.dumps(json.loads(settings.model_dump_json()), indent=2))
+    settings = load_settings(arguments, command="config", needs_bundle=False)
+    in_force = json.loads(settings.model_dump_json())
+    if "bundle" not in settings.model_fields_set:
+        in_force["bundle"] = None
+    print(json.dumps(in_force, indent=2))

@@ -3,8 +3,10 @@
 import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from pydantic_core import ErrorDetails
+from pydantic_settings import EnvSettingsSource
 
 PREFIX = "WORKER_"
 CONFIG_VARIABLE = "WORKER_CONFIG"
@@ -105,3 +107,18 @@ def _strangers(environment: Mapping[str, str], known: Collection[str]) -> list[s
         and name.upper() not in (*known, CONFIG_VARIABLE)
         and not is_service_link(name.upper(), value)
     ]
+
+
+class Environment(EnvSettingsSource):
+    """Our own settings; what Kubernetes sets is none, even where it has the name of one."""
+
+    def __call__(self) -> dict[str, Any]:  # noqa: D102 - pydantic-settings'
+        found = super().__call__()
+        return {name: value for name, value in found.items() if not is_service_link(variable(name), str(value))}
+
+
+class KafkaEnvironment(EnvSettingsSource):
+    """Kafka's settings under the names that every Kafka tool knows, without our prefix."""
+
+    def __call__(self) -> dict[str, Any]:  # noqa: D102 - pydantic-settings'
+        return {name: value for name, value in super().__call__().items() if name.startswith("kafka_")}

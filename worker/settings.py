@@ -8,19 +8,26 @@ import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
 from contract.errors import UsageError
-from worker.environment import CONFIG_VARIABLE, PREFIX, is_service_link, misspelt, told, unused, variable
+from worker.environment import (
+    CONFIG_VARIABLE,
+    PREFIX,
+    Environment,
+    KafkaEnvironment,
+    misspelt,
+    told,
+    unused,
+)
 from worker.extras import tracing_problems
 from worker.flags import given
 from worker.sasl import password_in, sasl_problems
@@ -157,10 +164,13 @@ class Settings(BaseSettings):
     )
 
     dead_letter_ratio_max: float = Field(
-        0.5, gt=0, le=1, description="The worker stops when the model fails on a larger share of a partition."
+        0.5,
+        gt=0,
+        le=1,
+        description="The worker stops when the model fails on more of a partition, or of all.",
     )
     dead_letter_records_min: Count = Field(
-        200, ge=1, description="Records of a partition over which that is counted."
+        200, ge=1, description="Records of a partition, or of all, over which that is counted."
     )
 
     http_host: str = Field("::", description="Address of health and metrics; `::` is every one, of IPv4 too.")
@@ -246,25 +256,16 @@ class Settings(BaseSettings):
         file = os.environ.get(CONFIG_VARIABLE)
         return (
             init_settings,
-            _Environment(settings_cls),
-            _KafkaEnvironment(settings_cls, env_prefix=""),
+            Environment(settings_cls),
+            KafkaEnvironment(settings_cls, env_prefix=""),
             TomlConfigSettingsSource(settings_cls, toml_file=Path(file) if file else None),
         )
 
 
-class _Environment(EnvSettingsSource):
-    """Our own settings; what Kubernetes sets is none, even where it has the name of one."""
+class _Bundleless(Settings):
+    """For commands that need no bundle: it may be named."""
 
-    def __call__(self) -> dict[str, Any]:
-        found = super().__call__()
-        return {name: value for name, value in found.items() if not is_service_link(variable(name), str(value))}
-
-
-class _KafkaEnvironment(EnvSettingsSource):
-    """Kafka's settings under the names that every Kafka tool knows, without our prefix."""
-
-    def __call__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__call__().items() if name.startswith("kafka_")}
+    bundle: Path = Path()
 
 
 def load_settings(
@@ -286,7 +287,7 @@ def load_settings(
     try:
         flags, strangers = given(Settings, arguments, command=command, usage=usage)
         problems += strangers
-        settings = Settings(**{**({} if needs_bundle else {"bundle": Path()}), **flags})
+        settings = (Settings if needs_bundle else _Bundleless)(**flags)
     except ValidationError as error:
         problems += [told(item) for item in error.errors()]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:

@@ -1,7 +1,9 @@
 """The published contract, the generated tables of docs, what a worker does not import, how its commands end."""
 
 import json
+import os
 import pkgutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -150,3 +152,33 @@ def test_wrong_usage_ends_with_2(arguments: list[str], told: str) -> None:
 
     assert done.returncode == 2
     assert done.stderr.startswith(told)
+
+
+def test_the_settings_in_force_need_no_bundle() -> None:
+    """Without one it is null, as what is not set; from the environment it is shown as from a flag."""
+    for given, bundle in (({}, None), ({"WORKER_BUNDLE": "b"}, "b")):
+        done = subprocess.run(
+            [sys.executable, "-m", "worker", "config"],
+            env={**os.environ, **given}, capture_output=True, text=True, check=True, cwd=_ROOT,
+        )  # fmt: skip
+        assert json.loads(done.stdout)["bundle"] == bundle
+
+
+@pytest.mark.parametrize("arguments", [["config"], ["--help"], ["contracts", "--help"]])
+def test_a_reader_that_has_seen_enough_ends_a_command_as_it_ends_any_program(arguments: list[str]) -> None:
+    """With the code of SIGPIPE, as `head` does, and not with a traceback that calls it a bug."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-u", "-m", "worker", *arguments],  # unbuffered, as a page of output is not
+        stdout=write, stderr=subprocess.PIPE, check=False, cwd=_ROOT,
+    )  # fmt: skip
+    os.close(write)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+def test_contracts_has_help_as_every_command() -> None:
+    """And ends with 0."""
+    command = [sys.executable, "-m", "worker", "contracts", "--help"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=_ROOT).stdout
+    assert told.startswith("usage: python -m worker contracts")
