@@ -5,6 +5,7 @@ from typing import Any
 from kafka import KafkaConsumer
 
 from worker.adapters.kafka_client import connection
+from worker.adapters.kafka_epochs import keep_epochs, stop_where_cut_off
 from worker.adapters.kafka_private import OF_A_CONSUMER, look_for
 from worker.adapters.kafka_rebalances import assignor
 from worker.adapters.kafka_unpacking import bound_reading
@@ -49,4 +50,6 @@ def consumer(settings: Settings, in_flight: InFlight) -> Any:
     )
     look_for(OF_A_CONSUMER, made)
     bound_reading(made)
+    keep_epochs(made)
+    stop_where_cut_off(made)
     return made

@@ -9,6 +9,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError, RetriableError
 from kafka.structs import OffsetAndMetadata
 
+from worker.adapters.kafka_epochs import position_of
 from worker.adapters.kafka_positions import LogPositions, unstamp
 from worker.core.ledger import Offset
 from worker.core.records import Partition
@@ -110,15 +111,21 @@ class LogGuard:
             self._skip_expired(expired)
 
     def cut_off(self, divergent: Mapping[TopicPartition, OffsetAndMetadata | None]) -> None:
-        """Go on where a log was cut off and has grown again, or stop.
+        """Go on where a log was cut off and has grown again, or stop; later, where the brokers do not answer now.
 
         Raises:
             InputReplacedError: If the settings do not allow that.
         """
         for partition, end in divergent.items():
-            to = self._earliest(partition) if end is None else end.offset
+            if partition not in self._consumer.assignment():  # any more
+                continue
+            try:
+                to = self._earliest(partition) if end is None else end.offset
+            except RetriableError as error:  # the client says it again
+                log.warning("offset_not_read", partition=_named(partition), error=repr(error))
+                continue
             where = "at a place that the broker does not know" if end is None else f"at {end.offset}"
-            position = self._consumer.position(partition, timeout_ms=0)
+            position = position_of(self._consumer, partition)
             what = f"{_named(partition)} was read up to {position} and has been cut off {where}"
             self._go_back(partition, to, what, leader_epoch=-1 if end is None else end.leader_epoch)
 

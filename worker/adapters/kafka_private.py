@@ -20,10 +20,13 @@ OF_A_CONSUMER = (
     "_coordinator.request_rejoin",
     "_coordinator._offset_fetch_futures",
     "_fetcher._append",
+    "_fetcher._handle_offset_for_leader_epoch_response",
     "_fetcher._next_partition_records",
     "_fetcher.PartitionRecords._maybe_raise_next_inline_exception",
     "_fetcher.PartitionRecords._unpack_records",
     "_net.call_soon_threadsafe",
+    "_subscription.assignment",
+    "_subscription.request_position_validation",
     "_subscription.seek",
 )
 OF_A_PRODUCER = (

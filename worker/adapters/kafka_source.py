@@ -21,6 +21,7 @@ from kafka.structs import OffsetAndMetadata
 
 from worker.adapters.kafka_consumer import consumer
 from worker.adapters.kafka_ends import LogEnds
+from worker.adapters.kafka_epochs import position_of
 from worker.adapters.kafka_log_guard import LogGuard
 from worker.adapters.kafka_membership import Membership, refusal
 from worker.adapters.kafka_places import Places
@@ -196,7 +197,7 @@ class KafkaSource:
         self._ends.refresh()
         unread = {}
         for partition in self._consumer.assignment():
-            position, end = self._position(partition), self._ends.of(partition)
+            position, end = position_of(self._consumer, partition), self._ends.of(partition)
             if position is not None and end is not None:
                 unread[Partition(*partition)] = max(0, end - position)
         return unread
@@ -267,7 +268,7 @@ class KafkaSource:
             if item.leader_epoch != leader_epoch:
                 leader_epoch = item.leader_epoch
                 self.positions.saw(ours, item.offset, leader_epoch)
-        position = self._position(partition)
+        position = position_of(self._consumer, partition)
         return Chunk(ours, converted, max(converted[-1].offset + 1, position or 0))
 
     def _quiet_positions(self, seen: set[Partition]) -> list[Chunk]:
@@ -276,15 +277,8 @@ class KafkaSource:
         if now_s - self._looked_s < _POSITIONS_EVERY_S:
             return []
         self._looked_s = now_s
-        positions = {partition: self._position(partition) for partition in self._consumer.assignment()}
+        positions = {it: position_of(self._consumer, it) for it in self._consumer.assignment()}
         return [
             Chunk(Partition(*p), (), position) for p, position in positions.items()
             if position is not None and Partition(*p) not in seen and self._guard.lets_go_on(p, position)
         ]  # fmt: skip
-
-    def _position(self, partition: TopicPartition) -> int | None:
-        try:
-            position: int | None = self._consumer.position(partition, timeout_ms=0)
-        except (KafkaError, KeyError):  # not assigned any more, or no position yet
-            return None
-        return position

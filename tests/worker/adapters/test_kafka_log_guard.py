@@ -4,11 +4,12 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from confluent_kafka import Producer
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaTimeoutError
+from kafka.errors import KafkaTimeoutError, LogTruncationError
 from kafka.structs import OffsetAndMetadata
 
 from dev.kafka import AnyCluster
@@ -142,6 +143,80 @@ def test_a_shorter_log_is_gone_on_from_where_it_was_cut_off(
         said = f"was read up to {10 * RECORDS} and has been cut off at {RECORDS}"
         with pytest.raises(InputReplacedError, match=said):
             poll_for(member, 30)
+    member.source.close(5)
+
+
+def find_cut_off(member: Member, end: int) -> None:
+    """A leader's answer that the log of our position's epoch ends at `end`; -1 where it does not know that."""
+    consumer, partition = member.source._consumer, partition_of(member.source._settings)
+    answer = SimpleNamespace(
+        topics=[
+            SimpleNamespace(
+                topic=partition.topic,
+                partitions=[SimpleNamespace(partition=0, error_code=0, end_offset=end, leader_epoch=min(end, 0))],
+            )
+        ]
+    )
+    positions = {partition: consumer._subscription.assignment[partition].position}
+    found = consumer._fetcher._handle_offset_for_leader_epoch_response(answer, positions)
+    consumer._fetcher._cached_log_truncation = LogTruncationError(found)  # as who asked the leader does
+
+
+@pytest.mark.parametrize("end", [50, -1])
+def test_a_cut_off_log_is_not_read_on_whatever_is_asked_first(
+    cluster: AnyCluster, settings: Settings, end: int
+) -> None:
+    """Lag and positions are looked up between two polls, and the log grows: the next poll has to be told."""
+    member = Member(settings)
+    read_all(member)
+    find_cut_off(member, end)
+    fill(cluster, settings.input_topic)
+    assert Partition(*partition_of(settings)) in member.source.unread()
+    with pytest.raises(InputReplacedError, match=f"was read up to {RECORDS} and has been cut off at "):
+        poll_for(member, 5)
+    assert len(member.read) == RECORDS
+    member.source.close(5)
+
+
+def test_a_cut_off_log_is_not_read_on_where_brokers_do_not_answer_now(
+    cluster: AnyCluster, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it begins may not be known in time; until then nothing is read of it."""
+    member = Member(settings)
+    read_all(member)
+
+    def late(*_: object, **__: object) -> None:
+        raise KafkaTimeoutError("Failed to get offsets by timestamps in 3000 ms")
+
+    monkeypatch.setattr(member.source._consumer, "beginning_offsets", late)
+    find_cut_off(member, -1)
+    fill(cluster, settings.input_topic)
+    member.poll()
+    assert not member.source._consumer._subscription.assignment[partition_of(settings)].is_fetchable()
+    assert len(member.read) == RECORDS
+    member.source.close(5)
+
+
+def test_what_was_cut_off_of_a_partition_that_is_no_longer_ours_is_its_owners_business(settings: Settings) -> None:
+    """Nothing is committed for it, and nobody stops."""
+    member = Member(settings)
+    read_all(member)
+    other = TopicPartition(settings.input_topic, 1)
+    member.source._consumer._fetcher._cached_log_truncation = LogTruncationError({other: None})
+    member.poll()
+    member.source.close(5)
+
+
+def test_a_fetch_that_brings_nothing_does_not_forget_the_leader_epoch(
+    settings: Settings, client: KafkaConsumer
+) -> None:
+    """Or the client could neither ask nor be told whether the log of a quiet partition was cut off."""
+    client.commit({partition_of(settings): OffsetAndMetadata(RECORDS, "", 0)})
+    member = Member(settings)
+    poll_for(member, 5)
+    assert not member.read
+    state = member.source._consumer._subscription.assignment[partition_of(settings)]
+    assert (state.position.offset, state.position.leader_epoch) == (RECORDS, 0)
     member.source.close(5)
 
 
