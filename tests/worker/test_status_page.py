@@ -35,7 +35,7 @@ def sample_status(partitions: int = 3, samples: int = 121, **changed: object) ->
     dead = [DeadLetter(1.7e9 + n, Reason.BLANK_TEXT, Partition("reviews", n % 3), 1000 + n) for n in range(5)]
     settings = [Shown("WORKER_BUNDLE", "/bundles/bge", False), Shown("WORKER_THREADS", "0", True)]
     values: dict[str, object] = {
-        "state": "serving", "why": "in the group", "is_ready": True, "name": "worker-7", "version": "0.3.0",
+        "state": "serving", "why": "in the group", "is_ready": True, "name": "worker-7", "version": "0.4.0",
         "uptime_s": 4000.0, "now_s": 5.0 * samples, "model": MODEL, "samples": taken, "dead_letters": dead,
         "settings": settings, **changed,
     }  # fmt: skip
