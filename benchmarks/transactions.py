@@ -89,7 +89,7 @@ class _Bench:
             )
             window = in_flight.take()
             assert window is not None  # noqa: S101
-            in_flight.scored(window, 0.001)
+            in_flight.scored(window.records, 0.001)
             windows.append(window)
         return windows
 

@@ -124,6 +124,7 @@ class Worker:
         failure = failure or stages.failure
         member_id = source.membership.member_id
         settled = loop.drain(failure)
+        failure = failure or (None if settled else stages.failure)
         sink.close()
         self._tracing.close()
         if settings.group_instance_id and isinstance(failure, (InstanceFencedError, TransactionFencedError)):

@@ -164,11 +164,11 @@ class InFlight:
                 self._changed.wait(wait_s)
             return None
 
-    def scored(self, window: Window, elapsed_s: float) -> None:
-        """The device has finished a window that kept it busy for so long."""
+    def scored(self, asked: Iterable[Record], elapsed_s: float) -> None:
+        """The device has finished a window; these records of it kept it busy for so long."""
         with self._changed:
             self._unscored -= 1
-            self._pace.observe(sum(map(self._builder.cost, window.records)), elapsed_s * 1000)
+            self._pace.observe(sum(map(self._builder.cost, asked)), elapsed_s * 1000)
             self._changed.notify_all()
 
     def is_poison(self, record: Record) -> bool:
@@ -191,8 +191,8 @@ class InFlight:
     def replace(self, window: Window, parts: Sequence[Window]) -> None:
         """A window in flight is settled in these parts, in order."""
         with self._changed:
-            self._in_flight.remove(window)
-            self._in_flight += parts
+            place = self._in_flight.index(window)
+            self._in_flight[place : place + 1] = parts
 
     def limit_windows(self, size_bytes: float) -> None:
         """The next windows hold no more bytes than that, but at least a record."""

@@ -6,6 +6,7 @@ there go through the pipeline in small groups, and then one at a time; the one t
 poison: it becomes a dead letter without being tried again.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -43,6 +44,10 @@ class Isolation:
     def blocked(self) -> bool:
         """Whether reading more has to wait."""
         return bool(self._waiting)
+
+    def waiting(self) -> Counter[Partition]:
+        """How many records of each partition were read and wait here."""
+        return Counter(record.partition for item in self._waiting for record in item.chunk.records)
 
     @property
     def isolating(self) -> int:
@@ -92,6 +97,8 @@ class Isolation:
         _, found = self._found[partition]
         position = first.offset if found.position < 0 else found.position
         before = DeliveryCount.parse(found.metadata).isolating(first.offset, self._offsets_max)
+        if first.offset != position:  # the record that a worker died on has expired, or was compacted away
+            before = replace(before, in_trial=0, poison=0)
         # A worker that died had read more than it could tell with its last commit: a group more, say.
         count = before.begun(max(chunk.position, first.offset + self._group if before.count else 0))
         if not self._write({partition: (position, count)}):

@@ -119,6 +119,7 @@ class PollLoop:
         if not settled:
             # The listener must not wait for windows that will not be settled any more.
             self._in_flight.abandon()
+            failure = failure or self._stages.failure
         # A second is left for the words about it, before the worker's timer ends everything.
         committed = self._source.close(
             max(1.0, deadline_s - time.monotonic() - 1), in_good_order=_says_nothing_of_records(failure)
@@ -155,7 +156,8 @@ class PollLoop:
 
     def _report(self, now_s: float) -> None:
         ends, unsettled = self._source.ends(), self._in_flight.unsettled()
-        lag = {p: unread + unsettled.get(p, 0) for p, unread in self._source.unread().items()}
+        held_back = self._isolation.waiting()
+        lag = {p: unread + unsettled.get(p, 0) + held_back[p] for p, unread in self._source.unread().items()}
         self._metrics.partitions(lag, self._in_flight.oldest_ms())
         self._metrics.gauge("delivery_count_max", self._in_flight.delivery_count_max())
         self._metrics.gauge("isolated_partitions", self._isolation.isolating)
@@ -164,7 +166,8 @@ class PollLoop:
         missing = self._without_place()
         positions = {p: (settled.get(p, -1), end) for p, end in ends.items()} | dict.fromkeys(missing, (-1, 0))
         # Back-pressure holds up all of them, until what is held is settled.
-        waiting = set(positions) if self._in_flight.pressure()[2] else self._in_flight.held_partitions()
+        turn = self._in_flight.held_partitions() | set(held_back)
+        waiting = set(positions) if self._in_flight.pressure()[2] else turn
         stalled = self._watchdog.observe(now_s, positions, waiting.difference(missing))
         if stalled != set(self._life.stalled):
             report = log.error if stalled else log.info

@@ -156,7 +156,7 @@ class Pipeline:
         self._free_s = ended_s
         prepared.times_s["infer"] = elapsed_s
         self._telemetry.stage("infer", elapsed_s)
-        self._in_flight.scored(prepared.window, elapsed_s)
+        self._in_flight.scored([prepared.window.records[index] for index in prepared.encoded], elapsed_s)
         return Scored(prepared, answers)
 
     def answer(self, scored: Scored) -> Answered:
@@ -229,7 +229,7 @@ class Pipeline:
         longest, tokens = max(map(len, rows)), sum(map(len, rows))
         self._telemetry.batch(len(rows), tokens, longest * len(rows))
         try:
-            logits = self._classifier.logits(rows)
+            logits = _finite(self._classifier.logits(rows))
         except OutOfDeviceMemoryError as error:
             # Remembered: the next windows are planned to fit, but never below one row of the longest text.
             half = max(longest * len(rows) // 2, self._options.row_tokens_max)
@@ -239,8 +239,6 @@ class Pipeline:
         except Exception as error:
             self._telemetry.model_failure(error)
             raise
-        if not np.isfinite(logits).all():
-            raise FloatingPointError("the logits are NaN or infinite")
         self._served_tokens_max = max(self._served_tokens_max, longest)
         return list(probabilities(logits, self._options.temperature))
 
@@ -262,6 +260,12 @@ class Pipeline:
             yield
         times_s[stage] = time.monotonic() - started_s
         self._telemetry.stage(stage, times_s[stage])
+
+
+def _finite(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(logits).all():
+        raise FloatingPointError("the logits are NaN or infinite")
+    return logits
 
 
 def _tell(answered: Answered, times_s: Mapping[str, float]) -> None:

@@ -16,7 +16,7 @@ from worker.in_flight import InFlight
 from worker.outcomes import Outgoing, Unwritten
 from worker.ports import Sink, TransactionalSink
 
-_OVERHEAD_BYTES = 400  # headers, more or less
+_OVERHEAD_BYTES = 400  # our headers, more or less
 
 
 class Timer:
@@ -131,4 +131,10 @@ def _position(record: Record) -> tuple[Partition, int]:
 
 
 def _size_bytes(outgoing: Sequence[Outgoing]) -> int:
-    return sum(len(item.value or b"") + len(item.source.key or b"") + _OVERHEAD_BYTES for item in outgoing)
+    """What is sent, more or less: the values, and of each source the key and the headers, which are passed on."""
+    values = sum(len(item.value or b"") for item in outgoing)
+    return values + sum(_passed_on_bytes(item.source) + _OVERHEAD_BYTES for item in outgoing)
+
+
+def _passed_on_bytes(record: Record) -> int:
+    return len(record.key or b"") + sum(len(name) + len(value or b"") for name, value in record.headers)

@@ -16,3 +16,20 @@ Count = Annotated[int, Field(le=2**31 - 1)]
 Threads = Annotated[int, Field(ge=0, le=THREADS_MAX)]
 Bytes = Annotated[int, Field(le=_BYTES_MAX)]
 Topic = Annotated[str, Field(pattern=TOPIC_PATTERN)]
+
+
+def plain(value: object, *, is_switch: bool) -> object:
+    """A value as it was written.
+
+    Raises:
+        ValueError: If it is a truth value and the setting no switch, since pydantic makes 1 of TOML's `true`; or
+            if it is text with bytes that are no UTF-8, which no log and no record could hold.
+    """
+    if isinstance(value, bool) and not is_switch:
+        raise ValueError(f"{str(value).lower()} is no value of it; it is not a switch")
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("it is not UTF-8") from None
+    return value

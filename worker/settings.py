@@ -31,7 +31,7 @@ from worker.environment import (
 from worker.extras import tracing_problems
 from worker.flags import given
 from worker.sasl import password_in, sasl_problems
-from worker.setting_types import Bytes, Count, FractionalMilliseconds, Milliseconds, Threads, Topic
+from worker.setting_types import Bytes, Count, FractionalMilliseconds, Milliseconds, Threads, Topic, plain
 from worker.tls import tls_problems
 
 
@@ -188,11 +188,8 @@ class Settings(BaseSettings):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_number_is_true(cls, value: object, info: ValidationInfo) -> object:
-        """TOML tells a number from a truth value; pydantic makes 1 of `true`."""
-        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
-            raise ValueError(f"{str(value).lower()} is no value of it; it is not a switch")
-        return value
+    def _plain(cls, value: object, info: ValidationInfo) -> object:
+        return plain(value, is_switch=cls.model_fields[str(info.field_name)].annotation is bool)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -283,8 +280,8 @@ def load_settings(
         UsageError: If any is wrong; the message names all that are.
     """
     problems, file = misspelt(os.environ, Settings.model_fields), os.environ.get(CONFIG_VARIABLE)
-    problems += [f"{CONFIG_VARIABLE}: there is no file {file}"] if file and not Path(file).is_file() else []
     try:
+        problems += [f"{CONFIG_VARIABLE}: there is no file {file}"] if file and not Path(file).is_file() else []
         flags, strangers = given(Settings, arguments, command=command, usage=usage)
         problems += strangers
         settings = (Settings if needs_bundle else _Bundleless)(**flags)

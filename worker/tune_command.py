@@ -77,7 +77,7 @@ def tune(settings: Settings, texts: Path | None, seconds: float, output: Path | 
     )
     speeds = measure(
         list(dict.fromkeys([default, *tried])),
-        loader(bundle, device),
+        loader(bundle, device, settings.device_memory_bytes_max),
         rows,
         seconds,
         lambda said: log.info("tuning", said=said),
@@ -130,6 +130,10 @@ def _described(encoded: list[Encoded], file: Path | None) -> str:
 def _table(speeds: Mapping[Candidate, Speed], default: Candidate) -> list[str]:
     """One line a candidate, the fastest first, with a bar as long as it is fast."""
     best = max(speed.median for speed in speeds.values())
+
+    def ratio(speed: Speed) -> str:
+        return f"{speed.median / speeds[default].median:.2f}" if default in speeds else "-"
+
     titles = f"{'reviews/s':>10} {'least':>8} {'most':>8} {'rounds':>7} {'of default':>11}"
     lines = [f"{'graph':<12} {'callers':>7} {'threads':>7} {'tokens':>7} {titles}"]
     for candidate, speed in speeds.items():
@@ -137,7 +141,7 @@ def _table(speeds: Mapping[Candidate, Speed], default: Candidate) -> list[str]:
         figures = f"{speed.median:>10.1f} {speed.least:>8.1f} {speed.most:>8.1f} {speed.rounds:>7}"
         lines.append(
             f"{candidate.variant:<12} {layout.callers:>7} {layout.threads:>7} {layout.tokens:>7} {figures} "
-            f"{speed.median / speeds[default].median:>11.2f}  {'█' * round(_BAR * speed.median / best)}"
+            f"{ratio(speed):>11}  {'█' * round(_BAR * speed.median / best)}"
             f"{'  ← default' if candidate == default else ''}"
         )
     return lines

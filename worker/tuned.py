@@ -64,7 +64,11 @@ def require_writable(file: Path) -> None:
     Raises:
         UsageError: If it can't.
     """
-    if file.exists():
+    try:
+        is_there = file.exists()
+    except OSError as error:
+        raise UsageError(f"can't write {file}: {error.strerror}") from error
+    if is_there:
         read_choices(file)
     if not (file.parent.is_dir() and os.access(file.parent, os.W_OK)):
         raise UsageError(f"can't write {file}: {file.parent} is no folder that can be written to")

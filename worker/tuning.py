@@ -10,7 +10,8 @@ from worker.adapters.bundle import Bundle
 from worker.adapters.classifier import OnnxClassifier
 from worker.callers import Callers
 from worker.core.batching import PASS_TOKENS, Layout, plan_batches
-from worker.ports import Classifier
+from worker.errors import ModelFailedError
+from worker.ports import Classifier, OutOfDeviceMemoryError
 
 _TOKENS = {"cpu": (512, 1_024, 2_048, 4_096), "cuda": (8_192, 16_384, 32_768)}
 _ROUNDS_MIN = 3
@@ -72,18 +73,27 @@ def measure(
 
     Args:
         tried: What to measure.
-        load: A classifier for a candidate, called once for each.
+        load: A classifier for a candidate, the same at each call.
         rows: Token ids of the texts to score.
         budget_s: No round begins after so many seconds; the first three do in any case.
         told: Is told how it goes.
+
+    Raises:
+        ModelFailedError: If the device has no memory for any of them, or is lost.
     """
-    classifiers = {candidate: load(candidate) for candidate in tried}
     speeds: dict[Candidate, list[float]] = {candidate: [] for candidate in tried}
     left, ends_s, rounds = list(tried), time.monotonic() + budget_s, 0
     while rounds < _ROUNDS_MIN or (len(left) > 1 and time.monotonic() < ends_s):
         rounds += 1
         for candidate in left:
-            speeds[candidate].append(len(rows) / elapsed_s(classifiers[candidate], candidate.layout, rows))
+            try:
+                speeds[candidate].append(len(rows) / elapsed_s(load(candidate), candidate.layout, rows))
+            except (OutOfDeviceMemoryError, ModelFailedError) as error:
+                told(f"{candidate.variant}, batches of {candidate.layout.tokens} tokens, is left out: {error}")
+                del speeds[candidate]
+        if not speeds:
+            raise ModelFailedError("this device runs none of the layouts")
+        left = [candidate for candidate in left if candidate in speeds]
         best = max(median(each) for each in speeds.values())
         told(f"round {rounds}: {len(left)} layouts, the fastest {best:.0f} reviews/s")
         # By its best round: of two, one that a neighbour on the machine has spoilt is half of the median.
@@ -99,6 +109,7 @@ def elapsed_s(classifier: Classifier, layout: Layout, rows: Sequence[Sequence[in
         rows_max=layout.rows,
         tokens_max=layout.tokens,
         pass_tokens=layout.pass_tokens,
+        callers=layout.callers,
     )
     batches = [[rows[index] for index in batch] for batch in plan]
     callers = Callers(layout.callers)
@@ -108,7 +119,7 @@ def elapsed_s(classifier: Classifier, layout: Layout, rows: Sequence[Sequence[in
     return time.monotonic() - started_s
 
 
-def loader(bundle: Bundle, device: Device) -> Callable[[Candidate], Classifier]:
+def loader(bundle: Bundle, device: Device, memory_bytes_max: int = 0) -> Callable[[Candidate], Classifier]:
     """Sessions on a bundle's graphs; candidates that differ in nothing that a session knows share one."""
     sessions: dict[tuple[str, int], Classifier] = {}
 
@@ -116,7 +127,9 @@ def loader(bundle: Bundle, device: Device) -> Callable[[Candidate], Classifier]:
         key = candidate.variant, candidate.layout.threads
         if key not in sessions:
             file = bundle.folder / bundle.variant(candidate.variant).file
-            sessions[key] = OnnxClassifier(file, device=device, threads=candidate.layout.threads)
+            sessions[key] = OnnxClassifier(
+                file, device=device, threads=candidate.layout.threads, memory_bytes_max=memory_bytes_max
+            )
         return sessions[key]
 
     return load

@@ -62,7 +62,8 @@ class Watched:
         turned_s, settings = self.loop_turned_s, self._settings
         still_s = time.monotonic() - (turned_s() if turned_s else self._started_s)
         what = "the poll loop turned" if turned_s else "the worker started"
-        longest_s = max(60.0, 2 * settings.drain_timeout_ms / 1000, 2 * settings.publish_timeout_ms / 1000)
+        timeouts_ms = (settings.drain_timeout_ms, settings.publish_timeout_ms, settings.shutdown_timeout_ms)
+        longest_s = max(60.0, 2 * max(timeouts_ms) / 1000)
         if not turned_s:
             longest_s += settings.start_timeout_ms / 1000
         return still_s < longest_s, f"{what} {still_s:.1f} s ago"

@@ -39,7 +39,7 @@ def answered(in_flight: InFlight, values: Iterable[bytes], first: int = 0) -> An
     in_flight.receive([Chunk(P0, records, first + len(records))])
     window = in_flight.take()
     assert window
-    in_flight.scored(window, 0.001)
+    in_flight.scored(window.records, 0.001)
     outgoing = [
         Outgoing(Kind.RESULT, record, Partition("out", 0), record.value, [("x-worker-session", b"session")])
         for record in window.records

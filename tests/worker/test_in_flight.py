@@ -4,6 +4,7 @@ import threading
 
 from tests.faked_pipeline import P0, P1, FakedPipeline, due, review
 from worker.core.backpressure import Marks
+from worker.core.portions import cut
 from worker.core.records import Chunk, Record, Window
 from worker.core.windows import WindowPolicy
 from worker.in_flight import InFlight
@@ -83,7 +84,7 @@ def test_a_window_may_be_with_the_device_for_each_caller() -> None:
     third.join(0.05)
     assert len(taken) == 2
     assert taken[0]
-    in_flight.scored(taken[0], 0.1)
+    in_flight.scored(taken[0].records, 0.1)
     third.join(10)
     assert [window and window.records[0].offset for window in taken] == [0, 1, 2]
 
@@ -98,3 +99,31 @@ def test_the_oldest_record_held_is_the_first_of_its_partition() -> None:
     assert faked.in_flight.oldest_ms() == {P0: 100}
     faked.pipeline.run(window)
     assert faked.in_flight.oldest_ms() == {P0: 102}
+
+
+def test_what_the_device_was_not_asked_says_nothing_of_its_pace() -> None:
+    """A window of dead letters and one review took as long as the review."""
+    policy = WindowPolicy(512, window_ms_target=100, wait_ms_max=0, value_bytes_max=10**6)
+    in_flight = InFlight(policy, Marks(10**6, 10**9))
+    in_flight.assign([P0])
+    good, junk = review("a" * 90), b"x" * 10_000
+    values = [good, *[junk] * 500]
+    in_flight.receive([Chunk(P0, tuple(Record(P0, n, 0, b"k", value) for n, value in enumerate(values)), 501)])
+    window = in_flight.take()
+    assert window is not None
+    in_flight.scored(window.records[:1], 0.02)
+    in_flight.receive([Chunk(P0, tuple(Record(P0, n, 0, b"k", good) for n in range(501, 601)), 601)])
+    after = in_flight.take()
+    assert after is not None
+    assert 4 <= len(after) <= 5
+
+
+def test_parts_of_a_window_stand_where_it_stood() -> None:
+    """The first record held is the oldest one: later windows do not come before what is left of an earlier."""
+    in_flight = InFlight(WindowPolicy(2, 1e9, 0, 10**6), Marks(1000, 10**6), callers=2)
+    in_flight.assign([P0])
+    in_flight.receive([Chunk(P0, tuple(Record(P0, n, 1000 + n, b"k", review("a")) for n in range(4)), 4)])
+    first, _ = in_flight.take(), in_flight.take()
+    assert first is not None
+    in_flight.replace(first, cut(first, [1, 1]))
+    assert in_flight.oldest_ms() == {P0: 1000}

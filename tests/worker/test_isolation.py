@@ -32,7 +32,7 @@ class Intake:
             return []
         window = self.in_flight.take()
         assert isinstance(window, Window)
-        self.in_flight.scored(window, 0.001)
+        self.in_flight.scored(window.records, 0.001)
         self.in_flight.settled(window)
         return [(record.partition.number, record.offset) for record in window.records]
 
@@ -103,8 +103,8 @@ def test_only_the_record_with_a_mark_is_poison() -> None:
     """A worker that died between two lone records leaves no poison; one that died on one does."""
     for trying in (0, 1, 2):
         intake = Intake(p0=DeliveryCount(1, 10, in_trial=trying))
-        intake.read(P0, 3, 4)
-        records = [Record(P0, offset, 0, b"k", b"{}") for offset in (3, 4)]
+        intake.read(P0, 0, 1)
+        records = [Record(P0, offset, 0, b"k", b"{}") for offset in (0, 1)]
         assert [intake.in_flight.is_poison(record) for record in records] == [trying == 1, False]
 
 
@@ -181,3 +181,27 @@ def test_a_refused_commit_is_tried_again_without_haste() -> None:
     intake.isolation.take_in([])
     assert intake.isolation.hurried
     assert intake.settle() == [(0, 1)]
+
+
+def test_a_record_that_is_gone_condemns_no_other() -> None:
+    """A worker died on 0 alone, which has expired or was compacted away since: 7 is tried, in isolation."""
+    intake = Intake(p0=DeliveryCount(count=1, isolated_until=10, single_until=5, in_trial=1))
+    intake.read(P0, 7, 8)
+    seen = []
+    while records := intake.settle():
+        seen.append((records, [intake.in_flight.is_poison(Record(P0, at, 0, b"k", b"{}")) for _, at in records]))
+        intake.isolation.take_in([])
+    assert seen == [([(0, 7)], [False]), ([(0, 8)], [False])]
+    assert stored(intake, P0)[1].poison == 0
+
+
+def test_what_waits_is_known() -> None:
+    """It is read and in no book yet, so that lag and the look-out for stalled partitions need it."""
+    intake = Intake(p0=DeliveryCount())
+    intake.offsets.available = False
+    intake.read(P0, 0, 1)
+    intake.read(P1, position=5)
+    assert intake.isolation.waiting() == {P0: 2}
+    intake.offsets.available = True
+    intake.isolation.take_in([])
+    assert intake.isolation.waiting() == {}

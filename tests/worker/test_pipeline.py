@@ -153,3 +153,13 @@ def test_bad_input_never_trips_the_breaker() -> None:
     faked.pipeline.run(faked.window())
 
     assert faked.kinds() == ["invalid_json"] * 50
+
+
+def test_a_pass_without_numbers_counts_as_a_failure_of_the_model() -> None:
+    """The metric that an alert looks at counts NaN as it does an exception."""
+    faked = FakedPipeline()
+    faked.classifier.logits = lambda rows: np.full((len(rows), 3), np.nan, np.float32)  # type: ignore[method-assign]
+    faked.receive([review("a")])
+    faked.pipeline.run(faked.window())
+    assert faked.kinds() == ["model_error"]
+    assert {type(error) for error in faked.telemetry.failures} == {FloatingPointError}

@@ -9,7 +9,7 @@ from tests.fakes import FakeGroup, FakeSink, FakeTelemetry, FakeTransactionalSin
 from worker.core.backpressure import Marks
 from worker.core.ledger import Commit
 from worker.core.portions import PublishPace
-from worker.core.records import Chunk, Partition, Record
+from worker.core.records import Chunk, Header, Partition, Record
 from worker.core.windows import WindowPolicy
 from worker.delivery import Answered, AtLeastOnce, Delivery, ExactlyOnce, TransactionPolicy
 from worker.errors import OverdueError
@@ -66,13 +66,13 @@ class Books:
         self.delivery = InPortions(inner, self.in_flight, self.pace, timer)
         self.first = 0
 
-    def answered(self, *, unsendable: frozenset[int] = frozenset()) -> Answered:
-        records = tuple(Record(P0, self.first + n, 0, b"k", VALUE) for n in range(RECORDS))
+    def answered(self, *, unsendable: frozenset[int] = frozenset(), headers: tuple[Header, ...] = ()) -> Answered:
+        records = tuple(Record(P0, self.first + n, 0, b"k", VALUE, headers) for n in range(RECORDS))
         self.first += RECORDS
         self.in_flight.receive([Chunk(P0, records, self.first)])
         window = self.in_flight.take()
         assert window
-        self.in_flight.scored(window, 0.001)
+        self.in_flight.scored(window.records, 0.001)
         target = Partition("out", 0)
         outgoing = [
             Outgoing(Kind.RESULT, record, target, record.value, [])
@@ -123,6 +123,15 @@ def test_portions_leave_nothing_out(transactional: bool) -> None:
     assert [record.offset % RECORDS for record in books.telemetry.unsent] == sorted(odd) * 3
     assert books.in_flight.wait_settled(0)
     assert (books.group.committed[P0].position if transactional else books.due()) == 3 * RECORDS
+
+
+def test_headers_count_as_what_is_sent() -> None:
+    """They are passed on, and may be most of a record."""
+    small = Books(transactional=False)
+    small.delivery.deliver(small.answered())
+    large = Books(transactional=False)
+    large.delivery.deliver(large.answered(headers=(("h", b"x" * 100_000),)))
+    assert large.sink.publications > 2 * small.sink.publications
 
 
 def test_a_quick_broker_gets_whole_windows_before_long() -> None:

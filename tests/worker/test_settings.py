@@ -177,6 +177,21 @@ def test_every_number_has_bounds(monkeypatch: pytest.MonkeyPatch, name: str) -> 
         load(monkeypatch, ["--bundle", "b"], **{f"WORKER_{name.upper()}": str(2**64)})
 
 
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"WORKER_TEXT_FIELD": "\udcff"}, "WORKER_TEXT_FIELD: it is not UTF-8"),
+        ({"WORKER_CONFIG": "n" * 300}, "WORKER_CONFIG: n+ can't be read: .*too long"),
+    ],
+)
+def test_what_can_not_be_is_refused_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], told: str
+) -> None:
+    """A field of bytes that are no text would end the worker at the first dead letter that names it."""
+    with pytest.raises(UsageError, match=told):
+        load(monkeypatch, ["--bundle", "b"], **environment)
+
+
 def test_a_number_is_not_true(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """TOML has truth values, and pydantic would make one pass of `callers = true`; a switch takes them."""
     file = tmp_path / "worker.toml"

@@ -14,10 +14,12 @@ from tests.fakes import FakeClassifier
 from worker import tuning
 from worker.adapters.bundle import read_bundle
 from worker.core.batching import PASS_TOKENS, Layout
+from worker.errors import ModelFailedError
 from worker.model import load_model
+from worker.ports import OutOfDeviceMemoryError
 from worker.settings import Settings
 from worker.tune_command import tune
-from worker.tuned import Choice, here, read_choices, write_choice
+from worker.tuned import Choice, here, read_choices, require_writable, write_choice
 from worker.tuning import Candidate, candidates, measure
 
 CHOICE = Choice(
@@ -204,3 +206,41 @@ def test_where_nothing_can_be_written_nothing_is_measured(
     monkeypatch.setattr("worker.tune_command.measure", None)
     with pytest.raises(UsageError):
         tune(Settings(bundle=bundle, device="cpu"), None, 0, tmp_path / output)
+
+
+def test_a_layout_that_does_not_fit_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others are measured all the same, and only a device that runs none of them is told as what it is."""
+    clock = Clock(monkeypatch)
+    fits, full = Timed(clock, [1]), Timed(clock, [1])
+    monkeypatch.setattr(full, "logits", _out_of_memory)
+    sessions = {"fits": fits, "full": full}
+    speeds = measure([candidate(name) for name in sessions], lambda it: sessions[it.variant], ROWS, budget_s=0)
+    assert [it.variant for it in speeds] == ["fits"]
+    with pytest.raises(ModelFailedError, match="runs none of the layouts"):
+        measure([candidate("full")], lambda _: full, ROWS, budget_s=0)
+
+
+def _out_of_memory(rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    raise OutOfDeviceMemoryError(f"no room for {len(rows)}")
+
+
+def test_windows_are_cut_as_a_worker_cuts_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could fill fewer batches is shared out among the callers, or large batches would look slow."""
+    timed = Timed(Clock(monkeypatch), [0])
+    tuning.elapsed_s(timed, Layout(4, 1, 64, 512), ROWS)
+    assert sorted(map(len, timed.batches)) == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "locked/tuning.json"])
+def test_a_place_that_can_not_be_looked_at_is_told(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is measured, by its name."""
+
+    def exists(file: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    if "/" in name:  # as for a folder that may not be entered, which the user of a container may be spared
+        monkeypatch.setattr(Path, "exists", exists)
+    with pytest.raises(UsageError, match="can't write"):
+        require_writable(tmp_path / name)

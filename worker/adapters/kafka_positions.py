@@ -111,6 +111,6 @@ def unstamp(metadata: str | None) -> Stamped:
     try:
         said = json.loads(metadata or "{}")
         topic_id = str(said.pop(_TOPIC_ID))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Stamped("", metadata or "")
     return Stamped(topic_id, json.dumps(said, separators=(",", ":")) if said else "")

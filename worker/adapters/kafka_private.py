@@ -15,6 +15,8 @@ OF_A_CONSUMER = (
     "_cluster.topic_id",
     "_coordinator._heartbeat_enabled",
     "_coordinator._lock",
+    "_coordinator.coordinator_unknown",
+    "_coordinator.lookup_coordinator",
     "_coordinator.need_rejoin",
     "_coordinator.rejoining",
     "_coordinator.request_rejoin",

@@ -117,7 +117,12 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         if not last:
             return
         self.commit_failed = True
+        coordinator = self._consumer._coordinator  # noqa: SLF001
         try:
+            if (
+                coordinator.coordinator_unknown()
+            ):  # else what we wait for is the look for it, not the commit after it
+                await coordinator.lookup_coordinator()
             await self._consumer.commit_async(self._positions.address(last))
             self.commit_failed = False
         except (

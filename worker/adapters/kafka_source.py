@@ -114,11 +114,14 @@ class KafkaSource:
             return []
         except (AuthorizationError, KafkaError) as error:
             raise refusal(error) from error
-        chunks = [
-            self._chunk(partition, records) for partition, records in polled.items()
-            if self._guard.lets_go_on(partition, records[0].offset)
-        ]  # fmt: skip
-        return chunks + self._quiet_positions({Partition(*partition) for partition in polled})
+        try:
+            chunks = [
+                self._chunk(partition, records) for partition, records in polled.items()
+                if self._guard.lets_go_on(partition, records[0].offset)
+            ]  # fmt: skip
+            return chunks + self._quiet_positions({Partition(*partition) for partition in polled})
+        except KafkaError as error:  # a right that was taken away
+            raise refusal(error) from error
 
     def _poll(self, timeout_ms: int) -> Mapping[TopicPartition, Sequence[Any]]:
         """Poll the client, which has no public way to say what it is about."""
@@ -169,6 +172,8 @@ class KafkaSource:
         except RetriableError as error:
             self._refuse("offset_not_read", [partition], error)
             return None
+        except KafkaError as error:
+            raise refusal(error) from error
         self._offsets_refused = False
         if found is None or found.offset < 0:
             return Offset(-1)

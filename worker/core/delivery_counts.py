@@ -52,7 +52,7 @@ class DeliveryCount:
         try:
             found = json.loads(metadata or "{}")
             return cls(**{name: int(found.get(name, found.get(old, 0))) for name, old in _NAMES_OF_0_1.items()})
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return cls()
 
     def __str__(self) -> str:

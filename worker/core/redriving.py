@@ -30,7 +30,7 @@ class Redriven:
         """Read a commit; metadata that another program wrote counts as none."""
         try:
             said = {str(reason): int(offset) for reason, offset in json.loads(metadata or "{}").items()}
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             said = {}
         return cls(position, {reason: offset for reason, offset in said.items() if offset > position})
 

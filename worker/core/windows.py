@@ -31,30 +31,32 @@ class WindowPolicy:
 
 
 class Pace:
-    """How many bytes of values the device takes in a millisecond: a moving average over windows.
+    """How many bytes of values the device takes in a millisecond, by moving averages over windows.
 
-    Bytes stand for tokens, whose number is known only after tokenising; a token has about five bytes.
+    Bytes stand for tokens, whose number is known only after tokenising; a token has about five bytes. Bytes and
+    time are averaged apart: of two windows that the device worked on at a time, the later counts only what it took
+    beyond the first, and one that took next to nothing would rule a mean of their ratios.
     """
 
     _WEIGHT = 0.2  # of the newest window
 
     def __init__(self) -> None:
-        self._bytes_per_ms: float | None = None
-        self.limit_bytes = float("inf")  # whatever the device takes, what comes after it takes no more
+        self._size_bytes = self._elapsed_ms = 0.0
+        self.limit_bytes = float(
+            "inf"
+        )  # of a window: whatever the device takes, what comes after it takes no more
 
     def observe(self, size_bytes: int, elapsed_ms: float) -> None:
-        """Learn from a window of `size_bytes` that kept the device busy for `elapsed_ms`."""
-        if size_bytes <= 0 or elapsed_ms <= 0:
+        """Learn from a window, `size_bytes` of which the device was asked about, that kept it busy for so long."""
+        if size_bytes <= 0 or elapsed_ms < 0:
             return
-        pace = size_bytes / elapsed_ms
-        self._bytes_per_ms = (
-            pace if self._bytes_per_ms is None else self._bytes_per_ms + self._WEIGHT * (pace - self._bytes_per_ms)
-        )
+        weight = self._WEIGHT if self._size_bytes else 1.0
+        self._size_bytes += weight * (size_bytes - self._size_bytes)
+        self._elapsed_ms += weight * (elapsed_ms - self._elapsed_ms)
 
     def bytes_in(self, duration_ms: float) -> float:
         """Bytes that the device takes in `duration_ms`; without limit before anything was observed."""
-        device = float("inf") if self._bytes_per_ms is None else self._bytes_per_ms * duration_ms
-        return min(device, self.limit_bytes)
+        return self._size_bytes / self._elapsed_ms * duration_ms if self._elapsed_ms else float("inf")
 
 
 class WindowBuilder:
@@ -130,11 +132,12 @@ class WindowBuilder:
     def _fitting(self) -> tuple[int, bool]:
         """How many waiting records the next window takes, and whether time or bytes limit it."""
         budget = self._pace.bytes_in(self._policy.window_ms_target)
+        bytes_max = min(self._policy.bytes_max, self._pace.limit_bytes)
         count, cost, total_bytes = 0, 0, 0
         for record, size_bytes, _ in self._waiting:
             cost += self.cost(record)
             total_bytes += size_bytes
-            if count and (cost > budget or total_bytes > self._policy.bytes_max):
+            if count and (cost > budget or total_bytes > bytes_max):
                 return count, True
             count += 1
             if count == self._policy.records_max:

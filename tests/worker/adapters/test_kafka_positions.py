@@ -26,7 +26,7 @@ def test_the_topic_rides_along_with_the_delivery_count(count: DeliveryCount) -> 
     assert DeliveryCount.parse(stamped) == count
 
 
-@pytest.mark.parametrize("metadata", ["", "{}", '{"count":1}', "of another program", "[1]", "3", None])
+@pytest.mark.parametrize("metadata", ["", "{}", '{"count":1}', "of another program", "[1]", "3", None, "[" * 4000])
 def test_other_metadata_is_of_no_known_topic(metadata: str | None) -> None:
     """An older version, or another program, committed it; what it says stays as it is."""
     assert unstamp(metadata) == ("", metadata or "")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from kafka import TopicPartition
+from kafka.future import Future
 
 from tests.fakes import FakeTelemetry
 from worker.adapters.kafka_places import Places
@@ -27,7 +28,9 @@ class Client:
     def __init__(self) -> None:
         self.commits: list[dict[TopicPartition, int]] = []
         self._net = SimpleNamespace(call_soon_threadsafe=self._call)
-        self._coordinator = SimpleNamespace(_offset_fetch_futures={"stale": "answer"})
+        self._coordinator = SimpleNamespace(
+            _offset_fetch_futures={"stale": "answer"}, coordinator_unknown=lambda: False
+        )
 
     def pause(self, *partitions: TopicPartition) -> None:
         assert not partitions, "all have a place"
@@ -105,3 +108,17 @@ def test_every_rebalance_is_counted_by_its_kind(member: SimpleNamespace) -> None
     run(member.rebalances.on_partitions_lost([TopicPartition(*P0)]))
     run(member.rebalances.on_partitions_revoked([]))
     assert member.telemetry.rebalances == ["assigned", "lost"]
+
+
+def test_a_commit_that_has_to_look_for_the_coordinator_is_waited_for(member: SimpleNamespace) -> None:
+    """The client gives back the look for it in the place of the commit; what came of that would not be known."""
+    coordinator, lookup = member.client._coordinator, Future()
+    coordinator.coordinator_unknown, coordinator.lookup_coordinator = lambda: True, lambda: lookup
+    member.in_flight.abandon()
+    member.in_flight.committed({P0: Offset(0)})
+    commit = member.rebalances._commit([P0], drained=True)
+    assert commit.send(None) is lookup
+    assert member.client.commits == []
+    lookup.success("node 1")
+    run(commit)
+    assert len(member.client.commits) == 1

@@ -20,7 +20,10 @@ def test_a_count_survives_the_metadata_of_a_commit(count: DeliveryCount) -> None
     assert str(DeliveryCount()) == ""
 
 
-@pytest.mark.parametrize("metadata", [None, "", "not json", "[]", "3", '{"deaths": "x"}', '{"deaths": null}'])
+@pytest.mark.parametrize(
+    "metadata",
+    [None, "", "not json", "[]", "3", '{"deaths": "x"}', '{"deaths": null}', '{"count":1e999}', "[" * 4000],
+)
 def test_the_metadata_of_others_counts_as_nothing(metadata: str | None) -> None:
     """Other programs write there what they like."""
     assert DeliveryCount.parse(metadata) == DeliveryCount()

@@ -43,7 +43,7 @@ def test_what_lies_beyond_the_end_of_a_log_is_not_sent(done: list[tuple[int, fro
     assert within.within(end) == within == Redriven.parse(within.position, within.metadata)
 
 
-@pytest.mark.parametrize("metadata", ["", "{", "[]", "null", '{"a":"x"}', '{"a":3}'])
+@pytest.mark.parametrize("metadata", ["", "{", "[]", "null", '{"a":"x"}', '{"a":3}', '{"a":1e999}', "[" * 4000])
 def test_metadata_of_another_program_says_nothing(metadata: str) -> None:
     """The offset of the commit holds for every reason then, as after a reset with Kafka's own tools."""
     assert Redriven.parse(7, metadata) == Redriven(7)

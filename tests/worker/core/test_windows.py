@@ -64,6 +64,25 @@ def test_the_pace_of_the_device_bounds_a_window() -> None:
     assert len(windows.close()) == 1, "at least one record, however long"
 
 
+def test_a_window_that_took_next_to_nothing_does_not_rule_the_pace() -> None:
+    """Of two at a time the later counts only what it took beyond the first: together they took what they took."""
+    pace = Pace()
+    for _ in range(50):
+        pace.observe(size_bytes=100, elapsed_ms=20)
+        pace.observe(size_bytes=100, elapsed_ms=0.1)
+        pace.observe(size_bytes=100, elapsed_ms=0)
+    assert 100 / 20 <= pace.bytes_in(1) <= 2 * 300 / 20.1
+
+
+def test_a_limit_of_bytes_counts_what_costs_the_device_nothing() -> None:
+    """It is set where publishing is slow, and what is published are whole values with their headers."""
+    pace = Pace()
+    pace.limit_bytes = 2_500
+    windows = builder(pace)
+    windows.add([Record(PARTITION, n, 0, None, b"x" * 800, (("h", b"x" * 1000),)) for n in range(4)], 0)
+    assert [len(windows.close()) for _ in range(4)] == [1, 1, 1, 1]
+
+
 def test_bytes_bound_a_window_whatever_they_cost_the_device() -> None:
     """Keys, headers and what is cut off a value cost the device nothing, and the host memory."""
     windows = WindowBuilder(WindowPolicy(100, 100, 0, value_bytes_max=10, bytes_max=1200), Pace())
