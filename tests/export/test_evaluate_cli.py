@@ -97,7 +97,7 @@ def test_a_bundle_that_is_not_good_enough_ends_with_1(
         (["--train-data", "{data}"], 2, "give --baselines too"),
         (["--baselines", "--train-data", "{data}"], 2, "is left without the texts of --data"),
         (["--baselines", "--train-data", "absent.json"], 2, "can't read absent.json"),
-        (["--json", "/proc/none/figures.json"], 2, "No such file"),
+        (["--json", "/proc/none/figures.json"], 2, "there is no folder /proc/none"),
         (["--nonsense"], 2, "unrecognized arguments"),
         (["--against", "absent"], 3, "absent is no bundle"),
     ],

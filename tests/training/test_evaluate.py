@@ -115,7 +115,7 @@ def test_the_temperature_comes_from_the_calibration_part(checkpoint: Path, revie
         (["--train-data", "{data}"], "is left without the texts of --data"),
         (["--train-data", "absent.json"], "can't read absent.json"),
         (["--against", "absent"], "absent is not a checkpoint"),
-        (["--json", "/proc/none/figures.json"], "No such file"),
+        (["--json", "/proc/none/figures.json"], "there is no folder /proc/none"),
     ],
 )
 def test_wrong_input_is_told_in_a_line(
