@@ -68,12 +68,8 @@ def run(
     tokenizer, model = _start(base_model, recipe)
     state = told_by_main(begin(output, started_with, resume=resume) if is_main() else None)
     folder = partial_folder(output)
-    rows, held_out_rows = (
-        _rows(tokenizer, reviews, recipe.encoding) for reviews in (training_set.reviews, held_out)
-    )
-    trainer = make_trainer(
-        model, tokenizer, training_set.data(rows, recipe), recipe, folder, training_set.loss(recipe)
-    )
+    trainer = _trainer(model, tokenizer, training_set, recipe, folder)
+    held_out_rows = _rows(tokenizer, held_out, recipe.encoding)
 
     with Progress(quiet=not is_main()) as progress:
         _announce(len(training_set.reviews), len(held_out), state, progress, resume=resume)
@@ -125,6 +121,13 @@ def _account(trainer: RecipeTrainer, best_step: int, state: Path | None, started
 def _rows(tokenizer: Any, reviews: Reviews, encoding: Encoding) -> Rows:
     key = fingerprint(encoding.model_dump(), tokenizer.backend_tokenizer.to_str())
     return tokenise(reviews, lambda some: encode(tokenizer, some, encoding), key)
+
+
+def _trainer(model: Any, tokenizer: Any, training_set: TrainingSet, recipe: Recipe, folder: Path) -> RecipeTrainer:
+    rows = _rows(tokenizer, training_set.reviews, recipe.encoding)
+    return make_trainer(
+        model, tokenizer, training_set.data(rows, recipe), recipe, folder, training_set.loss(recipe)
+    )
 
 
 def _train(trainer: RecipeTrainer, callback: RunCallback, state: Path | None) -> tuple[int, Evaluation]:

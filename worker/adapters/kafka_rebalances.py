@@ -119,9 +119,8 @@ class Rebalances(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         self.commit_failed = True
         coordinator = self._consumer._coordinator  # noqa: SLF001
         try:
-            if (
-                coordinator.coordinator_unknown()
-            ):  # else what we wait for is the look for it, not the commit after it
+            if coordinator.coordinator_unknown():
+                # Else what is given back is the look for it, and what came of the commit after it is not known.
                 await coordinator.lookup_coordinator()
             await self._consumer.commit_async(self._positions.address(last))
             self.commit_failed = False
